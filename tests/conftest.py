@@ -5,6 +5,7 @@ import logging
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx2
 import hypothesis
@@ -19,6 +20,9 @@ from perdure.temporal.settings import Settings
 from perdure.temporal.telemetry.log import configure
 from tests.support.dev import Dev
 from tests.support.needs import missing
+
+if TYPE_CHECKING:
+    from playwright.async_api import BrowserContext, Page
 
 _status = 0
 
@@ -129,6 +133,26 @@ async def http(dev: Dev) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of `dev`'s gateway."""
     async with httpx2.AsyncClient(base_url=dev.url, timeout=30) as client:
         yield client
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def browser(chromium: str) -> AsyncIterator["BrowserContext"]:
+    """Chromium with a profile of its own."""
+    # Only tests of pages wait until the browser's driver is loaded.
+    from tests.support.browsing import open_browser
+
+    async with open_browser(chromium) as context:
+        yield context
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(browser: "BrowserContext", dev: Dev, provider: FakeProvider) -> AsyncIterator["Page"]:
+    """`dev`'s chat page for a new user; the provider has nothing scripted."""
+    from tests.support.browsing import chat_page
+
+    provider.reset()
+    async with chat_page(browser, dev.url) as opened:
+        yield opened
 
 
 @pytest.fixture

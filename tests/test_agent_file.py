@@ -161,6 +161,16 @@ def test_a_fault_is_named_by_line_and_field(tmp_path: Path, old: str, new: str, 
     assert any(problem.startswith(expected) for problem in found), found
 
 
+def test_a_model_that_takes_over_needs_another_to_take_over_from(tmp_path: Path) -> None:
+    text = GOOD.replace("limits:", "limits:\n  on_limit: {cheaper: capable}", 1)
+    # A message may choose `local`, so `capable` can take over although it answers by default.
+    assert problems(tmp_path, text) == []
+    start = text.index("  local:")
+    alone = text[:start] + text[text.index("\n", start) + 1 :]
+    (told,) = problems(tmp_path, alone)
+    assert "limits.on_limit.cheaper: 'capable' is the only one of models, so it answers already" in told
+
+
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
     found = problems(tmp_path, GOOD.replace("timeout: 90s", "timeout: soon").replace("steps: 3", "steps: 0"))
     assert [problem.split(": ")[1] for problem in found] == ["tools[1].timeout", "limits.turn.steps"]

@@ -8,8 +8,8 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from perdure.temporal.definitions.folders import SHIPPED
-from perdure.temporal.definitions.json_schema import DURATION, schema
-from perdure.workflows.vocabulary.durations import parse_duration
+from perdure.temporal.definitions.json_schema import schema
+from perdure.workflows.vocabulary.durations import PATTERN, parse_duration
 
 VALIDATOR = Draft202012Validator(schema())
 LEAST: dict[str, Any] = {"name": "a", "model": "m", "instructions": "x"}
@@ -97,6 +97,6 @@ def test_durations_are_those_that_are_read(text: str) -> None:
     try:
         parse_duration(text)
     except ValueError:
-        assert re.search(DURATION, text) is None
+        assert re.search(PATTERN, text) is None
     else:
-        assert re.search(DURATION, text) is not None
+        assert re.search(PATTERN, text) is not None

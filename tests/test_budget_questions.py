@@ -1,14 +1,17 @@
 """Turns that come to a limit, on a real server whose clock is moved: they ask, wait for days, and go on at that step."""
 
+from collections import Counter
 from collections.abc import Sequence
+from datetime import timedelta
 
 import pytest
+from temporalio.api.enums.v1 import EventType
 
 from perdure.temporal.app.testing.kit import AnswerRefused, Perdure, failure
 from perdure.workflows.definition.agent import Cheaper, Limits, SessionLimits, TurnLimits
 from perdure.workflows.vocabulary.budget_events import BudgetPaused, BudgetRaised
 from perdure.workflows.vocabulary.events import Event, ModelSwitched, StepFinished, TurnFinished
-from perdure.workflows.vocabulary.parts import Usage
+from perdure.workflows.vocabulary.parts import Text, Usage
 from perdure.workflows.vocabulary.question_events import InputReceived
 from tests.support.session_lab import kinds
 
@@ -137,6 +140,43 @@ async def test_a_provider_that_wants_to_be_paid_first(perdure: Perdure) -> None:
     assert "Your credit balance is too low." in paused.prompt
     await perdure.later(days=1)
     assert (await session.approve()).text == "hello"
+
+
+async def test_another_model_goes_on_where_a_provider_wants_to_be_paid_first(perdure: Perdure) -> None:
+    perdure.model.fails(402, "Your credit balance is too low.")
+    perdure.model.says("hello", usage=CENT)
+    session = await perdure.session("staged")
+    assert (await session.say("hi")).waiting
+    await session.configure(model="other")
+    turn = await session.turn()
+    assert (turn.reason, turn.text) == ("done", "hello")
+    assert kinds(turn.events)[4:] == [
+        *("budget.paused", "input.received", "model.switched", "step.started", "step.finished", "turn.finished")
+    ]
+    assert [asked.model for asked in perdure.model.asked] == ["demo/stage", "demo/instant"]
+
+
+async def test_a_model_that_never_ends_is_cut_when_the_working_time_is_used_up(perdure: Perdure) -> None:
+    session = await perdure.session("budgeted")
+    await session.configure(limits=Limits(turn=TurnLimits(working_time=timedelta(seconds=1))))
+    perdure.model.hangs("Once upon")
+    turn = await session.say("a story")
+    assert kinds(turn.events)[2:] == ["step.started", "step.finished", "budget.paused"]
+    (cut,) = [event for event in turn.events if isinstance(event, StepFinished)]
+    assert (cut.stop, cut.message.parts) == ("stopped", (Text(text="Once upon"),))
+    (question,) = turn.questions
+    assert question.prompt is not None
+    assert "which reaches the turn's cap of 1s." in question.prompt
+    await perdure.later(days=3)
+    perdure.model.says(" a time.", usage=CENT)
+    turn = await session.approve()
+    assert turn.reason == "done"
+    said = [(await session.snapshot()).messages[number].parts for number in range(3)]
+    assert said == [(Text(text="a story"),), (Text(text="Once upon"),), (Text(text=" a time."),)]
+    # A timer for the time that was used up, one for the time that was allowed.
+    (run,) = await session.runs()
+    types = Counter(event.event_type for event in run.events)
+    assert (types[EventType.EVENT_TYPE_TIMER_STARTED], types[EventType.EVENT_TYPE_TIMER_CANCELED]) == (2, 1)
 
 
 async def test_a_call_that_comes_to_the_same_again_and_again(perdure: Perdure) -> None:

@@ -158,6 +158,8 @@ async def test_a_session_that_is_erased_gives_its_lease_back(http: httpx2.AsyncC
         (["day=5"], "'day=5' does not say what is capped"),
         (["day.tokens=1.5"], "'1.5' is not a whole number"),
         (["day.cost_usd=-1"], "day.cost_usd"),
+        (["day.cost_usd=nan"], "'nan' is not a number of dollars"),
+        (["day.cost_usd=1e300"], "day.cost_usd"),
     ],
 )
 async def test_caps_that_cannot_be_set_are_refused_at_the_terminal(dev: Dev, caps: list[str], words: str) -> None:

@@ -16,10 +16,10 @@ from perdure.workflows.core.actions import (
 from perdure.workflows.core.begin import begin
 from perdure.workflows.core.calls.call import Asking, Ready, RunChild, Running
 from perdure.workflows.core.next_action import next_action
-from perdure.workflows.core.receive import Signal, receive
+from perdure.workflows.core.receive import receive
 from perdure.workflows.definition.agent import Limits, TurnLimits
 from perdure.workflows.protocol.activities import OpenedAgent
-from perdure.workflows.protocol.signals import EditMessage, SendMessage, Stop, Supersede, WithdrawMessage
+from perdure.workflows.protocol.signals import EditMessage, SendMessage, Signal, Stop, Supersede, WithdrawMessage
 from perdure.workflows.vocabulary.busy import Busy
 from perdure.workflows.vocabulary.events import (
     Event,

@@ -1,9 +1,7 @@
 """`perdure chat`: the fold of events into text, and the command itself against `perdure dev`."""
 
 import asyncio
-import codecs
 import signal
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +15,9 @@ from perdure.temporal.app.cli import app
 from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
+from tests.support.chat_command import PipedChat
 from tests.support.dev import Dev, free_ports
-from tests.support.session_client import PATIENCE_S, Sessions, texts
+from tests.support.session_client import Sessions, texts
 
 STEP = "t1.s1"
 USAGE = {"input_tokens": 1200, "cached_tokens": 0, "output_tokens": 7, "reasoning_tokens": 0}
@@ -99,62 +98,6 @@ def test_frames_of_a_stream() -> None:
     assert list(events_in(iter([*lines, "data:{}", ""]))) == [("a", 4, {"x": 1}), ("b", None, {})]
 
 
-class Chat:
-    """`perdure chat` in a process of its own, with pipes for a terminal."""
-
-    def __init__(self, folder: Path, url: str | None, *arguments: str) -> None:
-        self._folder = folder
-        self._arguments = ["chat", *arguments, *(["--url", url] if url else [])]
-        self.output = ""
-        self._seen = 0
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
-
-    async def __aenter__(self) -> "Chat":
-        program = Path(sys.executable).parent / "perdure"
-        self.process = await asyncio.create_subprocess_exec(
-            program,
-            *self._arguments,
-            cwd=self._folder,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        return self
-
-    async def __aexit__(self, *_error: object) -> None:
-        if self.process.returncode is None:
-            self.process.kill()
-            await self.process.wait()
-
-    async def type(self, line: str) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"{line}\n".encode())
-        await self.process.stdin.drain()
-
-    async def until(self, words: str) -> None:
-        """Returns once the output contains `words` after the text of the previous wait."""
-        assert self.process.stdout is not None
-        async with asyncio.timeout(PATIENCE_S):
-            while (found := self.output.find(words, self._seen)) < 0:
-                got = await self.process.stdout.read(4096)
-                assert got, f"it ended without {words!r}: {self.output}"
-                self.output += self._decoder.decode(got)
-        self._seen = found + len(words)
-
-    async def end(self) -> int:
-        """Closes its input and reads to the end; returns the exit code."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.close()
-        async with asyncio.timeout(PATIENCE_S):
-            self.output += (await self.process.stdout.read()).decode()
-            return await self.process.wait()
-
-    @property
-    def session(self) -> str:
-        return self.output.partition("session ")[2].split()[0]
-
-
 @pytest.fixture
 def sessions(http: httpx2.AsyncClient) -> Sessions:
     return Sessions(http)
@@ -165,7 +108,7 @@ async def test_a_conversation_and_taking_it_up_again(
     dev: Dev, sessions: Sessions, provider: FakeProvider, tmp_path: Path
 ) -> None:
     provider.script(Reply(text="", tools=(("calculator", {"expression": "6*7"}),)), Reply(text="It is 42."))
-    async with Chat(tmp_path, dev.url) as chat:
+    async with PipedChat(tmp_path, dev.url) as chat:
         await chat.until("/help says what you can type")
         await chat.type("/help")
         await chat.until("Ctrl-C stops it")
@@ -178,7 +121,7 @@ async def test_a_conversation_and_taking_it_up_again(
     assert "✓ calculator in " in chat.output
     assert f"perdure chat {session} --url {dev.url} takes this session up again" in chat.output
     provider.script(Reply(text="Bye."))
-    async with Chat(tmp_path, dev.url, session) as again:
+    async with PipedChat(tmp_path, dev.url, session) as again:
         await again.type("thanks")
         await again.until("Bye.")
         await again.end()
@@ -192,7 +135,7 @@ async def test_a_conversation_and_taking_it_up_again(
 async def test_a_file_goes_with_the_next_message(dev: Dev, provider: FakeProvider, tmp_path: Path) -> None:
     (tmp_path / "my notes.md").write_text("Buy milk")
     provider.script(Reply(text="Milk, then."), Reply(text="Yes."))
-    async with Chat(tmp_path, dev.url) as chat:
+    async with PipedChat(tmp_path, dev.url) as chat:
         await chat.type("/file nowhere.png")
         await chat.until("nowhere.png cannot be read: No such file or directory")
         await chat.type('/file "my notes.md"')
@@ -214,7 +157,7 @@ async def test_ctrl_c_stops_the_answer_and_then_leaves(
     dev: Dev, sessions: Sessions, provider: FakeProvider, tmp_path: Path
 ) -> None:
     provider.script(Reply(text="one two three four", fault="stall"))
-    async with Chat(tmp_path, dev.url) as chat:
+    async with PipedChat(tmp_path, dev.url) as chat:
         await chat.type("count")
         await chat.until("one two")
         chat.process.send_signal(signal.SIGINT)
@@ -233,7 +176,7 @@ async def test_ctrl_c_stops_the_answer_and_then_leaves(
 async def test_a_killed_server_is_waited_for(dev: Dev, provider: FakeProvider, tmp_path: Path) -> None:
     first, second = (" ".join(f"{word}{number}" for number in range(60)) for word in ("word", "other"))
     provider.script(Reply(text=first, gap=0.05), Reply(text=second, gap=0.01))
-    async with Chat(tmp_path, dev.url) as chat:
+    async with PipedChat(tmp_path, dev.url) as chat:
         await chat.type("count")
         await chat.until("word9")
         await dev.kill()
@@ -250,7 +193,7 @@ async def test_the_gateway_of_a_dev_is_found_by_its_data_directory(
     dev: Dev, provider: FakeProvider, tmp_path: Path
 ) -> None:
     provider.script(Reply(text="Found you."))
-    async with Chat(tmp_path, None, "--data-dir", str(dev.data_dir)) as chat:
+    async with PipedChat(tmp_path, None, "--data-dir", str(dev.data_dir)) as chat:
         await chat.type("hello")
         await chat.until("Found you.")
         assert await chat.end() == 0

@@ -8,13 +8,15 @@ from typing import Any
 import httpx2
 import pytest
 
+from perdure.temporal.app.chat.prompt import settles
 from perdure.temporal.app.chat.questions import answer_to, headline
+from perdure.temporal.app.chat.stream import ENDED, SILENT
 from perdure.temporal.app.chat.view import ChatView
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
+from tests.support.chat_command import PipedChat
 from tests.support.dev import Dev
 from tests.support.session_client import Sessions
-from tests.test_chat_cli import Chat
 
 AGENT = """
 name: assistant
@@ -24,6 +26,13 @@ instructions: Help.
 tools:
   - calculator: {approval: {when: "{{ args.expression != '1+1' }}", expires: 3d}}
   - ask_user
+"""
+CAPPED = """
+name: capped
+models: {main: {use: anthropic/claude-sonnet-5-5, max_output_tokens: 1000, price: {input: 3, output: 15}}}
+model: main
+instructions: Help.
+limits: {session: {cost_usd: 0.0005}}
 """
 FIELDS = [
     {"name": "age", "type": "number", "required": True},
@@ -35,7 +44,7 @@ FIELDS = [
 
 @pytest.fixture(scope="module")
 def definitions() -> dict[str, str]:
-    return {"assistant.yaml": AGENT}
+    return {"assistant.yaml": AGENT, "capped.yaml": CAPPED}
 
 
 def answered(kind: str, name: str, args: dict[str, Any], *typed: str) -> dict[str, Any]:
@@ -47,6 +56,7 @@ def answered(kind: str, name: str, args: dict[str, Any], *typed: str) -> dict[st
     return answer
 
 
+BY = {"subject": "ada", "scopes": []}
 BUDGET = {"scope": "turn", "limit": "cost_usd", "cap": 0.5, "spent": 0.48, "needs": 0.03}
 
 
@@ -81,11 +91,16 @@ def test_any_question_is_declined_by_the_same_word() -> None:
 def test_a_rewind_is_asked_about_with_the_calls_that_it_takes_back() -> None:
     told: list[str] = []
     lines = iter(["what?", "y"])
-    calls = {"undo": [{"name": "pay", "by": "refund"}], "stands": [{"name": "mail", "why": "It cannot be taken back."}]}
+    calls = {
+        "undo": [{"name": "pay", "by": "refund"}],
+        "stands": [{"name": "mail", "why": "It cannot be taken back."}],
+        "more": 3,
+    }
     question = {"question_id": "q", "kind": "approval", "subject": "rewind", "name": "rewind", "args": calls}
     assert "going back" in headline(question)
     assert answer_to(question, lambda prompt: next(lines), told.append) == {"approved": True}
     assert ["pay will be taken back by refund" in told[0], "mail stays" in told[1]] == [True, True]
+    assert told[2].strip() == "and 3 more"
 
 
 def test_who_allows_a_call_can_read_all_of_it() -> None:
@@ -150,13 +165,18 @@ def test_progress_is_written_over_where_a_terminal_can() -> None:
     )
 
 
+def test_a_turn_without_a_model_call_has_no_numbers() -> None:
+    ended = {"reason": "done", "usage": {"input_tokens": 0, "output_tokens": 0}, "cost_usd": 0.0}
+    assert ChatView().take("turn.finished", ended).plain == ""
+
+
 @pytest.mark.server
 async def test_left_open_and_answered_later(
     dev: Dev, http: httpx2.AsyncClient, provider: FakeProvider, tmp_path: Path
 ) -> None:
     form = ("ask_user", {"prompt": "Whose sum is it?"})
     provider.script(Reply(text="", tools=(("calculator", {"expression": "6*7"}), form)), Reply(text="It is 42."))
-    async with Chat(tmp_path, dev.url) as chat:
+    async with PipedChat(tmp_path, dev.url) as chat:
         await chat.type("six times seven?")
         await chat.until("? calculator asks to run, until ")
         await chat.until("expression: 6*7")
@@ -167,7 +187,7 @@ async def test_left_open_and_answered_later(
     session = chat.session
     assert (await Sessions(http).snapshot(session))["status"] == "waiting"
 
-    async with Chat(tmp_path, dev.url, session) as again:
+    async with PipedChat(tmp_path, dev.url, session) as again:
         await again.until("allow it?")
         await again.type("y")
         await again.until("? Whose sum is it?")
@@ -181,20 +201,99 @@ async def test_left_open_and_answered_later(
     assert "Mine" in str(provider.calls[-1].body)
 
 
+@pytest.mark.parametrize(
+    ("kind", "event", "settled"),
+    [
+        ("approval.resolved", {"question_id": "q"}, True),
+        ("input.received", {"question_id": "other"}, False),
+        ("budget.raised", {"question_id": "q"}, True),
+        ("budget.raised", {}, False),
+        # A client tool's question that is declined, or not answered in time, is told by its call's result alone.
+        ("tool.finished", {"call_id": "c"}, True),
+        ("tool.finished", {"call_id": "other"}, False),
+        ("tool.started", {"call_id": "c"}, False),
+        ("turn.finished", {}, True),
+        ("session.closed", {}, True),
+        (ENDED, {}, True),
+        (SILENT, {}, False),
+        ("session.snapshot", {"questions": [{"question_id": "q"}]}, False),
+        ("session.snapshot", {"questions": []}, True),
+    ],
+)
+def test_what_settles_a_question(kind: str, event: dict[str, Any], settled: bool) -> None:
+    assert settles(kind, event, {"question_id": "q", "call_id": "c"}) is settled
+
+
+@pytest.mark.parametrize(
+    ("kind", "event", "words"),
+    [
+        ("approval.resolved", {"approved": False, "reason": "expired"}, "not allowed, for nobody answered in time"),
+        ("approval.resolved", {"approved": False, "reason": "expired", "by": BY}, "not allowed by ada: expired"),
+        ("approval.resolved", {"approved": False, "reason": "stopped"}, "taken back, for the turn was stopped"),
+        ("input.received", {"value": "blue", "by": BY}, "answered by ada"),
+        ("input.received", {"value": None}, "nobody answered in time"),
+        ("input.received", {"value": None, "reason": "stopped"}, "taken back, for the turn was stopped"),
+        ("input.received", {"value": None, "reason": "settled", "by": BY}, "settled by ada: the turn goes on"),
+        ("input.received", {"value": {"approved": False}, "reason": "too dear", "by": BY}, "declined by ada: too dear"),
+        (
+            "budget.raised",
+            {"scope": "turn", "limit": "tokens", "value": 9, "by": BY},
+            "the turn's tokens is raised by ada",
+        ),
+        (
+            "budget.raised",
+            {"scope": "turn", "limit": "tokens", "value": None, "by": BY},
+            "the turn's tokens is lifted by ada: there is no cap any more",
+        ),
+        (
+            "budget.raised",
+            {"scope": "turn", "limit": "tokens", "value": None, "this_turn": True},
+            "allowed for this turn",
+        ),
+    ],
+)
+def test_what_became_of_a_question_is_one_line(kind: str, event: dict[str, Any], words: str) -> None:
+    line = ChatView().take(kind, event).plain
+    assert words in line
+    assert line.count("\n") == 1
+
+
 @pytest.mark.server
-async def test_somebody_else_was_first(
+async def test_the_prompt_gives_way_where_somebody_else_answers(
     dev: Dev, http: httpx2.AsyncClient, provider: FakeProvider, tmp_path: Path
 ) -> None:
     provider.reset()
-    provider.script(Reply(text="", tools=(("calculator", {"expression": "6*7"}),)), Reply(text="Not then."))
-    async with Chat(tmp_path, dev.url) as chat:
+    calls = (("calculator", {"expression": "6*7"}), ("calculator", {"expression": "2*2"}))
+    provider.script(Reply(text="", tools=calls), Reply(text="Not then."))
+    async with PipedChat(tmp_path, dev.url) as chat:
         await chat.type("six times seven?")
         await chat.until("allow it?")
-        (question,) = (await Sessions(http).snapshot(chat.session))["questions"]
-        body = {"question_id": question["question_id"], "approved": False, "reason": "Closed today"}
+        first, second = (await Sessions(http).snapshot(chat.session))["questions"]
+        body = {"question_id": first["question_id"], "approved": False, "reason": "Closed today"}
         assert (await http.post(f"/v1/sessions/{chat.session}/answers", json=body)).status_code == 202
-        await chat.type("y")
-        await chat.until("(somebody else has answered already)")
-        await chat.until("(not allowed by local: Closed today)")
+        await chat.until("> \n(not allowed by local: Closed today)\n")
+        await chat.until("expression: 2*2")
+        await chat.until("allow it?")
+        body = {"question_id": second["question_id"], "approved": True}
+        assert (await http.post(f"/v1/sessions/{chat.session}/answers", json=body)).status_code == 202
+        await chat.until("\n(allowed by local)\n")
         await chat.until("Not then.")
+        assert await chat.end() == 0
+
+
+@pytest.mark.server
+async def test_the_prompt_gives_way_where_a_cap_is_raised_elsewhere(
+    dev: Dev, http: httpx2.AsyncClient, provider: FakeProvider, tmp_path: Path
+) -> None:
+    provider.reset()
+    provider.script(Reply(text="Within the limit."))
+    async with PipedChat(tmp_path, dev.url, "--agent", "capped") as chat:
+        await chat.type("is it dear?")
+        await chat.until("r(aise the cap) > ")
+        await chat.type("r")
+        await chat.until("new cap, in dollars > ")
+        limits = {"session": {"cost_usd": 2}}
+        assert (await http.patch(f"/v1/sessions/{chat.session}/limits", json=limits)).is_success
+        await chat.until("(the session's cost_usd is raised by local)")
+        await chat.until("Within the limit.")
         assert await chat.end() == 0

@@ -1,22 +1,25 @@
 """What is typed into `perdure chat` while an answer streams: the lines, and a real terminal against `perdure dev`."""
 
-import asyncio
-import os
-import pty
-import sys
+import io
+import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+import pytest_asyncio
+from rich.console import Console
 
+from perdure.temporal.app.chat.conversation import Conversation
 from perdure.temporal.app.chat.lines import Again, Attach, Edit, Help, Say, ShowQueue, Withdraw, read_line
 from perdure.temporal.app.chat.view import ChatView
 from perdure.temporal.app.console.local_zone import local_zone
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
+from tests.support.chat_command import TerminalChat
 from tests.support.dev import Dev
-from tests.support.session_client import PATIENCE_S, Sessions, texts
+from tests.support.session_client import Sessions, texts
 
 STALL = Reply(text="one two three four", fault="stall")
 
@@ -95,126 +98,124 @@ def test_the_zone_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert local_zone(nothing, name) is None
 
 
-class Terminal:
-    """`perdure chat` in a terminal of its own."""
+@pytest.mark.parametrize(("anew", "named"), [(True, "rewind_id"), (False, "retry_id")])
+def test_a_command_whose_answer_is_lost_is_sent_again_as_the_same_command(anew: bool, named: str) -> None:
+    sent: list[dict[str, Any]] = []
 
-    def __init__(self, folder: Path, url: str, *arguments: str) -> None:
-        self._folder = folder
-        self._arguments = ["chat", *arguments, "--url", url]
-        self.output = ""
-        self._seen = 0
+    def gateway(request: httpx2.Request) -> httpx2.Response:
+        if request.method == "GET":
+            message = {"id": "m1", "role": "user", "parts": [{"type": "text", "text": "Hello"}]}
+            return httpx2.Response(200, json={"messages": [message]})
+        sent.append(json.loads(request.content))
+        if len(sent) == 1:
+            raise httpx2.ReadError("the answer is lost")
+        return httpx2.Response(202, json={"branch": "b2", "turn_id": "t2"})
 
-    async def __aenter__(self) -> "Terminal":
-        program = Path(sys.executable).parent / "perdure"
-        self._end, theirs = pty.openpty()
-        os.set_blocking(self._end, False)
-        environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "50"}
-        self.process = await asyncio.create_subprocess_exec(
-            program, *self._arguments, cwd=self._folder, stdin=theirs, stdout=theirs, stderr=theirs, env=environment
-        )
-        os.close(theirs)
-        return self
+    with httpx2.Client(transport=httpx2.MockTransport(gateway), base_url="http://gateway") as http:
+        conversation = Conversation(http, Console(file=io.StringIO()), "s1", 0, None)
+        conversation.obey(Again(anew=anew))
+        conversation.obey(Again(anew=anew))
+    first, repeated, later = sent
+    assert repeated == first
+    assert later == {**first, named: later[named]}
+    assert later[named] != first[named]
 
-    async def __aexit__(self, *_error: object) -> None:
-        if self.process.returncode is None:
-            self.process.kill()
-            await self.process.wait()
-        os.close(self._end)
 
-    def type(self, keys: str) -> None:
-        os.write(self._end, keys.encode())
-
-    async def until(self, words: str) -> None:
-        """Returns once the screen was sent `words` after those of the previous wait."""
-        loop = asyncio.get_running_loop()
-        async with asyncio.timeout(PATIENCE_S):
-            while (found := self.output.find(words, self._seen)) < 0:
-                there = asyncio.Event()
-                loop.add_reader(self._end, there.set)
-                try:
-                    await there.wait()
-                except asyncio.CancelledError:
-                    raise AssertionError(f"{words!r} did not come: {self.output!r}") from None
-                finally:
-                    loop.remove_reader(self._end)
-                self.output += os.read(self._end, 65536).decode(errors="replace")
-        self._seen = found + len(words)
+@pytest_asyncio.fixture(loop_scope="session")
+async def terminal(dev: Dev, tmp_path: Path) -> AsyncIterator[TerminalChat]:
+    """Waits for its first line."""
+    async with TerminalChat(tmp_path, dev.url) as running:
+        await running.until("> ")
+        yield running
 
 
 @pytest.mark.server
 async def test_typing_in_the_middle_of_an_answer(
-    dev: Dev, http: httpx2.AsyncClient, provider: FakeProvider, tmp_path: Path
+    terminal: TerminalChat, http: httpx2.AsyncClient, provider: FakeProvider
 ) -> None:
     provider.script(STALL, Reply(text="The other one, then."), Reply(text="And later it is."))
-    async with Terminal(tmp_path, dev.url) as terminal:
-        await terminal.until("> ")
-        session = terminal.output.partition("session ")[2].partition("\x1b")[0]
-        terminal.type("count\r")
-        await terminal.until("one two")
-        terminal.type("/wait much later\r")
-        await terminal.until("(waits for its turn, 1 in the queue)")
-        terminal.type("/queue\r")
-        await terminal.until("1. much later")
-        terminal.type("/edit 1 later\r")
-        await terminal.until("now says: later)")
-        terminal.type("/interrupt the other one\r")
-        await terminal.until("(interrupted)")
-        await terminal.until("The other one, then.")
-        await terminal.until("And later it is.")
-    found = await Sessions(http).snapshot(session)
+    terminal.type("count\r")
+    await terminal.until("one two")
+    terminal.type("/wait much later\r")
+    await terminal.until("(waits for its turn, 1 in the queue)")
+    terminal.type("/queue\r")
+    await terminal.until("1. much later")
+    terminal.type("/edit 1 later\r")
+    await terminal.until("now says: later)")
+    terminal.type("/interrupt the other one\r")
+    await terminal.until("(interrupted)")
+    await terminal.until("The other one, then.")
+    await terminal.until("And later it is.")
+    found = await Sessions(http).snapshot(terminal.session)
     assert [text for role, text in texts(found["messages"]) if role == "user"] == ["count", "the other one", "later"]
     assert found["metadata"].get("timezone") == local_zone()
 
 
 @pytest.mark.server
-async def test_escape_stops_the_answer(dev: Dev, provider: FakeProvider, tmp_path: Path) -> None:
+async def test_escape_stops_the_answer(terminal: TerminalChat, provider: FakeProvider) -> None:
     provider.script(STALL)
-    async with Terminal(tmp_path, dev.url) as terminal:
-        await terminal.until("> ")
-        terminal.type("count\r")
-        await terminal.until("one two")
-        terminal.type("\x1b")
-        await terminal.until("(stopping)")
-        await terminal.until("(stopped)")
-        await terminal.until("> ")
+    terminal.type("count\r")
+    await terminal.until("one two")
+    terminal.type("\x1b")
+    await terminal.until("(stopping)")
+    await terminal.until("(stopped)")
+    await terminal.until("> ")
 
 
 @pytest.mark.server
 async def test_something_else_is_said_at_a_question(
-    dev: Dev, http: httpx2.AsyncClient, provider: FakeProvider, tmp_path: Path
+    terminal: TerminalChat, http: httpx2.AsyncClient, provider: FakeProvider
 ) -> None:
     provider.script(Reply(text="", tools=(("ask_user", {"prompt": "Which account?"}),)), Reply(text="That one, then."))
-    async with Terminal(tmp_path, dev.url) as terminal:
-        await terminal.until("> ")
-        terminal.type("pay\r")
-        await terminal.until("answer > ")
-        terminal.type("/steer wait, the other account\r")
-        await terminal.until("superseded by what was said")
-        await terminal.until("That one, then.")
+    terminal.type("pay\r")
+    await terminal.until("answer > ")
+    terminal.type("/steer wait, the other account\r")
+    await terminal.until("superseded by what was said")
+    await terminal.until("That one, then.")
+
+
+@pytest.mark.server
+async def test_a_line_that_was_begun_goes_with_its_question(
+    terminal: TerminalChat, http: httpx2.AsyncClient, provider: FakeProvider
+) -> None:
+    asked = (("ask_user", {"prompt": "Which account?"}),)
+    provider.script(Reply(text="", tools=asked), Reply(text="That one, then."), Reply(text="And now."))
+    terminal.type("pay\r")
+    await terminal.until("answer > ")
+    terminal.type("the sav")
+    await terminal.until("the sav")
+    body = {"text": "wait, the other account", "busy": "steer"}
+    assert (await http.post(f"/v1/sessions/{terminal.session}/messages", json=body)).status_code == 202
+    await terminal.until("superseded by what was said")
+    await terminal.until("That one, then.")
+    await terminal.until("> ")
+    terminal.type("again\r")
+    await terminal.until("And now.")
+    said = [
+        text for role, text in texts((await Sessions(http).snapshot(terminal.session))["messages"]) if role == "user"
+    ]
+    assert said == ["pay", "wait, the other account", "again"]
 
 
 @pytest.mark.server
 async def test_a_failed_turn_is_run_on_and_an_answer_given_anew(
-    dev: Dev, http: httpx2.AsyncClient, provider: FakeProvider, tmp_path: Path
+    terminal: TerminalChat, http: httpx2.AsyncClient, provider: FakeProvider
 ) -> None:
     provider.script(
         Reply(status=400, error="invalid_request_error", message="Not today."),
         Reply(text="Today."),
         Reply(text="Anew."),
     )
-    async with Terminal(tmp_path, dev.url) as terminal:
-        await terminal.until("> ")
-        session = terminal.output.partition("session ")[2].partition("\x1b")[0]
-        terminal.type("will it\r")
-        await terminal.until("Not today.")
-        await terminal.until("> ")
-        terminal.type("/retry\r")
-        await terminal.until("Today.")
-        await terminal.until("> ")
-        terminal.type("/retry\r")
-        await terminal.until("ended well")
-        terminal.type("/regenerate\r")
-        await terminal.until("Anew.")
-        await terminal.until("> ")
-    said = texts((await Sessions(http).snapshot(session))["messages"])
+    terminal.type("will it\r")
+    await terminal.until("Not today.")
+    await terminal.until("> ")
+    terminal.type("/retry\r")
+    await terminal.until("Today.")
+    await terminal.until("> ")
+    terminal.type("/retry\r")
+    await terminal.until("ended well")
+    terminal.type("/regenerate\r")
+    await terminal.until("Anew.")
+    await terminal.until("> ")
+    said = texts((await Sessions(http).snapshot(terminal.session))["messages"])
     assert said == [("user", "will it"), ("assistant", "Anew.")]

@@ -158,6 +158,38 @@ def test_a_message_is_sent_again_with_the_same_id_until_it_is_taken(node: Node) 
     assert node(script) == {"bodies": [{"message_id": "m", "text": "Hello"}] * 3, "taken": {"message_id": "m"}}
 
 
+@pytest.mark.parametrize(
+    ("command", "choices", "named"),
+    [
+        ("rewind", {"message_id": "m1", "text": "Hi"}, "rewind_id"),
+        ("rewind", {"branch": "b1"}, "rewind_id"),
+        ("retry", {"turn_id": "t1"}, "retry_id"),
+    ],
+)
+def test_a_rewind_and_a_retry_are_sent_again_with_the_same_id(
+    node: Node, command: str, choices: Event, named: str
+) -> None:
+    script = """
+    const statuses = [0, 503, 202, 202];
+    const bodies = [];
+    globalThis.setTimeout = (run) => queueMicrotask(run);
+    const fetch = async (url, { body }) => {
+      bodies.push(JSON.parse(body));
+      const status = statuses.shift();
+      if (status === 0) throw new TypeError('network error');
+      return new Response('{}', { status });
+    };
+    const perdure = new client.PerdureClient({ fetch });
+    for (let times = 0; times < 2; times++) await perdure[input.command]('s', input.choices);
+    output(bodies);
+    """
+    *tries, later = node(script, {"command": command, "choices": choices})
+    assert len(tries) == 3
+    assert all(body == {named: tries[0][named], **choices} for body in tries)
+    assert later == {**tries[0], named: later[named]}
+    assert later[named] != tries[0][named]
+
+
 def test_a_refused_message_is_not_sent_again(node: Node) -> None:
     script = """
     let asked = 0;

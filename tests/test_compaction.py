@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from perdure.workflows.core.actions import Rest
+from perdure.workflows.core.context.cuts import within
 from perdure.workflows.core.context.index import indexed
 from perdure.workflows.core.prompt import build_prompt
 from perdure.workflows.core.state.record import replace
@@ -333,3 +334,13 @@ def test_a_summary_of_messages_that_were_rewound_is_paid_and_not_used() -> None:
     assert talk.compacted == []
     assert talk.state.context.open is None
     assert talk.state.books.known_usd > spent
+
+
+def test_the_cut_that_a_summary_began_with_may_be_thinned_out_meanwhile() -> None:
+    talk = LongTalk(small(window=400_000), 400_000, summarises=fact_finder)
+    for _ in range(4):
+        talk.turn(WORDS)
+    first, until, *others = talk.state.context.marks
+    thinned = replace(talk.state, context=replace(talk.state.context, marks=(first, *others)))
+
+    assert within(thinned, until, 0) == until

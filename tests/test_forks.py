@@ -203,7 +203,9 @@ async def test_a_turn_that_runs_is_forked_only_from_before_it(
 
     assert "a story" not in str((await sessions.snapshot(session))["messages"])
     again = await fork(http, source, "t2")
-    shown = (await events(sessions, again, 2))[-1]
+    async with sessions.view(again) as viewer:
+        await viewer.until("message.rejected")
+        shown = viewer.durable[-1]
     assert (shown.type, shown.data["message_id"], shown.data["reason"]) == (
         "message.rejected",
         waits["message_id"],

@@ -218,14 +218,14 @@ async def test_limits_are_changed_one_by_one(http: httpx2.AsyncClient) -> None:
     session = await create(http)
     whole = (await http.get("/v1/agents/assistant")).json()["limits"]
 
-    await http.patch(f"/v1/sessions/{session}/limits", json={"session": {"cost_usd": 1.5}})
-    await http.patch(f"/v1/sessions/{session}/limits", json={"turn": {"cost_usd": None}})
+    async def change(**limits: Any) -> Any:
+        return (await http.patch(f"/v1/sessions/{session}/limits", json=limits)).json()["limits"]
 
-    found = await snapshot(http, session)
-    assert found["limits"] == {
-        "turn": {**whole["turn"], "cost_usd": None},
-        "session": {**whole["session"], "cost_usd": 1.5},
-    }
+    expected = {"turn": {**whole["turn"], "cost_usd": None}, "session": {**whole["session"], "cost_usd": 1.5}}
+    # At the same time: neither undoes the other.
+    told = await asyncio.gather(change(session={"cost_usd": 1.5}), change(turn={"cost_usd": None}))
+    assert expected in told
+    assert (await snapshot(http, session))["limits"] == await change() == expected
     for body, field in (
         ({"session": {"cost_usd": -1}}, "session.cost_usd"),
         ({"turn": {"working_time": "soon"}}, "turn.working_time"),

@@ -12,8 +12,6 @@ import httpx2
 import psutil
 import pytest
 import pytest_asyncio
-from prometheus_client import Metric
-from prometheus_client.parser import text_string_to_metric_families
 
 from perdure.gateway.live.step import MEASURED_EACH
 from perdure.gateway.live.watches import Watches
@@ -30,29 +28,12 @@ from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import Text, ToolCall, ToolError, ToolResult, Usage
 from tests.support.core import AT, Story, agent, call
 from tests.support.dev import Command, free_ports
+from tests.support.scrape import Scrape, scrape
 from tests.support.session_client import Sessions
 from tests.support.watching import SESSION, SOON, Session, Viewer
 
 SONNET = "anthropic/claude-sonnet-5-5"
 LONG = Reply(text=" ".join(f"word{n}" for n in range(2000)), gap=0.02)
-
-
-class Scrape:
-    """A parsed text. Prometheus' own parser rejects a text that is not in its format."""
-
-    def __init__(self, text: str) -> None:
-        self.families: dict[str, Metric] = {family.name: family for family in text_string_to_metric_families(text)}
-        self._samples = {
-            (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-            for family in self.families.values()
-            for sample in family.samples
-        }
-
-    def value(self, sample: str, **labels: str) -> float | None:
-        return self._samples.get((sample, tuple(sorted(labels.items()))))
-
-    def labels(self, sample: str) -> set[str]:
-        return {name for given, pairs in self._samples for name, _ in pairs if given == sample}
 
 
 @pytest.fixture(scope="module")
@@ -80,13 +61,6 @@ async def scraped(exporter: Exporter) -> Scrape:
 @pytest.fixture
 def sessions(http: httpx2.AsyncClient) -> Sessions:
     return Sessions(http)
-
-
-async def scrape(http: httpx2.AsyncClient) -> Scrape:
-    answer = await http.get("/metrics")
-    assert answer.status_code == 200, answer.text
-    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
-    return Scrape(answer.text)
 
 
 async def until(http: httpx2.AsyncClient, right: Callable[[Scrape], bool]) -> Scrape:

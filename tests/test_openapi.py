@@ -74,6 +74,12 @@ def test_each_item_of_a_stream_has_an_example_that_fits() -> None:
     assert set(examples.EVENTS) == {type_of(event) for event in EVENTS}
 
 
+def test_a_record_is_taken_and_given_under_one_name() -> None:
+    schemas = create_routes().openapi()["components"]["schemas"]
+    assert "Limits" in schemas
+    assert [name for name in schemas if not name.isidentifier()] == []
+
+
 def test_every_route_and_field_is_described() -> None:
     document = create_routes().openapi()
     operations = [

@@ -11,6 +11,7 @@ import pytest
 from perdure.temporal.app.fakes.provider import Call, FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
 from perdure.workflows.core.context.summary import SUMMARISES
+from tests.support.scrape import Scrape, scrape
 from tests.support.session_client import Sessions, texts
 
 pytestmark = pytest.mark.server
@@ -123,6 +124,76 @@ async def test_a_plain_413_is_the_same(sessions: Sessions, provider: FakeProvide
     ids = [(step["step_id"], step["status"]) for step in await steps_of(sessions, session)]
     assert ids[4:] == [("t5.s1", "finished"), ("k1", "finished"), ("t5.s2", "finished")]
     assert "They greeted." in json.dumps(provider.calls[-1].body)
+
+
+@pytest.mark.parametrize(
+    ("agent", "stop"),
+    [
+        ("anthropic", "model_context_window_exceeded"),
+        pytest.param("mistral", "model_length", marks=pytest.mark.slow),
+        pytest.param("deepseek", "context_length_exceeded", marks=pytest.mark.slow),
+    ],
+)
+async def test_an_answer_that_fills_the_window_goes_on_with_a_summary(
+    sessions: Sessions, provider: FakeProvider, agent: str, stop: str
+) -> None:
+    session = await long(sessions, agent)
+    provider.script(Reply(text="Once upon", stop=stop))
+
+    turn = (await sessions.ask(session, "and now?"))["turn"]
+
+    assert turn["reason"] == "done"
+    steps = [(step["step_id"], step["stop"]) for step in await steps_of(sessions, session)][4:]
+    assert steps == [("t5.s1", "context_window"), ("k1", "end"), ("t5.s2", "end")]
+    sent = json.dumps(provider.calls[-1].body)
+    assert "They greeted." in sent
+    assert "message 1" not in sent
+    assert sent.index("Once upon") < sent.index("because it filled your context window")
+    shown = texts((await sessions.snapshot(session))["messages"])
+    assert [text for role, text in shown if role == "assistant"][-2:] == ["Once upon", "Fine."]
+
+
+async def test_what_summaries_take_is_in_the_metrics_also_of_one_that_was_given_up(
+    sessions: Sessions, provider: FakeProvider, http: httpx2.AsyncClient
+) -> None:
+    before = await scrape(http)
+    session = await long(sessions, "anthropic")
+    provider.default(refusing(TOO_LARGE))
+    await sessions.ask(session, "and now?")
+
+    between = await scrape(http)
+    assert tokens(between) - tokens(before) == await used(sessions, session)
+    assert compactions(between, "summarized") - compactions(before, "summarized") == 1
+
+    provider.default(answer)
+    session = await long(sessions, "anthropic")
+    slow = Reply(text="and so on " * 500, gap=0.05)
+    provider.default(lambda call: slow if SUMMARISES in json.dumps(call.body) else refusing(TOO_LARGE)(call))
+    async with sessions.view(session) as viewer:
+        await sessions.send(session, "and now?")
+        await provider.until(lambda calls: SUMMARISES in json.dumps(calls[-1].body))
+        assert (await http.delete(f"/v1/sessions/{session}")).status_code == 202
+        await viewer.until("session.closed")
+
+    after = await scrape(http)
+    assert tokens(after) - tokens(between) == await used(sessions, session)
+    assert compactions(after, "abandoned") - compactions(between, "abandoned") == 1
+    steps = await steps_of(sessions, session)
+    assert (steps[-1]["step_id"], steps[-1]["purpose"]) == ("k1", "compact")
+
+
+def tokens(found: Scrape) -> float:
+    kinds = ("input", "output")
+    return sum(found.value("perdure_tokens_total", model="anthropic/m", kind=kind) or 0 for kind in kinds)
+
+
+def compactions(found: Scrape, how: str) -> float:
+    return found.value("perdure_compactions_total", how=how) or 0
+
+
+async def used(sessions: Sessions, session: str) -> int:
+    usage = (await sessions.snapshot(session))["usage"]
+    return int(usage["input_tokens"] + usage["output_tokens"])
 
 
 async def test_what_is_refused_again_and_again_fails_and_names_what_is_too_large(

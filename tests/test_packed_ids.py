@@ -7,7 +7,7 @@ import uuid
 import pytest
 
 from perdure.workflows.core.state.inbox import Inbox, Seen
-from perdure.workflows.core.state.packed_ids import find, pack, pack_ids
+from perdure.workflows.core.state.packed_ids import find, pack, pack_ids, taken_before
 from perdure.workflows.vocabulary.content_marks import is_same, mark_of
 from tests.support.core import user
 
@@ -22,6 +22,18 @@ def test_each_packed_id_is_found_with_its_own(seed: int) -> None:
     assert [find(packed, one) for one, _, _ in entries] == [(mark, cursor) for _, mark, cursor in entries]
     assert find(packed, "m200") is None
     assert find([pack_ids([one for one, _, _ in entries])], "m7") == ("", 0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_those_of_a_past_are_kept_with_what_is_known_of_them(seed: int) -> None:
+    rng = random.Random(seed)
+    entries = [(f"m{number}", mark_of(str(number)), number * 3 + rng.choice([0, 5, 9])) for number in range(200)]
+    packed = [pack(entries[at : at + 20]) for at in range(0, 200, 20)]
+    kept = taken_before(packed, 250)
+    assert [find(kept, one) for one, _, _ in entries] == [
+        (mark, cursor) if cursor < 250 else None for _, mark, cursor in entries
+    ]
+    assert taken_before(packed, 0) == ()
 
 
 def test_an_id_is_not_found_across_two_others(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,17 +1,15 @@
 """The chat page and the inspector in real Chromium, against all of Perdure: conversations, sub-agents, forks."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
 import pytest
-import pytest_asyncio
 from playwright.async_api import BrowserContext, Page, Route, expect
 
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
-from tests.support.browsing import WAIT_MS, open_browser, say
+from tests.support.browsing import say
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 
@@ -29,31 +27,6 @@ def definitions() -> dict[str, str]:
         "helper.yaml": f"name: helper\n{_HEAD}\ninstructions: Help.\ntools: [ask_user, agent: {{name: writer}}]",
         "writer.yaml": f"name: writer\n{_HEAD}\ninstructions: Write.\ntools: [calculator: {{approval: always}}]",
     }
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def browser(chromium: str) -> AsyncIterator[BrowserContext]:
-    async with open_browser(chromium) as context:
-        yield context
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def page(browser: BrowserContext, dev: Any, provider: FakeProvider) -> AsyncIterator[Page]:
-    """The chat page for a new user; a request to another host or a script error fails the test."""
-    provider.reset()
-    expect.set_options(timeout=WAIT_MS)
-    opened = await browser.new_page()
-    strangers: list[str] = []
-    errors: list[str] = []
-    opened.on("request", lambda request: strangers.append(request.url))
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    await opened.goto(dev.url)
-    await opened.evaluate("localStorage.clear()")
-    await opened.goto(f"{dev.url}/")
-    yield opened
-    await opened.close()
-    assert errors == []
-    assert [url for url in strangers if not url.startswith((dev.url, "data:"))] == []
 
 
 async def test_an_answer_streams_and_is_shown_once(page: Page, provider: FakeProvider) -> None:

@@ -2,15 +2,12 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import pytest_asyncio
-from playwright.async_api import BrowserContext, FilePayload, Page, Route, expect
+from playwright.async_api import FilePayload, Page, Route, expect
 
-from tests.support.browsing import WAIT_MS, open_browser, say
+from tests.support.browsing import say
 from tests.support.pictures import picture
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
@@ -42,31 +39,6 @@ def definitions() -> dict[str, str]:
         "blind.yaml": "name: blind\ninstructions: Read.\nmodels: {m: {use: demo/blind, files: []}}\nmodel: m\n",
         "sees.yaml": "name: sees\ninstructions: Look.\nmodels: {m: {use: demo/sees}}\nmodel: m\n",
     }
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def browser(chromium: str) -> AsyncIterator[BrowserContext]:
-    async with open_browser(chromium) as context:
-        yield context
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def page(browser: BrowserContext, dev: Any) -> AsyncIterator[Page]:
-    """The chat page for a new user; a request to another host or a script error fails the test."""
-    expect.set_options(timeout=WAIT_MS)
-    opened = await browser.new_page()
-    strangers: list[str] = []
-    errors: list[str] = []
-    opened.on("request", lambda request: strangers.append(request.url))
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    opened.on("console", lambda said: errors.append(said.text) if "Content Security Policy" in said.text else None)
-    await opened.goto(dev.url)
-    await opened.evaluate("localStorage.clear()")
-    await opened.goto(f"{dev.url}/")
-    yield opened
-    await opened.close()
-    assert errors == []
-    assert [url for url in strangers if not url.startswith((dev.url, "data:"))] == []
 
 
 async def give(page: Page, kind: str, name: str = "cat.png", media_type: str = "image/png", data: bytes = CAT) -> None:

@@ -1,15 +1,13 @@
 """A provider that is dead, or dies in mid-answer, is survived in the browser: what another model says is shown once."""
 
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import Callable
 
 import pytest
-import pytest_asyncio
-from playwright.async_api import BrowserContext, Page, expect
+from playwright.async_api import Page, expect
 
 from perdure.temporal.app.fakes.provider import Call, FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
-from tests.support.browsing import WAIT_MS, open_browser, say
+from tests.support.browsing import say
 
 pytestmark = [pytest.mark.server, pytest.mark.browser, pytest.mark.slow]
 
@@ -28,24 +26,6 @@ WELL = Reply(text=" ".join(WORDS), gap=0.03)
 @pytest.fixture(scope="module")
 def definitions(provider: FakeProvider) -> dict[str, str]:
     return {"assistant.yaml": AGENT.format(url=provider.url)}
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def browser(chromium: str) -> AsyncIterator[BrowserContext]:
-    async with open_browser(chromium) as context:
-        yield context
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def page(browser: BrowserContext, dev: Any, provider: FakeProvider) -> AsyncIterator[Page]:
-    provider.reset()
-    expect.set_options(timeout=WAIT_MS)
-    opened = await browser.new_page()
-    await opened.goto(dev.url)
-    await opened.evaluate("localStorage.clear()")
-    await opened.goto(f"{dev.url}/")
-    yield opened
-    await opened.close()
 
 
 def replies(first: Reply) -> Callable[[Call], Reply]:

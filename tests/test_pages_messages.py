@@ -1,15 +1,14 @@
 """Messages on the chat page in real Chromium: while the agent works, while it asks, and once more after it is done."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
-from playwright.async_api import BrowserContext, Page, expect
+from playwright.async_api import Page, expect
 
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
-from tests.support.browsing import WAIT_MS, open_browser, say
+from tests.support.accessibility import grave_faults
+from tests.support.browsing import choose, say, type_in
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 
@@ -53,38 +52,6 @@ def definitions() -> dict[str, str]:
     return {"assistant.yaml": AGENT, "capped.yaml": CAPPED, "short.yaml": SHORT, "undoing.yaml": UNDOING}
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def browser(chromium: str) -> AsyncIterator[BrowserContext]:
-    async with open_browser(chromium) as context:
-        yield context
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def page(browser: BrowserContext, dev: Any, provider: FakeProvider) -> AsyncIterator[Page]:
-    """The chat page for a new user; a script error fails the test."""
-    provider.reset()
-    expect.set_options(timeout=WAIT_MS)
-    opened = await browser.new_page()
-    errors: list[str] = []
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    await opened.goto(dev.url)
-    await opened.evaluate("localStorage.clear()")
-    await opened.goto(f"{dev.url}/")
-    yield opened
-    await opened.close()
-    assert errors == []
-
-
-async def choose(page: Page, name: str) -> None:
-    await page.locator("#busy").get_by_text(name, exact=True).click()
-
-
-async def type_in(page: Page, text: str, key: str = "Enter") -> None:
-    """Into the text box, which is not the only one while a message is edited."""
-    await page.locator("#message").fill(text)
-    await page.keyboard.press(key)
-
-
 async def test_messages_wait_in_sight_and_are_edited_withdrawn_and_sent_at_once(
     page: Page, provider: FakeProvider
 ) -> None:
@@ -114,6 +81,38 @@ async def test_messages_wait_in_sight_and_are_edited_withdrawn_and_sent_at_once(
     # What was said last comes back into the empty box.
     await page.locator("#message").press("ArrowUp")
     await expect(page.locator("#message")).to_have_value("wait for me, please")
+
+
+async def test_on_a_small_screen_messages_that_wait_are_one_line_below_the_question(
+    page: Page, provider: FakeProvider
+) -> None:
+    await page.set_viewport_size({"width": 390, "height": 664})
+    provider.script(Reply(text="", tools=(("calculator", {"expression": "6*7"}),)), Reply(text="The other one."))
+    await say(page, "go")
+    approve = page.get_by_role("button", name="Approve")
+    await expect(approve).to_be_visible()
+    await choose(page, "Queue")
+    for text in ("wait for me " * 10, "never mind", "hurry"):
+        await type_in(page, text)
+    await expect(page.locator(".queue-head")).to_contain_text("3 messages wait for your approval first")
+    rows, fold = page.locator("#queue li"), page.locator(".queue-fold")
+    await expect(rows.first).to_be_hidden()
+    await expect(page.locator("form.card")).to_be_in_viewport(ratio=1)
+    await expect(page.get_by_label("Allow this tool")).to_be_in_viewport(ratio=1)
+
+    await page.get_by_role("button", name="Show the messages that wait").press("Enter")
+    await expect(fold).to_have_attribute("aria-expanded", "true")
+    await expect(fold).to_be_focused()
+    await expect(rows.last).to_be_visible()
+    for text in ("more", "and more", "and still more", "and more than that"):
+        await type_in(page, text)
+    await expect(rows).to_have_count(7)
+    # However many there are, what they wait for stays in sight.
+    await page.get_by_role("button", name="Show it").click()
+    await expect(rows.first).to_be_hidden()
+    await expect(approve).to_be_in_viewport(ratio=1)
+    await approve.click()
+    await expect(page.locator(".settled")).to_have_text("Approved by local")
 
 
 async def test_keys_interrupt_and_stop(page: Page, provider: FakeProvider) -> None:
@@ -195,6 +194,10 @@ async def test_going_back_asks_before_it_takes_calls_back_and_leaves_all_as_it_i
         await expect(card).to_be_hidden()
         if decide == "Leave all as it is":
             await expect(page.locator(".settled")).to_have_text("Left as it was by local")
+            # The turn that only asked has neither numbers nor anything to do with it.
+            await expect(page.locator(".turn")).to_have_count(2)
+            await expect(page.locator(".turn-footer").last).to_be_hidden()
+            await expect(page.locator(".turn-footer").first).to_contain_text("tokens")
             await expect(page.locator(".user")).to_have_text("do it")
     await expect(page.locator(".user")).to_have_text("something else")
     await expect(page.locator(".answer")).to_have_text("Something else.")
@@ -245,3 +248,50 @@ async def test_a_summary_of_earlier_conversation_is_a_line_that_unfolds(
     await page.goto(f"{dev.url}/sessions/{page.url.partition('session=')[2]}")
     await page.locator(".folded-past button.row").first.click()
     await expect(page.locator("#detail")).to_contain_text("Summary k1")
+
+
+async def test_nothing_shuts_out_who_uses_a_screen_reader_or_needs_contrast(
+    page: Page, dev: Any, provider: FakeProvider
+) -> None:
+    faults = await grave_faults(page, "a new chat")
+    provider.script(
+        Reply(text="Let me see.", tools=(("calculator", {"expression": "6*7"}),)), Reply(text="It is *42*.")
+    )
+    await say(page, "six times seven?")
+    await expect(page.locator("form.card")).to_be_visible()
+    await choose(page, "Queue")
+    for text in ("wait for me", "hurry"):
+        await type_in(page, text)
+    await expect(page.locator("#queue li").last.get_by_role("button", name="Withdraw")).to_be_visible()
+    faults += await grave_faults(page, "an approval and a queue")
+    await page.set_viewport_size({"width": 390, "height": 664})
+    faults += await grave_faults(page, "an approval and a queue on a small screen")
+    await page.set_viewport_size({"width": 1280, "height": 720})
+    await page.locator("#queue li").first.get_by_role("button", name="Edit this message").click()
+    faults += await grave_faults(page, "a message that waits is edited")
+    await page.keyboard.press("Escape")
+    for left in (1, 0):
+        await page.locator("#queue li").last.get_by_role("button", name="Withdraw").click()
+        await expect(page.locator("#queue li")).to_have_count(left)
+    provider.default(Reply(text="It is **43**."))
+    await page.get_by_role("button", name="Approve").click()
+    await expect(page.locator(".answer", has_text="It is 42.")).to_be_visible()
+    await page.locator("details.tool > summary").click()
+    faults += await grave_faults(page, "an answer and a tool")
+    await page.get_by_role("button", name="Answer again").click()
+    await expect(page.locator(".turn-footer .arrows")).to_have_text("2/2")
+    faults += await grave_faults(page, "branches")
+    session = page.url.partition("session=")[2]
+    await page.goto(f"{dev.url}/sessions/{session}")
+    await page.locator("[data-step]").first.click()
+    faults += await grave_faults(page, "the inspector")
+    for name in ("", "/tools", "/events"):
+        await page.goto(f"{dev.url}/guide{name}")
+        faults += await grave_faults(page, f"the guide{name}")
+    await page.goto(f"{dev.url}/")
+    await page.get_by_role("button", name="New chat").click()
+    await page.locator("#agent").select_option("capped")
+    await say(page, "is it dear")
+    await expect(page.locator("form.card")).to_contain_text("cost limit is reached")
+    faults += await grave_faults(page, "a budget")
+    assert faults == []

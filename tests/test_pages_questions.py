@@ -5,19 +5,17 @@ import asyncio
 import base64
 import hashlib
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
 import pytest
-import pytest_asyncio
 from playwright.async_api import BrowserContext, Locator, Page, Route, expect
 
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
 from perdure.temporal.stores.blobs import LocalBlobs
 from perdure.temporal.stores.files import put_file
-from tests.support.browsing import WAIT_MS, open_browser, say
+from tests.support.browsing import say
 from tests.support.mcp_running import program
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
@@ -60,28 +58,6 @@ def definitions() -> dict[str, str]:
     server = program()
     shopper = SHOPPER.replace("COMMAND", json.dumps(server.command)).replace("ENV", json.dumps(server.env))
     return {"assistant.yaml": AGENT, "shopper.yaml": shopper}
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def browser(chromium: str) -> AsyncIterator[BrowserContext]:
-    async with open_browser(chromium) as context:
-        yield context
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def page(browser: BrowserContext, dev: Any, provider: FakeProvider) -> AsyncIterator[Page]:
-    """The chat page for a new user; a script error fails the test."""
-    provider.reset()
-    expect.set_options(timeout=WAIT_MS)
-    opened = await browser.new_page()
-    errors: list[str] = []
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    await opened.goto(dev.url)
-    await opened.evaluate("localStorage.clear()")
-    await opened.goto(f"{dev.url}/")
-    yield opened
-    await opened.close()
-    assert errors == []
 
 
 def calls(*tools: tuple[str, dict[str, Any]]) -> Reply:

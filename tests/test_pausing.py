@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from perdure.workflows.core.actions import CallModel, FinishTurn, PauseTurn, PlanCalls, Wait
+from perdure.workflows.core.actions import CallModel, DrawLeases, FinishTurn, PauseTurn, PlanCalls, Rest, Wait
 from perdure.workflows.core.begin import begin
 from perdure.workflows.core.budget import input_tokens
+from perdure.workflows.core.effects import AskPurses
 from perdure.workflows.core.next_action import next_action
-from perdure.workflows.core.outcomes import ModelEnded
+from perdure.workflows.core.outcomes import ModelEnded, PursesAnswered
 from perdure.workflows.core.prompt import build_prompt
 from perdure.workflows.core.raising import read_raise
 from perdure.workflows.core.receive import receive
@@ -20,7 +21,9 @@ from perdure.workflows.core.step import StepFailure
 from perdure.workflows.definition.agent import Limits, Price
 from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.protocol.activities import Partial
-from perdure.workflows.protocol.signals import Answer, Configure, Parent, Stop
+from perdure.workflows.protocol.amounts import Amounts
+from perdure.workflows.protocol.purses import Drawn, LeasesDrawn, Refusal
+from perdure.workflows.protocol.signals import BEHAVIOR, Answer, Configure, Parent, Stop
 from perdure.workflows.protocol.steps import Left
 from perdure.workflows.vocabulary import errors
 from perdure.workflows.vocabulary.budget_events import BudgetRaised
@@ -338,6 +341,45 @@ def test_working_time_is_that_of_models_and_tools() -> None:
     assert raised.value == 300
 
 
+@pytest.mark.parametrize("answer", [None, LeasesDrawn(drawn={"user": Drawn(number=2, granted=Amounts(), until=AT)})])
+def test_a_session_that_was_declined_leaves_the_purse_that_it_waits_for(answer: LeasesDrawn | None) -> None:
+    at = refused_by_purse(BEHAVIOR)
+    answered(at, approved=False)
+    action = next_action(at.state)
+    assert isinstance(action, FinishTurn)
+    at.take(begin(at.state, action, AT).changes)
+    action = next_action(at.state)
+    assert action == DrawLeases(Amounts())
+    begun = begin(at.state, action, AT)
+    at.take(begun.changes)
+    (effect,) = begun.effects
+    assert isinstance(effect, AskPurses)
+    assert (effect.request.draws["user"].number, effect.request.draws["user"].needs) == (2, Amounts())
+    assert isinstance(next_action(at.state), Rest)
+    # Also where the purse could not be reached: it tells a session that it believes to wait, and that does no harm.
+    at.take(settle(at.state, PursesAnswered(answer), AT))
+    assert isinstance(next_action(at.state), Rest)
+
+
+def test_sessions_of_older_behavior_stay_on_the_list_until_their_next_request() -> None:
+    at = refused_by_purse(1)
+    answered(at, approved=False)
+    at.take(begin(at.state, next_action(at.state), AT).changes)  # type: ignore[arg-type]
+    assert isinstance(next_action(at.state), Rest)
+
+
+def refused_by_purse(behavior: int) -> Story:
+    """A turn that asks, because the purse of its user has nothing left."""
+    at = Story.new(behavior=behavior, purses={"user": ()}).loaded(agent(price=PRICE)).turn()
+    action = next_action(at.state)
+    assert isinstance(action, DrawLeases)
+    at.take(begin(at.state, action, AT).changes)
+    refusal = Refusal(limit="day.cost_usd", cap=1, spent=1, leased=0, needs=1)
+    drawn = Drawn(number=1, granted=Amounts(), until=AT, refused=refusal)
+    at.take(settle(at.state, PursesAnswered(LeasesDrawn(drawn={"user": drawn})), AT))
+    return paused(at)
+
+
 def test_a_provider_s_quota_is_asked_about_and_the_step_is_tried_again() -> None:
     at = story()
     for number in (1, 2):
@@ -358,6 +400,40 @@ def test_a_provider_s_quota_is_asked_about_and_the_step_is_tried_again() -> None
     action = next_action(at.state)
     assert isinstance(action, FinishTurn)
     assert (action.reason, action.error and action.error.type) == ("failed", "model_quota")
+
+
+def out_of_quota(behavior: int) -> Story:
+    loaded = agent(price=PRICE)
+    at = Story.new(behavior=behavior).loaded(loaded).turn()
+    at.take(begin(at.state, next_action(at.state), AT).changes)  # type: ignore[arg-type]
+    at.take(settle(at.state, out_of_credit("t1.s1"), AT))
+    return paused(at)
+
+
+def test_another_model_settles_the_question_about_a_quota() -> None:
+    at = out_of_quota(BEHAVIOR)
+    # Neither does its own model, nor anything else that is set.
+    for same in (Configure(id="same", model="main"), Configure(id="metadata", metadata={"a": 1})):
+        at.take(receive(at.state, same, AT))
+        assert len(at.state.questions.open) == 1
+    changes = receive(at.state, Configure(id="c1", model="other", by=By(subject="ada")), AT)
+    at.take(changes)
+
+    assert at.state.questions.open == ()
+    (settled,) = [change for change in changes if isinstance(change, InputReceived)]
+    assert (settled.question_id, settled.reason, settled.by) == ("t1.s2.budget", "settled", By(subject="ada"))
+    action = next_action(at.state)
+    assert isinstance(action, CallModel)
+    assert action.role == "other"
+    changes = begin(at.state, action, AT).changes
+    (switched,) = [change for change in changes if isinstance(change, ModelSwitched)]
+    assert (switched.from_, switched.to) == ("demo/main", "demo/other")
+
+
+def test_a_session_of_older_behavior_goes_on_asking_about_a_quota() -> None:
+    at = out_of_quota(1)
+    at.take(receive(at.state, Configure(id="c1", model="other"), AT))
+    assert len(at.state.questions.open) == 1
 
 
 def test_an_attempt_for_which_nothing_is_left_leads_back_to_the_limits() -> None:
@@ -402,6 +478,9 @@ def test_sub_agents_have_a_share_of_each_cap() -> None:
         ),
         (Shortfall(scope="turn", limit="tokens", cap=9, spent=9, needs=2), {"cost_usd": 1}, ("cost_usd", "set tokens")),
         (Shortfall(scope="turn", limit="tokens", cap=9, spent=2, needs=8), {"tokens": 9}, ("tokens", "cap that was")),
+        (Shortfall(scope="turn", limit="tokens", cap=2e6), {"tokens": 1}, ("tokens", "reached: 2,000,000")),
+        (Shortfall(scope="turn", limit="tokens", cap=9), {"tokens": 10**400}, ("tokens", "at most 1,000,000")),
+        (Shortfall(scope="turn", limit="cost_usd", cap=9), {"cost_usd": 10**400}, ("cost_usd", "too large")),
         (Shortfall(scope="user", limit="day.cost_usd", cap=9), {"day.cost_usd": 1}, ("", "/v1/budgets/user/")),
         (Shortfall(scope="tenant", limit="provider"), {"cost_usd": 1}, ("", "the quota is the provider's")),
     ],

@@ -1,5 +1,6 @@
 """Sessions that draw on the purses of their user and tenant, on the virtual clock."""
 
+import asyncio
 from collections import Counter
 from typing import Any
 
@@ -132,8 +133,16 @@ async def test_a_purse_that_says_no_ends_the_turn_where_it_is_declined(perdure: 
     await perdure.budget("user", "ada", set={"day": {"cost_usd": 0}})
     session = await perdure.session("pursed", user="ada")
     assert (await session.say("hi")).waiting
+    assert (await perdure.budget("user", "ada"))["waiting"] == 1
     turn = await session.deny(reason="not today")
     assert (turn.reason, turn.error and turn.error.type) == ("budget", "budget_exceeded")
+    # The purse hears of it without another request for money.
+    async with asyncio.timeout(30):
+        while (await perdure.budget("user", "ada"))["waiting"]:
+            await perdure.later(seconds=1)
+    assert (await activities(session))["draw_leases"] == 2
+    _, leased = await amounts(perdure, "ada")
+    assert leased == NONE
 
 
 async def test_kills_lose_nothing_of_a_purse(perdure: Perdure) -> None:

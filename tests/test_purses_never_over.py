@@ -6,9 +6,11 @@ import pytest
 
 from perdure.workflows.core.ledger.caps import set_caps
 from perdure.workflows.core.ledger.drawing import draw
+from perdure.workflows.core.ledger.report import purse_state
 from perdure.workflows.core.ledger.state import new_ledger
 from perdure.workflows.core.ledger.visits import due, visited
-from perdure.workflows.protocol.purses import LEASE, Amounts, Draw, HolderReport, PurseName, SetCaps, Visited, nano_usd
+from perdure.workflows.protocol.amounts import Amounts, nano_usd
+from perdure.workflows.protocol.purses import LEASE, Draw, HolderReport, PurseName, SetCaps, Visited
 from tests.support.purse_world import PurseWorld
 
 pytestmark = pytest.mark.pure
@@ -59,6 +61,21 @@ def test_nothing_is_spent_beyond_the_caps_where_sessions_die(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(30))
 def test_what_was_leased_bounds_what_is_spent_while_caps_move(seed: int) -> None:
     closed(live(seed, extra=("die", "cap", "cap", "allow")))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_nothing_is_spent_beyond_the_caps_where_sessions_give_up_what_they_wait_for(seed: int) -> None:
+    closed(live(seed, extra=("leave",) * 4))
+
+
+def test_a_session_that_waits_no_more_leaves_the_list_and_is_granted_nothing() -> None:
+    ledger = new_ledger(PurseName(tenant="acme", scope="user", id="ada"), AT)
+    ledger = set_caps(ledger, SetCaps(id="c1", caps={"total": {"tokens": 100, "tool_calls": 1000}}), AT)
+    refused = draw(ledger, "s1", Draw(since=AT, number=1, needs=Amounts(tokens=400)), AT)
+    assert (refused.drawn.refused is not None, purse_state(refused.ledger, AT).waiting) == (True, 1)
+    left = draw(refused.ledger, "s1", Draw(since=AT, number=2), AT)
+    assert (left.drawn.refused, left.drawn.granted, left.ledger.leased) == (None, Amounts(), Amounts())
+    assert purse_state(left.ledger, AT).waiting == 0
 
 
 def test_a_request_that_is_repeated_during_a_visit_is_charged_once() -> None:

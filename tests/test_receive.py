@@ -11,9 +11,9 @@ from perdure.workflows.core.changes import (
     StopRequested,
     TimerCancelled,
 )
-from perdure.workflows.core.receive import Signal, receive, started
+from perdure.workflows.core.receive import receive, started
 from perdure.workflows.definition.agent import Limits, TurnLimits
-from perdure.workflows.protocol.signals import CancelTimer, Close, Configure, SendMessage, Stop
+from perdure.workflows.protocol.signals import CancelTimer, Close, Configure, SendMessage, Signal, Stop
 from perdure.workflows.vocabulary.events import MessageQueued, MessageRejected, SessionStarted
 from perdure.workflows.vocabulary.parts import Data, Message, Text
 from tests.support.core import AT, Story

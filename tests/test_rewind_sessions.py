@@ -58,6 +58,19 @@ async def test_an_edited_message_an_answer_anew_and_the_way_back(perdure: Perdur
     assert len(await session.runs()) > 1
 
 
+async def test_by_default_a_rewind_goes_back_to_the_last_message_of_its_own_branch(perdure: Perdure) -> None:
+    for answer in ("1", "I", "l"):
+        perdure.model.says(answer)
+    session = await perdure.session("payer")
+    await session.say("one")
+    await session.rewind(text="eins")
+    await session.back("b1")
+
+    await session.rewind(text="uno")
+
+    assert await session.transcript() == [user("uno"), assistant("l")]
+
+
 async def test_calls_are_taken_back_each_once_though_the_worker_dies_in_the_middle(perdure: Perdure) -> None:
     taken_back = perdure.tool("take_back", returns="ok")
     perdure.model.says("", calls=[PAY, ("post", {"to": "Ada"})])
@@ -213,3 +226,24 @@ async def test_a_cut_deep_in_what_is_sealed(perdure: Perdure) -> None:
     assert "These calls above have been taken back since, and stand no more: pay (t2.s1.c1)" in repr(said[-2])
     page = await session.branches()
     assert [(line.branch, line.messages) for line in page.branches] == [("b1", 21), ("b2", 5)]
+
+
+async def test_a_note_that_is_sealed_stays_the_sessions_own_when_it_is_said_again(perdure: Perdure) -> None:
+    perdure.model.says("", calls=[("wake_me", {"after": "1d", "note": "look"})])
+    perdure.model.says("I will.")
+    perdure.model.says("Looked.")
+    session = await perdure.session("assistant")
+    await session.say("Remind me.")
+    await perdure.later(days=2)
+    (note,) = [event.message for event in await session.events() if event.type == "message.added" and event.message.own]
+    for number in range(6):
+        perdure.model.says(f"{number} " * 5_000)
+        await session.say(f"tell {number}")
+    held = await session.snapshot()
+    assert held.start > 5
+
+    perdure.model.says("Looked again.")
+    assert (await session.rewind(note.id)).text == "Looked again."
+
+    again = [event.message for event in await session.events() if event.type == "message.added"][-1]
+    assert (again.id, again.parts, again.own) == (note.id, note.parts, True)

@@ -9,6 +9,7 @@ from pydantic import JsonValue
 from perdure.workflows.core.binding import Allowed
 from perdure.workflows.core.fork import past
 from perdure.workflows.core.outcomes import ToolEnded
+from perdure.workflows.core.rewinds.plan import MOST_STANDING
 from perdure.workflows.protocol.activities import ToolOutput
 from perdure.workflows.protocol.signals import Close
 from perdure.workflows.vocabulary.parts import Text, ToolError
@@ -389,6 +390,31 @@ def test_a_timer_that_was_set_stands_and_is_told() -> None:
     (event,) = rewound(made)
     assert [one.why for one in event.stands] == ["The timer t1.s1.c1.timer is still set."]
     assert [message.own for message in made.messages()] == [True, False]
+
+
+@pytest.mark.parametrize("undo", [None, False])
+def test_many_calls_that_stand_are_counted_by_tool(undo: bool | None) -> None:
+    made = talk(("hello", "Hello."))
+    made.say("work", "m2")
+    for _ in range(2):
+        made.answers("", tuple(("add", {"n": number}) for number in range(40)))
+    made.answers("", (("pay", {"amount": 1}), ("send", {"to": "Ada"})))
+    made.answers("Done.")
+
+    made.rewind("m2", "do not", undo=undo, more={"add": 1_000, "send": 2, "look": 5, "wake_me": 7, "unknown": 1})
+    if undo is None:
+        (question,) = made.state.questions.open
+        assert question.args is not None
+        assert question.args["more"] == 10 + 31 + 1_002
+        assert "and further calls: 1030 of add, 3 of send. Go back?" in str(question.prompt)
+        made.answer(True)
+
+    (event,) = rewound(made)
+    assert len(event.stands) == MOST_STANDING
+    assert event.stands_more == {"add": 1_030, "send": 3} | ({"pay": 1} if undo is False else {})
+    note = next(message for message in made.messages() if message.own)
+    assert "and further calls: 1030 of add, 3 of send" in repr(note)
+    assert len(str(event)) < 10_000
 
 
 def test_what_was_allowed_after_the_place_is_asked_again() -> None:

@@ -1,5 +1,6 @@
 """A sealed past reads as if the session held it: events from any cursor, messages, steps, pasts to fork from."""
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +18,12 @@ from perdure.temporal.sessions.snapshot import message_page, read_snapshot, whol
 from perdure.temporal.sessions.trace import find_step, kept_steps, last_steps
 from perdure.temporal.stores.blobs import LocalBlobs
 from perdure.workflows.core.fork import last_finished, past
+from perdure.workflows.protocol.segment_blobs import encode_segment
+from perdure.workflows.protocol.segment_refs import SegmentRef
+from perdure.workflows.protocol.segments import Segment, ref_of
 from perdure.workflows.vocabulary.events import Event
-from perdure.workflows.vocabulary.parts import Message
+from perdure.workflows.vocabulary.parts import Message, Text
+from tests.support.core import Story
 from tests.support.sealed_session import SESSION, asked, lived, stored
 from tests.support.twins import Twins
 
@@ -95,8 +100,9 @@ async def test_each_step_is_there_with_its_events(twins: Twins, tmp_path: Path) 
 async def test_each_turn_has_the_past_that_it_had(twins: Twins, tmp_path: Path, keep_turn: bool) -> None:
     _, sealed = await stored(twins, tmp_path)
     state, whole = twins.sealing.state, twins.whole.state
+    sent = [one.id for one in whole.transcript.messages if one.role == "user"]
     deepest = 0
-    for number in range(1, whole.turns + 1, 3):
+    for number in range(1, whole.turns + 1):
         turn_id = f"t{number}"
         found = await read_past(asked(state), sealed, SESSION, turn_id, keep_turn=keep_turn)
         assert len(found.log.events) < 400
@@ -110,6 +116,12 @@ async def test_each_turn_has_the_past_that_it_had(twins: Twins, tmp_path: Path, 
         assert unsealed.dates == expected.dates
         assert (found.turns, found.slot.last_model) == (expected.turns, expected.slot.last_model)
         assert unsealed.slot.kept == expected.slot.kept
+        # The turn that can be run on.
+        assert found.ended == expected.ended
+        # A message that is sent again is a repeat where it was said, and only there.
+        assert {one for one in sent if found.inbox.taken_in(one)} == {
+            one for one in sent if expected.inbox.taken_in(one)
+        }
         # About: of a segment that is cut, or read again, nothing is guessed.
         assert found.transcript.size == expected.transcript.size
     assert deepest > 1
@@ -152,3 +164,38 @@ async def test_what_is_erased_is_forgotten(twins: Twins, tmp_path: Path) -> None
     sealed.forget(SESSION)
     with pytest.raises(StateLost):
         await whole_snapshot(backend, blobs, sealed, SESSION)
+
+
+async def test_a_fork_in_other_words_knows_the_turn_before_though_a_summary_was_begun_between(tmp_path: Path) -> None:
+    """The summary has a step of its own, which is no sign that the turn itself is at hand."""
+    story = Story.new(behavior=1).loaded().turn("one")
+    story.open()
+    story.answered(Text(text="1")).finished("stopped")
+    ended = story.state.ended
+    first = story.state
+    story.whole_turn("two")
+    second = story.state
+    story.whole_turn("three")
+    whole = story.state
+    summary = first.log.steps[0].model_copy(update={"step_id": "k1"})
+    steps = second.log.steps
+    blobs, start = LocalBlobs(tmp_path), 0
+    refs: tuple[SegmentRef, ...] = ()
+    for events, some in (
+        (first.log.events, steps[:1]),
+        (second.log.events[first.log.seq :], (summary, *steps[1:])),
+    ):
+        segment = Segment(first=events[0].seq, start=start, events=events, steps=some)
+        data = encode_segment(segment)
+        ref = ref_of(segment, hashlib.sha256(data).hexdigest(), len(data))
+        await blobs.put(ref.key(SESSION), data)
+        refs, start = (*refs, ref), ref.stop
+    log = replace(whole.log, segments=refs, events=whole.log.events[second.log.seq :], steps=whole.log.steps[2:])
+    transcript = replace(whole.transcript, base=start, messages=whole.transcript.messages[start:])
+    backend = asked(replace(whole, log=log, transcript=transcript))
+
+    found = await read_past(backend, Sealed(blobs), SESSION, "t2", keep_turn=False)
+
+    assert ended is not None
+    assert ended.reason == "stopped"
+    assert found.ended == ended

@@ -151,3 +151,7 @@ async def test_the_first_answer_counts(lab: Lab, service: Sessions) -> None:
 
 def _no(question_id: str) -> AnswerBody:
     return AnswerBody(question_id=question_id, approved=False)
+
+
+async def test_a_single_user_lists_no_budget_but_its_own(service: Sessions) -> None:
+    assert [(one["scope"], one["id"]) for one in await service.budgets.newest(ANN, 10)] == [("user", "ann")]

@@ -7,23 +7,11 @@ from typing import Any
 import pytest
 
 from perdure.workflows.core.actions import EndCalls, RunTools, Wait
+from perdure.workflows.core.agent_changes import AgentFailed, AgentLoaded, AgentRenewed, ToolsChanged, ToolsKnown
 from perdure.workflows.core.begin import begin
 from perdure.workflows.core.calls.call import Asking, Ending, FallBack, PutAway, Ready, RunChild, Running
 from perdure.workflows.core.calls.results import STOPPED, UNKNOWN
-from perdure.workflows.core.changes import (
-    AgentFailed,
-    AgentLoaded,
-    AgentRenewed,
-    CallChanged,
-    Change,
-    Changes,
-    StopRequested,
-    TimerDue,
-    ToolsChanged,
-    ToolsKnown,
-    TurnBroken,
-    stamp,
-)
+from perdure.workflows.core.changes import CallChanged, Change, Changes, StopRequested, TimerDue, TurnBroken, stamp
 from perdure.workflows.core.effects import Effect, OpenAgent, RunActivity, RunSession, StoreAnswer, awaited
 from perdure.workflows.core.limit_changes import SetAside
 from perdure.workflows.core.next_action import next_action

@@ -1,24 +1,25 @@
 import hashlib
+import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
+from perdure.workflows.core.agent_changes import AgentFailed, ToolsChanged
 from perdure.workflows.core.calls.call import Call
 from perdure.workflows.core.changes import (
     Accepted,
-    AgentFailed,
     CloseRequested,
     CommandSeen,
     Configured,
     Note,
     StepOpened,
     StopRequested,
-    ToolsChanged,
     TurnBroken,
 )
 from perdure.workflows.core.fold import apply
+from perdure.workflows.core.runs import SessionInput, taken_over
 from perdure.workflows.core.state import agent_slot, inbox, log
 from perdure.workflows.core.state.books import Books
 from perdure.workflows.core.state.inbox import Seen
@@ -57,6 +58,17 @@ def test_a_rich_state_survives_json() -> None:
     again = read_state(dump_state(state))
     assert again == state
     assert dump_state(again) == dump_state(state)
+
+
+def test_a_state_of_an_older_version_is_read_and_one_of_nobody_is_not() -> None:
+    state = rich()
+    older = json.loads(dump_state(state))
+    older["transcript"]["media"] = [{"kind": "image", "size": 7, "width": 3, "height": 2, "pages": None}]
+    assert read_state(json.dumps(older)) == state
+    assert taken_over(SessionInput.model_validate_json(json.dumps({"carried": older}))) == state
+    older["transcript"]["sounds"] = []
+    with pytest.raises(ValidationError, match="sounds"):
+        read_state(json.dumps(older))
 
 
 def test_what_json_has_no_number_for_is_written_as_text() -> None:

@@ -13,12 +13,8 @@ from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.server.client import connect, ensure_search_attributes
 from perdure.temporal.settings import Settings
 from perdure.workflows.core.actions import RenewAgent, Rest, StartTurn, WakeUp
-from perdure.workflows.core.changes import (
-    AgentLoaded,
-    AgentRenewed,
-    RenewalAsked,
-    TimerDue,
-)
+from perdure.workflows.core.agent_changes import AgentLoaded, AgentRenewed, RenewalAsked
+from perdure.workflows.core.changes import TimerDue
 from perdure.workflows.core.next_action import next_action
 from perdure.workflows.core.state.inbox import Inbox
 from perdure.workflows.core.state.timers import Timers

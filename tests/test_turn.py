@@ -20,17 +20,15 @@ from perdure.workflows.core.actions import (
     StartTurn,
     Wait,
 )
+from perdure.workflows.core.agent_changes import AgentFailed, AgentLoading, ToolsChanged
 from perdure.workflows.core.budget import reserve
 from perdure.workflows.core.calls.call import Asking, Begin, Ending, Given, Ready
 from perdure.workflows.core.changes import (
-    AgentFailed,
-    AgentLoading,
     CloseRequested,
     Configured,
     QuestionSettled,
     StepEnding,
     StopRequested,
-    ToolsChanged,
     TurnBroken,
 )
 from perdure.workflows.core.next_action import next_action

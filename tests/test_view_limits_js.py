@@ -54,6 +54,25 @@ def test_a_limit_asks_until_it_is_raised_or_the_turn_ends(node: Node) -> None:
     assert question(last(node, paused().end("interrupted")))["state"] == "superseded"
 
 
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [
+        ({"limit": "cost_usd", "value": 2.0}, "This session’s cost limit raised to $2.00 by ada"),
+        ({"limit": "cost_usd", "value": None}, "This session’s cost limit lifted by ada: there is no cap any more"),
+        ({"limit": "cost_usd", "value": 1.1, "this_turn": True}, "Allowed for this turn by ada"),
+        ({"limit": "provider", "value": None, "this_turn": True}, "Allowed for this turn by ada"),
+        ({"limit": "provider", "value": None}, "Allowed for this turn by ada"),
+    ],
+)
+def test_what_became_of_a_limit_is_told_as_it_is(node: Node, event: dict[str, Any], words: str) -> None:
+    story = paused().fact("budget.raised", question_id="t1.budget", scope="session", by=BY, **event)
+    script = """
+    import { becameOf } from './pages/shared/outcomes.js';
+    output(becameOf(input.reduce(reduce, emptyView()).turns[0].questions[0]));
+    """
+    assert node(script, story.events) == words
+
+
 def test_a_snapshot_holds_what_a_limit_asks(node: Node) -> None:
     short = {key: value for key, value in PAUSED.items() if key not in ("question_id", "prompt")}
     asked = {"question_id": "t1.budget", "kind": "budget", "subject": "budget", "prompt": "Allow it?", "budget": short}

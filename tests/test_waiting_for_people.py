@@ -96,6 +96,28 @@ async def test_who_waits_is_told_what_a_sub_agent_asks(
     assert (below["session_id"], below["question_id"]) == (f"{session}~t1.s1.c1", QUESTION["question_id"])
 
 
+async def test_a_message_behind_a_sub_agents_question_is_told_so(
+    http: httpx2.AsyncClient, sessions: Sessions, provider: FakeProvider
+) -> None:
+    provider.script(Reply(text="", tools=(("shop", {"message": "go"}),)), ASKS)
+    session = await sessions.create("boss")
+    path = f"/v1/sessions/{session}/messages"
+    waits = (await http.post(f"{path}?wait=60", json={"message_id": "m1", "text": "ask it"})).json()
+
+    first = await http.post(path, json={"message_id": "m1", "text": "ask it"})
+    behind = await http.post(path, json={"message_id": "m2", "text": "and this"})
+    waited = await http.post(f"{path}?wait=60", json={"message_id": "m3", "text": "and that"})
+    past = await http.post(path, json={"message_id": "m4", "text": "never mind", "busy": "interrupt"})
+
+    below = waits["sub_questions"]
+    assert (below[0]["session_id"], below[0]["question_id"]) == (f"{session}~t1.s1.c1", QUESTION["question_id"])
+    assert first.json()["waiting_for"] == below
+    assert (behind.status_code, behind.json()["position"], behind.json()["waiting_for"]) == (202, 1, below)
+    assert (waited.status_code, waited.json()["position"]) == (200, 2)
+    assert (waited.json()["status"], waited.json()["sub_questions"]) == ("waiting", below)
+    assert (past.json()["status"], "waiting_for" in past.json()) == ("interrupting", False)
+
+
 async def test_a_question_that_is_answered_holds_nobody_up(http: httpx2.AsyncClient, sessions: Sessions) -> None:
     session = await waiting(sessions)
     await answer(http, session, QUESTION["question_id"], approved=True)

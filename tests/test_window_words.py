@@ -32,6 +32,7 @@ CASES: list[tuple[str, Sizes]] = [
     ("Your input exceeds the context window of this model.", Sizes()),
     ("Input is too long for requested model.", Sizes()),
     ("expected maxLength: 400000, actual: 500000", Sizes()),
+    (f"maximum context length is {'9' * 400} tokens", Sizes()),
 ]
 
 

@@ -7,7 +7,7 @@ Rule 3: a bad signal becomes an event or nothing, never a failed workflow task, 
 """
 
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
@@ -15,21 +15,20 @@ from temporalio.exceptions import ApplicationError
 from perdure.workflows.core import answers
 from perdure.workflows.core.actions import Action, Exit, Rest, Wait
 from perdure.workflows.core.changes import Change, CloseRequested, StopRequested
-from perdure.workflows.core.context.index import indexed
 from perdure.workflows.core.effects import AskModel, Effect, SealPart
+from perdure.workflows.core.idle import closes_at
 from perdure.workflows.core.leases import lease_report
 from perdure.workflows.core.next_action import next_action
 from perdure.workflows.core.outcomes import TimePassed
 from perdure.workflows.core.pieces import part
-from perdure.workflows.core.receive import Signal
 from perdure.workflows.core.rewinds.branches import branches
-from perdure.workflows.core.runs import SessionInput, lifted, taken_over
+from perdure.workflows.core.runs import SessionInput, taken_over
 from perdure.workflows.core.state.session import SessionState, new_state
 from perdure.workflows.core.sub_answer import answer_of
+from perdure.workflows.core.working import ends_at
+from perdure.workflows.protocol.branch_queries import BranchesPage, BranchesRequest
 from perdure.workflows.protocol.purses import HolderReport, PurseChanged, Scope
 from perdure.workflows.protocol.queries import (
-    BranchesPage,
-    BranchesRequest,
     EventsPage,
     PageRequest,
     PastPage,
@@ -41,7 +40,6 @@ from perdure.workflows.protocol.queries import (
 )
 from perdure.workflows.protocol.sealing import PartPage, PartRequest
 from perdure.workflows.protocol.signals import (
-    BEHAVIOR,
     Answer,
     CancelTimer,
     Close,
@@ -50,21 +48,20 @@ from perdure.workflows.protocol.signals import (
     Retry,
     Rewind,
     SendMessage,
+    Signal,
     Stop,
     Supersede,
     WithdrawMessage,
 )
 from perdure.workflows.protocol.steps import ModelInputPage, ModelInputRequest, StepState
 from perdure.workflows.protocol.traces import TracePage
+from perdure.workflows.running.behavior import as_now
 from perdure.workflows.running.continue_as_new import Run, hand_over
 from perdure.workflows.running.driver import Driver
-from perdure.workflows.running.idle_timer import IdleTimer
+from perdure.workflows.running.lone_timer import LoneTimer
 from perdure.workflows.running.open_effects import OpenEffects
 from perdure.workflows.running.reporting import Reporting
 from perdure.workflows.running.signals import command_only
-
-#: The patch since which a session that an older version began does what newer ones do, from its next run on.
-BEHAVES: Final = "behavior-1"
 
 
 @workflow.defn(name="SessionWorkflow")
@@ -73,7 +70,7 @@ class SessionWorkflow:
     def __init__(self, start: SessionInput) -> None:
         carried = taken_over(start)
         if carried is not None:
-            state = _as_now(carried)
+            state = as_now(carried)
         elif start.new is not None:
             state = new_state(start.new, workflow.now())
         else:
@@ -82,7 +79,12 @@ class SessionWorkflow:
         self._reporting = Reporting()
         self._driver = Driver(state, self)
         self._open = OpenEffects(self._driver.settle)
-        self._idle = IdleTimer(lambda: self._driver.state, lambda: self._driver.settle(TimePassed()))
+        self._idle = LoneTimer(
+            lambda: closes_at(self._driver.state), self._time_passed, summary="closes where nothing happens"
+        )
+        self._work = LoneTimer(
+            lambda: ends_at(self._driver.state), self._time_passed, summary="the turn's working time"
+        )
         self._reporting.describe(state)
         first = start.new.message if start.new is not None else start.message
         if start.new is not None or first is not None:
@@ -105,8 +107,7 @@ class SessionWorkflow:
         match action:
             case Wait() | Rest():
                 self._reporting.waits(action, self._driver.state)
-                if isinstance(action, Rest):
-                    self._idle.rests(action)
+                self._set_timers(action)
                 await self._wait(action)
             case Exit():
                 pass
@@ -115,18 +116,28 @@ class SessionWorkflow:
                 self._driver.carry_out(action)
                 self._reporting.did(action, self._driver.state)
 
+    def _set_timers(self, action: Wait | Rest) -> None:
+        if isinstance(action, Rest):
+            self._idle.set(action.closes_at)
+            self._work.drop()
+        else:
+            self._work.set(action.ends_at)
+
+    def _time_passed(self) -> None:
+        self._driver.settle(TimePassed())
+
     async def _wait(self, action: Wait | Rest) -> None:
         """Until there is something to do, or the time has come that `action` waits for."""
         left = None if action.until is None else action.until - workflow.now()
         if left is not None and left <= timedelta():
-            self._driver.settle(TimePassed())
+            self._time_passed()
             return
         try:
             await workflow.wait_condition(
                 lambda: self._is_news(action), timeout=left, timeout_summary=self._reporting.waits_for(action)
             )
         except TimeoutError:
-            self._driver.settle(TimePassed())
+            self._time_passed()
         self._open.check()
 
     def _is_news(self, action: Wait | Rest) -> bool:
@@ -279,12 +290,3 @@ class SessionWorkflow:
     @workflow.query
     def past(self, request: PastRequest) -> PastPage:
         return answers.past(self._driver.state, request)
-
-
-def _as_now(state: SessionState) -> SessionState:
-    """A state that an older version may have carried, with the behavior of this one."""
-    # Versions that did not summarise kept no sizes.
-    state = indexed(state)
-    if state.behavior >= BEHAVIOR:
-        return lifted(state, state.behavior)
-    return lifted(state, BEHAVIOR) if workflow.patched(BEHAVES) else state

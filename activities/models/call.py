@@ -66,17 +66,16 @@ class ModelCalls:
         asked: Asked = lambda prompt, messages: None,
         own_tool: OwnTool = lambda spec: None,
         media: MediaLoader | None = None,
-        segments: Segments | None = None,
     ) -> None:
         """`published` gives the definitions that addresses and keys are taken from. `asked` is called within an attempt,
         with the prompt and the messages that the model is about to get. `own_tool` gives what a Python tool of this worker
-        takes. `media` loads files; None: those of the session only. `segments` reads what sessions have sealed."""
+        takes. `media` loads files; None: those of the session only."""
         self._client = client
         self._live = live
         self._blobs = blobs
         self._providers = providers
         self._tools_digest = tools_digest
-        self._conversations = Conversations(client, blobs, segments or Segments(blobs), handover)
+        self._conversations = Conversations(client, blobs, Segments(blobs), handover)
         self._published = published
         self._allowed = Allowed.load()
         self._metrics = metrics

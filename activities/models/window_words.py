@@ -4,13 +4,14 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-_NUMBER: Final = r"(\d[\d,_]*(?:\.\d+)?k?)"
+#: Bounded: a run of digits as long as a message would take seconds to search, and is no size.
+_NUMBER: Final = r"(\d[\d,_]{0,14}(?:\.\d{1,9})?k?)"
 #: Longer texts are no messages for people.
 _LONGEST: Final = 4_000
 #: The sizes of windows that there may be.
 _WINDOWS: Final = range(256, 100_000_000)
 #: `190000 + 20000 > 200000`, `200001 tokens > 200000`.
-_COMPARED: Final = re.compile(rf"{_NUMBER}(?: tokens?)?(?: ?\+ ?\d[\d,_]*(?: tokens?)?)? ?> ?{_NUMBER}")
+_COMPARED: Final = re.compile(rf"{_NUMBER}(?: tokens?)?(?: ?\+ ?\d[\d,_]{{0,14}}(?: tokens?)?)? ?> ?{_NUMBER}")
 _WINDOW: Final = tuple(
     re.compile(one)
     for one in (
@@ -69,7 +70,6 @@ def _checked(window: int | None, request: int | None) -> Sizes:
 
 
 def _possible(tokens: int | None) -> int | None:
-    # A range that is searched for what is no integer is gone through from end to end.
     return tokens if tokens is not None and tokens in _WINDOWS else None
 
 

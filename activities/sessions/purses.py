@@ -1,8 +1,8 @@
-"""The activities with which sessions and purses meet.
+"""The activities through which sessions and purses reach each other.
 
 Rule 1: whose purse it is follows from the workflow that runs the activity, so no session reaches another tenant's.
-Rule 2: requests of several sessions to one purse travel together. While one lot is under way, those that come wait for the
-next, so a purse has at most one update open for each worker, however many sessions draw on it.
+Rule 2: requests of several sessions to one purse travel as one batch. While a batch is under way, further requests wait for
+the next one, so each worker has at most one update open at a purse, however many sessions draw on it.
 """
 
 import asyncio
@@ -37,15 +37,15 @@ _AGAIN_S: Final = (0.3, 0.6, 1.2, 2.4)
 _QUERY_TIMEOUT: Final = timedelta(seconds=8)
 #: Sessions that are visited at the same time.
 _VISITS: Final = 10
-#: Requests that travel together at most.
-_LOT: Final = 100
+#: Requests in one batch, at most.
+_BATCH: Final = 100
 
 
 class Purses:
     def __init__(self, client: Client, settings: Settings) -> None:
         self._client = client
         self._ledgers = Ledgers(client, settings.workflow_task_timeout)
-        self._tellers: dict[PurseName, Teller] = {}
+        self._batchers: dict[PurseName, DrawBatcher] = {}
 
     @activity.defn(name="draw_leases")
     async def draw_leases(self, request: DrawLeases) -> LeasesDrawn:
@@ -59,23 +59,23 @@ class Purses:
         return LeasesDrawn(drawn=dict(zip(request.draws, answers, strict=True)))
 
     async def _draw(self, name: PurseName, session_id: str, draw: Draw) -> Drawn:
-        drawn = await self._teller(name).ask(session_id, draw)
+        drawn = await self._batcher(name).ask(session_id, draw)
         for wait in _AGAIN_S:
             if drawn.refused is None or not drawn.refused.again:
                 break
             await asyncio.sleep(wait)
-            drawn = await self._teller(name).ask(session_id, draw)
+            drawn = await self._batcher(name).ask(session_id, draw)
         return drawn
 
-    def _teller(self, name: PurseName) -> "Teller":
-        teller = self._tellers.get(name)
-        if teller is None:
+    def _batcher(self, name: PurseName) -> "DrawBatcher":
+        batcher = self._batchers.get(name)
+        if batcher is None:
 
-            def tell(draws: Draws) -> Awaitable[DrawsTaken]:
+            def send(draws: Draws) -> Awaitable[DrawsTaken]:
                 return self._ledgers.draw(name, draws)
 
-            teller = self._tellers[name] = Teller(tell, lambda: self._tellers.pop(name, None))
-        return teller
+            batcher = self._batchers[name] = DrawBatcher(send, lambda: self._batchers.pop(name, None))
+        return batcher
 
     @activity.defn(name="visit_sessions")
     async def visit_sessions(self, request: VisitSessions) -> SessionsVisited:
@@ -110,17 +110,17 @@ class Purses:
         return Visited(session_id=visit.session_id, found="open" if is_open else "over", report=report)
 
 
-class Teller:
-    """Asks one purse for several sessions. `tell` sends a lot; `idle` is called when nobody waits any more."""
+class DrawBatcher:
+    """Asks one purse on behalf of several sessions. `send` sends a batch; `idle` is called once no request waits."""
 
-    def __init__(self, tell: Callable[[Draws], Awaitable[DrawsTaken]], idle: Callable[[], object]) -> None:
-        self._tell = tell
+    def __init__(self, send: Callable[[Draws], Awaitable[DrawsTaken]], idle: Callable[[], object]) -> None:
+        self._send = send
         self._idle = idle
         self._waiting: dict[str, tuple[Draw, asyncio.Future[Drawn]]] = {}
         self._work: asyncio.Task[None] | None = None
 
     async def ask(self, session_id: str, draw: Draw) -> Drawn:
-        """The purse's answer. Raises what `tell` raises."""
+        """The purse's answer. Raises what `send` raises."""
         loop = asyncio.get_running_loop()
         before = self._waiting.pop(session_id, None)
         if before is not None and not before[1].done():
@@ -129,21 +129,21 @@ class Teller:
         mine: asyncio.Future[Drawn] = loop.create_future()
         self._waiting[session_id] = (draw, mine)
         if self._work is None:
-            self._work = loop.create_task(self._send())
+            self._work = loop.create_task(self._work_off())
         return await mine
 
-    async def _send(self) -> None:
-        # What comes in the same moment goes along.
+    async def _work_off(self) -> None:
+        # Requests that come in the same moment share the first batch.
         await asyncio.sleep(0)
         while self._waiting:
-            lot = {session: self._waiting.pop(session) for session in list(self._waiting)[:_LOT]}
+            batch = {session: self._waiting.pop(session) for session in list(self._waiting)[:_BATCH]}
             try:
-                taken = await self._tell(Draws(draws={session: draw for session, (draw, _) in lot.items()}))
-                for session, (_, future) in lot.items():
+                taken = await self._send(Draws(draws={session: draw for session, (draw, _) in batch.items()}))
+                for session, (_, future) in batch.items():
                     if not future.done():
                         future.set_result(taken.drawn[session])
             except Exception as error:
-                for _, future in lot.values():
+                for _, future in batch.values():
                     if not future.done():
                         future.set_exception(error)
         self._work = None

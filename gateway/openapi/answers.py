@@ -46,6 +46,12 @@ class TokenNamed(Frozen):
     jti: str
 
 
+class LimitsChanged(Frozen):
+    session_id: str
+    #: Those that hold now.
+    limits: Limits
+
+
 class FileUploaded(Frozen):
     #: For `file` parts of messages.
     uri: str
@@ -75,13 +81,13 @@ class MessageAccepted(Frozen):
     message_id: str
     #: A cursor from before the message's first event.
     seq: int
-    #: The session's with the message in it; or `steering`, where the message is to join the turn that runs, and
-    #: `interrupting`, where that turn is being stopped for it.
+    #: The session's status with the message in it; or `steering`, if the message is to join the running turn, or
+    #: `interrupting`, if that turn is being stopped for it.
     status: SessionStatus | Literal["steering", "interrupting"]
     #: Where the message waits, from 1; absent where it does not wait.
     position: int | None = Field(default=None, exclude_if=absent)
-    #: Open questions; absent where there are none.
-    waiting_for: tuple[Question, ...] | None = Field(default=None, exclude_if=absent)
+    #: Open questions, those of sub-agents with the `session_id` at which they are answered; absent where there are none.
+    waiting_for: tuple[Question | SubQuestion, ...] | None = Field(default=None, exclude_if=absent)
 
 
 class MessageNamed(Frozen):
@@ -226,7 +232,7 @@ class AgentEntry(Frozen):
     inputs: dict[str, dict[str, JsonValue]]
     tools: tuple[AgentToolEntry, ...]
     limits: Limits
-    #: What becomes of a message that comes while a turn runs, unless the message says otherwise.
+    #: What happens to a message that arrives while a turn runs, unless the message says otherwise.
     busy: Busy
     schedules: tuple[ScheduleEntry, ...]
     #: The demo model answers in place of a provider without a key.

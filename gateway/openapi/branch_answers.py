@@ -35,10 +35,10 @@ class BranchEntry(Frozen):
     branch: str
     #: The branch that it parted from; null for the first.
     parent: str | None
-    #: Why it was begun: a message was said or answered anew (`rewind`), or a failed turn was run on (`retry`). Null for the
-    #: first.
+    #: Why it was begun: somebody went back to a message (`rewind`), or a failed or stopped turn was continued (`retry`). Null
+    #: for the first.
     cause: RewindCause | None
-    #: The parent's message in whose place its own ones stand; null for the first.
+    #: The parent's message that its own messages replace; null for the first.
     message_id: str | None
     #: Messages that it shares with its parent.
     position: int
@@ -51,26 +51,26 @@ class BranchEntry(Frozen):
 
 
 class BranchPlace(Frozen):
-    """Where others part from the branch that goes on."""
+    """A place where other branches part from the current one."""
 
     #: Messages before it.
     position: int
-    #: The message there, on the branch that goes on; null where there is none, or it is long ago.
+    #: The message there, on the current branch; null if there is none, or if it is sealed.
     message_id: str | None
-    #: For each of what was said there, in order, the branch that went on with it last: `2/3` shows the second of three.
+    #: For each message that was ever said there, in order, the branch that continued it last; `2/3` is the second of three.
     siblings: tuple[str, ...]
-    #: Which of them is the branch that goes on, from 0.
+    #: Which of them is the current branch, from 0.
     current: int
 
 
 class BranchList(Frozen):
     session_id: str
-    #: The branch that goes on.
+    #: The branch on which the conversation goes on.
     current: str
-    #: In the order of their making.
+    #: The oldest first.
     branches: tuple[BranchEntry, ...]
-    #: Where others part from the branch that goes on. A message that was said once more is the same message: there, the
-    #: branches part at its answer.
+    #: Where other branches part from the current one. A message that was sent again unchanged is the same message, so there
+    #: the branches part at its answer.
     places: tuple[BranchPlace, ...]
 
 

@@ -17,34 +17,34 @@ class Amounts(Frozen):
 
 
 class PeriodCaps(Frozen):
-    #: Dollars at most; null: as many as it likes.
+    #: Dollars at most; null: no cap.
     cost_usd: float | None
-    #: Tokens at most, input and output together; null: as many as it likes.
+    #: Tokens at most, input and output together; null: no cap.
     tokens: int | None
-    #: Tool calls at most; null: as many as it likes.
+    #: Tool calls at most; null: no cap.
     tool_calls: int | None
 
 
 class AmountsByPeriod(Frozen):
-    #: In the day of UTC.
+    #: On this day, by UTC.
     day: Amounts
-    #: In the month of UTC.
+    #: In this month, by UTC.
     month: Amounts
     #: In all.
     total: Amounts
 
 
 class CapsByPeriod(Frozen):
-    #: In one day of UTC; null: there is no cap.
+    #: In one day, by UTC; null: there is no cap.
     day: PeriodCaps | None
-    #: In one month of UTC; null: there is no cap.
+    #: In one month, by UTC; null: there is no cap.
     month: PeriodCaps | None
     #: In all; null: there is no cap.
     total: PeriodCaps | None
 
 
 class Periods(Frozen):
-    """The periods of UTC that are counted now."""
+    """The day and the month that are counted now, by UTC."""
 
     #: As `2026-11-28`.
     day: str
@@ -72,11 +72,11 @@ class Budget(Frozen):
     scope: Literal["user", "tenant"]
     #: Of the user, or of the tenant.
     id: str
-    #: Those that were set here; what definitions cap beside holds, too, and is not told.
+    #: Caps that were set on the budget itself. Those of definitions apply as well, and are not shown here.
     caps: CapsByPeriod
     #: What was spent.
     spent: AmountsByPeriod
-    #: What sessions may spend without asking again, and have not spent. It counts in each period.
+    #: What sessions may still spend without asking again. It counts in each period.
     leased: AmountsByPeriod
     #: Which day and month it is.
     periods: Periods
@@ -84,7 +84,7 @@ class Budget(Frozen):
     sessions: int
     #: Sessions that wait because they were refused.
     waiting: int
-    #: Turns that somebody let go on over the caps, the last ones.
+    #: The last turns that somebody allowed to exceed a cap.
     allowed: tuple[AllowedTurn, ...]
 
 

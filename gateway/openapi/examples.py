@@ -158,6 +158,7 @@ EVENTS: Final[dict[str, dict[str, Any]]] = {
                 "why": "It cannot be taken back.",
             }
         ],
+        stands_more={"add_note": 3},
     ),
     "agent.updated": _event(30, "agent.updated", None, old=_OLD, new=_NEW),
     "model.switched": _event(

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from perdure.temporal.definitions.json_schema import DURATION
+from perdure.workflows.vocabulary.durations import PATTERN
 
 #: From the name of a schema to its address.
 Link = Callable[[str], str]
@@ -19,7 +19,7 @@ _BOUNDS: Final = (
     ("minLength", "at least {} characters"),
     ("maxLength", "at most {} characters"),
 )
-_FORMATS: Final = {"date-time": "time (RFC 3339)", "duration": "duration"}
+_FORMATS: Final = {"date-time": "time (RFC 3339)"}
 
 
 def type_words(schema: dict[str, Any], link: Link) -> str:
@@ -41,7 +41,7 @@ def type_words(schema: dict[str, Any], link: Link) -> str:
             return f"list of {type_words(schema.get('items', {}), link)}"
         case "object":
             return _object(schema, link)
-        case "string" if schema.get("pattern") == DURATION:
+        case "string" if schema.get("pattern") == PATTERN:
             return "duration"
         case "string" if "format" in schema:
             return _FORMATS.get(schema["format"], str(schema["format"]))

@@ -43,7 +43,7 @@ FIELDS: Final = {
     "kind": "Which kind it is.",
     "limit": "The limit: `cost_usd`, `tokens`, `tool_calls` or `working_time` (in seconds); of a purse with its period, as "
     "in `day.cost_usd`; `provider` for the provider's own quota.",
-    "limits": "Caps on steps, calls and dollars.",
+    "limits": "What a turn and the session may do and spend.",
     "media_type": "Such as `image/png`.",
     "message": "The message.",
     "message_id": "The message's id.",

@@ -12,7 +12,7 @@ from perdure.temporal.sessions.snapshot import Excerpt, Snapshot, SubQuestion
 from perdure.workflows.vocabulary.parts import Message
 
 _NOT_SHOWN: Final = {
-    *("messages", "start", "since", "sealed", "count", "path"),
+    *("messages", "start", "since", "sealed", "count", "path", "limit_changes"),
     *("queued", "questions", "more_questions", "parent", "sub_sessions"),
 }
 

@@ -13,21 +13,21 @@ from perdure.workflows.definition.agent import PurseLimits
 
 router = APIRouter(prefix="/v1/budgets", tags=["budgets"], route_class=StrictRoute)
 
-ScopePath = Annotated[Literal["user", "tenant"], Path(description="Whose budget: of a user, or of the tenant")]
-IdPath = Annotated[PurseId, Path(description="The user, or the tenant. Sessions without a user count as `local`")]
+ScopePath = Annotated[Literal["user", "tenant"], Path(description="Whose budget: a user's, or the tenant's")]
+IdPath = Annotated[PurseId, Path(description="The user, or the tenant. Sessions without a user belong to `local`")]
 
 
 @router.get("", response_model=None, responses={200: {"model": BudgetList}})
 async def get_budgets(
-    app: App, caller: Caller, limit: Annotated[int, Query(ge=1, le=200, description="At most so many")] = 50
+    app: App, caller: Caller, limit: Annotated[int, Query(ge=1, le=200, description="At most this many")] = 50
 ) -> dict[str, Any]:
-    """Budgets that there are, the newest first. A new one may take a second to be listed."""
+    """All budgets, the newest first. A new one may take a second to be listed."""
     return {"budgets": await app.sessions.budgets.newest(caller, limit)}
 
 
 @router.get("/{scope}/{id}", response_model=None, responses={200: {"model": Budget}})
 async def get_budget(scope: ScopePath, id: IdPath, app: App, caller: Caller) -> dict[str, Any]:  # noqa: A002
-    """Caps, what was spent, and what sessions hold in leases. One that nobody has set or drawn on is empty."""
+    """The caps, what was spent, and what is leased to sessions. A budget that nobody has set or drawn on is empty."""
     return await app.sessions.budgets.show(caller, scope, id)
 
 
@@ -39,7 +39,7 @@ async def set_budget(
     app: App,
     caller: Caller,
 ) -> JSONResponse:
-    """Sets caps; what is left out stays as it is, and null lifts. The same again changes nothing.
+    """Sets caps. What is left out stays as it is, null lifts a cap, and repeating the request changes nothing.
 
-    A cap that is lowered stops further leases; one that is raised lets sessions go on that wait for it."""
+    Lowering a cap stops further leases; raising it lets sessions that wait for it go on."""
     return JSONResponse(await app.sessions.budgets.set(caller, scope, id, body))

@@ -74,8 +74,9 @@ async def send_message(
     answer["status"] = sent.status
     if sent.position is not None:
         answer["position"] = sent.position
-    if sent.questions:
-        answer["waiting_for"] = [question_json(question) for question in sent.questions]
+    if sent.questions or sent.sub_questions:
+        below = map(sub_question_json, sent.sub_questions)
+        answer["waiting_for"] = [*map(question_json, sent.questions), *below]
     return Response(to_json(answer), 202, media_type="application/json")
 
 

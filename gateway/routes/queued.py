@@ -1,4 +1,4 @@
-"""Routes of messages that wait for their turn: edit one, take one back."""
+"""Routes of messages that wait for their turn: edit one, withdraw one."""
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
@@ -16,7 +16,7 @@ router = APIRouter(prefix="/v1/sessions/{session_id}/messages/{message_id}", tag
 async def edit_message(
     session_id: SessionPath, message_id: MessagePath, body: EditMessageBody, app: App, caller: Caller
 ) -> JSONResponse:
-    """Gives a message that waits other content. Where its turn has begun, nothing changes (409)."""
+    """Replaces the content of a queued message. 409 once its turn has begun."""
     position = await app.sessions.open(caller, session_id).edit(message_id, body.neutral_parts())
     place = {} if position is None else {"position": position}
     return JSONResponse({"session_id": session_id, "message_id": message_id, **place})
@@ -24,6 +24,6 @@ async def edit_message(
 
 @router.delete("", response_model=MessageNamed)
 async def withdraw_message(session_id: SessionPath, message_id: MessagePath, app: App, caller: Caller) -> JSONResponse:
-    """Takes back a message that waits. Where its turn has begun, nothing changes (409). Again: 200."""
+    """Withdraws a queued message; doing so again changes nothing. 409 once its turn has begun."""
     await app.sessions.open(caller, session_id).withdraw(message_id)
     return JSONResponse({"session_id": session_id, "message_id": message_id})

@@ -1,4 +1,4 @@
-"""Routes of rewinds: going back to a message or to an earlier branch, the branches, and running a turn on."""
+"""Routes of rewinds: going back to a message or to an earlier branch, the branches, and continuing a turn."""
 
 from typing import Annotated, Any
 
@@ -20,16 +20,16 @@ router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["branches"], route_
 
 @router.post("/rewind", status_code=202, response_model=RewindTaken)
 async def rewind_session(session_id: SessionPath, body: RewindSession, app: App, caller: Caller) -> JSONResponse:
-    """Lets the conversation go on from an earlier message, on a branch of its own, or on an earlier branch again.
+    """Goes back to an earlier message, on a new branch, or returns to an earlier branch.
 
-    With `message_id`, that message and all that follow it leave: a user's message is said once more, or with `text` in other
-    words; an answer of the model's is given anew, on what came before it. With `branch`, that branch is there again as it was
-    left, and no turn begins.
+    With `message_id`, that message and all later ones leave the conversation. A user's message is sent again, or replaced by
+    `text` or `parts`; an answer of the model is given again. With `branch`, the conversation is as it was when that branch
+    was left, and no turn begins.
 
-    A turn that runs is stopped first. Messages that wait go on waiting, and are next once the turn that follows has ended.
-    Calls of the part that leaves whose tools have an `undo` are taken back: the session asks a person before
-    (`approval.requested` with `subject: rewind`), unless `undo` says whether they are. `transcript.rewound` tells when it has
-    happened, what was taken back and what still stands."""
+    A running turn is stopped first. Queued messages keep waiting, and come after the turn that the rewind begins.
+    Calls that leave, and whose tools have an `undo`, are taken back: the session first asks a person
+    (`approval.requested` with `subject: rewind`), unless `undo` decides. `transcript.rewound` says when the rewind has
+    happened, what was taken back, and what still stands."""
     rewound = await app.sessions.open(caller, session_id).rewind(body)
     answer: dict[str, Any] = {
         "session_id": session_id,
@@ -44,7 +44,7 @@ async def rewind_session(session_id: SessionPath, body: RewindSession, app: App,
 
 @router.get("/branches", response_model=BranchList)
 async def list_branches(session_id: SessionPath, app: App, caller: Caller) -> BranchList:
-    """All branches of the session in the order of their making, and where others part from the one that goes on."""
+    """All branches of the session, the oldest first, and the places where they part from the current one."""
     page = await app.sessions.open(caller, session_id).branches()
     return BranchList.model_validate(
         {
@@ -67,7 +67,7 @@ async def get_branch(
     ] = None,
     limit: Annotated[int, Query(ge=1, le=MOST_MESSAGES)] = MOST_MESSAGES,
 ) -> Response:
-    """Messages of a branch, oldest first, whether it goes on or not: the last ones, or those before a position."""
+    """Messages of any branch, oldest first: the last ones, or those before a position."""
     excerpt, messages = await app.sessions.open(caller, session_id).branch(branch, before, limit)
     body = {
         "session_id": session_id,
@@ -80,10 +80,9 @@ async def get_branch(
 
 @router.post("/retry", status_code=202, response_model=TurnRetried)
 async def retry_turn(session_id: SessionPath, app: App, caller: Caller, body: RetryTurn | None = None) -> JSONResponse:
-    """Runs the last turn on, which failed or was stopped, in a new turn without a second message of the user.
+    """Continues the last turn, which failed or was stopped, in a new turn that does not repeat the user's message.
 
-    Calls that have results are not made again. What the model had begun to say leaves first (`transcript.rewound` with
-    `cause: retry`)."""
+    Calls that have results are not made again. A partial answer leaves first (`transcript.rewound` with `cause: retry`)."""
     retried = await app.sessions.open(caller, session_id).retry(body or RetryTurn())
     answer = {
         "session_id": session_id,

@@ -43,8 +43,9 @@ class SentTurn:
         record, sent = TurnRecord(), self._sent
         # What was open when a message came that goes before others is settled by it.
         asked = sent.status not in ("steering", "interrupting")
-        if sent.status == "waiting" and sent.position is not None:
-            return record, WaitingFor(sent.questions)
+        waits_for = WaitingFor(sent.questions, sent.sub_questions)
+        if asked and sent.position is not None and (sent.status == "waiting" or waits_for.sub_questions):
+            return record, waits_for
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds), aclosing(self._chosen()) as everything:
                 async for item, chosen in everything:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from perdure.gateway.http.bodies import SessionPath
 from perdure.gateway.http.strict_json import StrictRoute
-from perdure.gateway.openapi.answers import SessionCreated, SessionList, SessionNamed, Snapshot
+from perdure.gateway.openapi.answers import LimitsChanged, SessionCreated, SessionList, SessionNamed, Snapshot
 from perdure.gateway.projections.snapshot_json import snapshot_json
 from perdure.gateway.routes.context import App, Caller
 from perdure.gateway.routes.transcripts import MOST_MESSAGES
@@ -47,12 +47,12 @@ async def get_session(
     app: App,
     caller: Caller,
     messages: Annotated[
-        int | None, Query(ge=0, le=MOST_MESSAGES, description="Only so many messages, the last ones")
+        int | None, Query(ge=0, le=MOST_MESSAGES, description="Only this many messages, the last ones")
     ] = None,
 ) -> Response:
-    """The session in whole, or with its last messages.
+    """The whole session, or the session with its last messages.
 
-    `before` then says how many come before them, and `since` where the events that tell them begin."""
+    `before` then says how many messages come before those, and `since` is the cursor from which events tell them."""
     snapshot = await app.sessions.open(caller, session_id).snapshot(messages)
     return Response(to_json(snapshot_json(snapshot)), media_type="application/json")
 
@@ -64,11 +64,12 @@ async def configure_session(session_id: SessionPath, body: ConfigureSession, app
     return JSONResponse({"session_id": session_id})
 
 
-@router.patch("/{session_id}/limits", response_model=SessionNamed)
+@router.patch("/{session_id}/limits", response_model=LimitsChanged)
 async def change_limits(session_id: SessionPath, body: Limits, app: App, caller: Caller) -> JSONResponse:
-    """Limits in the shape of the definition's; what is left out stays as it is, and null lifts a cap."""
-    await app.sessions.open(caller, session_id).limit(body)
-    return JSONResponse({"session_id": session_id})
+    """Limits in the shape of the definition's; what is left out stays as it is, and null lifts a cap. The answer has all
+    that hold then."""
+    limits = await app.sessions.open(caller, session_id).limit(body)
+    return JSONResponse({"session_id": session_id, "limits": limits.model_dump(mode="json")})
 
 
 @router.delete("/{session_id}", status_code=202, response_model=SessionNamed, responses={200: {"model": SessionNamed}})

@@ -7,9 +7,10 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from perdure.gateway.http.bodies import SessionPath
-from perdure.gateway.http.problems import invalid
+from perdure.gateway.http.problems import Problem, invalid
 from perdure.gateway.openapi.traces import Trace
 from perdure.gateway.routes.context import App, Caller
+from perdure.temporal.sessions.errors import FieldError
 
 #: Bytes of JSON after which a page ends: each step shows its whole conversation.
 PAGE_BYTES: Final = 8 * 1024 * 1024
@@ -22,7 +23,9 @@ async def get_trace(
     session_id: SessionPath,
     app: App,
     caller: Caller,
-    after: Annotated[int, Query(ge=0, le=2**31, description="Steps to leave out: the `next_cursor` of a page")] = 0,
+    after: Annotated[
+        int | None, Query(ge=0, le=2**31, description="Steps to leave out: the `next_cursor` of a page. Default: 0")
+    ] = None,
     before: Annotated[
         int | None,
         Query(
@@ -33,6 +36,9 @@ async def get_trace(
     step: Annotated[str | None, Query(max_length=100, description="Only this step")] = None,
 ) -> Response:
     """Steps in order, a page at a time: from the first on, or, with `before`, from the last one back."""
+    if after is not None and before is not None:
+        both = "after and before do not go together; give one of them"
+        raise Problem("validation", both, errors=[FieldError(name, both) for name in ("after", "before")])
     session = app.sessions.open(caller, session_id)
     trace = session.trace()
     if step is not None:
@@ -50,9 +56,10 @@ async def get_trace(
             shown.insert(0, await trace.step_json(one))
             size += len(shown[0])
         return _answer(shown, None, previous=start + len(steps) - len(shown))
-    async for one in session.steps(after):
+    start = after or 0
+    async for one in session.steps(start):
         if len(shown) >= limit or size > PAGE_BYTES:
-            return _answer(shown, after + len(shown))
+            return _answer(shown, start + len(shown))
         shown.append(await trace.step_json(one))
         size += len(shown[-1])
     return _answer(shown, None)

@@ -27,7 +27,7 @@ async def get_messages(
     ] = None,
     limit: Annotated[int, Query(ge=1, le=MOST_MESSAGES)] = 100,
 ) -> Response:
-    """Messages of the branch that goes on, oldest first: the last ones, or those before a position."""
+    """Messages of the current branch, oldest first: the last ones, or those before a position."""
     excerpt, messages = await app.sessions.open(caller, session_id).messages(before, limit)
     body = {
         "session_id": session_id,

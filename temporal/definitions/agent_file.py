@@ -18,6 +18,7 @@ from perdure.temporal.definitions.field_problems import problem_of
 from perdure.temporal.definitions.finding import Finding
 from perdure.temporal.definitions.inputs import input_faults
 from perdure.temporal.definitions.instructions import Instructions, included_files, read_instructions
+from perdure.temporal.definitions.limit_check import limit_findings
 from perdure.temporal.definitions.mcp_check import mcp_findings
 from perdure.temporal.definitions.model_check import model_findings
 from perdure.temporal.definitions.models_file import Models
@@ -168,6 +169,7 @@ class _Reading:
         yield from mcp_findings(draft)
         yield from schedule_findings(draft)
         yield from model_findings(draft, own)
+        yield from limit_findings(draft)
         yield from secret_findings(draft, own, self._allowed)
 
     def _is_guessed(self, field: str) -> bool:

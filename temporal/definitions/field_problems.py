@@ -6,11 +6,8 @@ from perdure.temporal.definitions.fault_words import words
 from perdure.temporal.definitions.recovery import Fault
 from perdure.temporal.schemas.yaml_source import DefinitionProblem, Loc, Source
 
-#: Fields of the full definition that this version does not carry out, by the part that they belong to.
-_LATER: Final = {
-    "": ("handlers",),
-    "context": ("compact_at", "keep_recent", "summarizer"),
-}
+#: Fields of the full definition that this version does not carry out.
+_LATER: Final = ("handlers",)
 
 
 def problem_of(source: Source, fault: Fault, below: Loc = ()) -> DefinitionProblem:
@@ -20,9 +17,8 @@ def problem_of(source: Source, fault: Fault, below: Loc = ()) -> DefinitionProbl
 
 def _message(fault: Fault) -> str:
     detail, loc = fault.detail, fault.loc
-    field = loc[-1] if loc else ""
     match detail["type"]:
-        case "extra_forbidden" if field in _LATER.get(str(loc[0]) if len(loc) > 1 else "", ()):
+        case "extra_forbidden" if len(loc) == 1 and loc[0] in _LATER:
             return "this version does not carry this out; remove it"
         case "extra_forbidden" if fault.meant is not None:
             return f"{words(detail)}; did you mean {fault.meant!r}?"

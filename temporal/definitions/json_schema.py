@@ -11,11 +11,10 @@ from pydantic import TypeAdapter
 
 from perdure.workflows.definition.agent import AgentDefinition
 from perdure.workflows.definition.tools import KEYWORDS
+from perdure.workflows.vocabulary import durations
 from perdure.workflows.vocabulary.durations import format_duration
 
 _KEYED: Final = {"client": "ClientTool", "agent": "AgentTool", "mcp": "McpServer"}
-#: What `perdure.workflows.vocabulary.durations.parse_duration` takes.
-DURATION: Final = r"^\d+(\.\d+)?(ms|s|m|h|d)$"
 
 
 def schema() -> dict[str, Any]:
@@ -86,10 +85,9 @@ def _record(properties: dict[str, Any]) -> dict[str, Any]:
 def _write_durations(schema: Any) -> None:
     """Durations as people write them, in place of those of ISO 8601."""
     match schema:
-        case {"type": "string", "format": "duration"}:
-            for key in ("format", "ge", "le"):
+        case {"type": "string", "pattern": durations.PATTERN}:
+            for key in ("ge", "le"):
                 schema.pop(key, None)
-            schema["pattern"] = DURATION
             if "default" in schema:
                 default = TypeAdapter(timedelta).validate_python(schema["default"])
                 schema["default"] = format_duration(default)

@@ -9,7 +9,6 @@ memory: otherwise the question waits out the sticky time-out, which is long for 
 """
 
 import asyncio
-import re
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -35,6 +34,7 @@ from perdure.temporal.sessions.errors import (
     TemporalSilent,
     from_rpc,
 )
+from perdure.temporal.sessions.failed_tasks import failing_task, meaning
 from perdure.temporal.sessions.look import Look, read_look
 from perdure.temporal.sessions.starting import WATCHED, Start, readable, start_session
 from perdure.temporal.sessions.turnstile import Turnstile
@@ -44,6 +44,7 @@ from perdure.workflows.protocol.activities import TASK_QUEUE
 from perdure.workflows.protocol.queries import EventsPage
 from perdure.workflows.protocol.signals import (
     Answer,
+    CallerCommand,
     CancelTimer,
     Close,
     Configure,
@@ -60,22 +61,12 @@ from perdure.workflows.vocabulary.search_attributes import USER
 R = TypeVar("R")
 P = TypeVar("P")
 Question = Callable[[WorkflowHandle[SessionWorkflow, str]], Coroutine[Any, Any, R]]
-Signal = SendMessage | EditMessage | WithdrawMessage | Stop | Answer | CancelTimer | Configure | Close | Rewind | Retry
+Signal = SendMessage | CallerCommand
 
 _PROBE_S: Final = 2.0
 #: Seconds without an answer after which it is asked whether a worker lives, and between two such looks.
 _DOUBT_S: Final = 1.0
 _DOUBT_AGAIN_S: Final = 0.5
-#: In what workers say who cannot read a session's state: the words of `BlobMissing` and `BlobDamaged`.
-_LOST: Final = re.compile(r"no blob \S+/|blob \S+ is damaged")
-_STATE_LOST: Final = (
-    "A blob that the session cannot go on without is lost or damaged. Put it back from a backup of the blob store, or "
-    "erase the session."
-)
-#: The SDK's code for code that does not fit a history; a query that has to replay it first fails with it.
-_REPLAY_FAILED: Final = "[TMPRL1100]"
-#: The same for workflow code that got no turn for seconds, as on a worker that has far too much to do.
-_STARVED: Final = "[TMPRL1101]"
 _SIGNALS: Final[dict[type[Signal], Any]] = {
     SendMessage: SessionWorkflow.send_message,
     EditMessage: SessionWorkflow.edit_message,
@@ -142,19 +133,16 @@ class Backend:
         except TimeoutError:
             raise await self._silent(session) from None
         except WorkflowQueryFailedError as error:
-            if _LOST.search(error.message):
-                raise StateLost(_STATE_LOST) from error
-            if _REPLAY_FAILED in error.message:
-                raise NoWorker("No worker's code can replay what the session did before.") from error
-            if _STARVED in error.message:
-                raise Overloaded from error
-            raise
+            known = meaning(error.message)
+            if known is None:
+                raise
+            raise known from error
         except RPCError as error:
             if error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
                 raise await self._silent(session) from error
             if error.status is RPCStatusCode.FAILED_PRECONDITION:
                 # No worker has polled for long, or the session's workflow task fails on those that do.
-                raise NoWorker from error
+                raise (await self._lost(session) or NoWorker()) from error
             raise from_rpc(error) from error
 
     async def _answer(self, question: Question[R], session: str) -> R:
@@ -167,6 +155,8 @@ class Backend:
                 try:
                     if not await self._workers.any_for(session):
                         raise NoWorker
+                    if lost := await self._lost(session):
+                        raise lost
                     if not taken and await self._workers.any_dead():
                         taken = True
                         await forget_worker(self._client, session)
@@ -259,6 +249,14 @@ class Backend:
         except RPCError as error:
             raise from_rpc(error) from error
 
+    async def _lost(self, session: str) -> StateLost | None:
+        """Whether the session's workflow task fails because its state is lost. None also where Temporal is away."""
+        try:
+            failing = await failing_task(self._client, session)
+        except RPCError:
+            return None
+        return failing if isinstance(failing, StateLost) else None
+
     async def _silent(self, session: str) -> SessionError:
         """Who did not answer in time: Temporal, a worker that lives, or is there none?"""
         try:
@@ -266,8 +264,8 @@ class Backend:
                 await self._client.service_client.check_health()
                 if not await self._workers.any_for(session):
                     return NoWorker()
-                if await self._workers.fails(session):
-                    return NoWorker("No worker's code can carry the session on.")
+                if (failing := await failing_task(self._client, session)) is not None:
+                    return failing
         except (TimeoutError, RPCError):
             return TemporalSilent()
         return Overloaded()

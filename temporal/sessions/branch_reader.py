@@ -1,4 +1,4 @@
-"""The branches of a session, read: which there are, and their messages, sealed or not."""
+"""Reads the branches of a session and their messages, sealed or not."""
 
 from typing import Final
 
@@ -6,8 +6,9 @@ from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.errors import BranchNotFound, MessageNotFound, OtherBranch
 from perdure.temporal.sessions.sealed import Sealed
 from perdure.temporal.sessions.transcripts import Transcripts
+from perdure.workflows.protocol.branch_queries import BranchesPage, BranchesRequest
 from perdure.workflows.protocol.paths import Path
-from perdure.workflows.protocol.queries import BranchesPage, BranchesRequest, PageRequest, SnapshotPage
+from perdure.workflows.protocol.queries import PageRequest, SnapshotPage
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.parts import Message
 
@@ -23,7 +24,7 @@ class BranchReader:
         self._transcripts = Transcripts(backend, sealed)
 
     async def branches(self, session: str, command_id: str | None = None, branch: str | None = None) -> BranchesPage:
-        """All branches; the path of one of them, and what is known of a command, where these are named."""
+        """All branches; with `branch`, also its path, and with `command_id`, also what is known of that command."""
         request = BranchesRequest(branch=branch, command_id=command_id)
         return await self._backend.query(session, SessionWorkflow.branches, request)
 
@@ -35,12 +36,13 @@ class BranchReader:
         return page.path, page.count
 
     async def going_on(self, session: str) -> tuple[Path, int]:
-        """The same of the branch that goes on."""
+        """The path of the current branch, and how many messages it has."""
         page = await self._page(session, PageRequest(last=1))
         return page.path, page.count
 
     async def find(self, session: str, message_id: str) -> tuple[int, tuple[Message, ...]]:
-        """The number of a message of the branch that goes on; it, and all that follow it there."""
+        """The number of a message of the current branch, and that message with all later ones. Raises `MessageNotFound`, and
+        `OtherBranch` if another branch has the message."""
         path, stop = await self.going_on(session)
         behind: tuple[Message, ...] = ()
         while stop > 0:

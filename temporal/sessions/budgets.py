@@ -35,7 +35,8 @@ from perdure.workflows.core.ledger.state import new_ledger
 from perdure.workflows.core.purses_asked import NOBODY
 from perdure.workflows.definition.agent import Caps, PurseLimits
 from perdure.workflows.definition.purse_caps import PERIODS, UNITS, Period, Unit, caps_of
-from perdure.workflows.protocol.purses import SCOPES, AllowedOver, Amounts, PurseName, PurseState, Scope, SetCaps
+from perdure.workflows.protocol.amounts import Amounts
+from perdure.workflows.protocol.purses import SCOPES, AllowedOver, PurseName, PurseState, Scope, SetCaps
 from perdure.workflows.vocabulary.search_attributes import TENANT
 
 R = TypeVar("R")
@@ -67,33 +68,30 @@ class Budgets:
         self._believed: OrderedDict[PurseName, tuple[bool, float]] = OrderedDict()
 
     async def show(self, caller: Principal, scope: Scope, purse_id: str) -> dict[str, Any]:
-        """The budget as JSON; one that nobody has set, and nothing was spent of, is empty. Raises `BudgetNotFound` and
-        `Forbidden`."""
+        """The budget as JSON; one that nobody has set or drawn on is empty. Raises `BudgetNotFound` and `Forbidden`."""
         name = _name(caller, scope, purse_id)
         caller.need_act("read")
         return budget_json(await self._asked(self._state(name)))
 
     async def set(self, caller: Principal, scope: Scope, purse_id: str, changes: PurseLimits) -> dict[str, Any]:
-        """Sets the caps that are given, and returns the budget; null lifts. Raises `BudgetNotFound`, `Forbidden` and
+        """Sets the given caps, null lifting one, and returns the budget. Raises `BudgetNotFound`, `Forbidden` and
         `InvalidRequest`."""
         name = _name(caller, scope, purse_id)
         caller.need_any("limits", "To set budgets")
         command = SetCaps(id=uuid.uuid4().hex, caps=_changes(changes), by=caller.by)
-        if not command.caps and not changes.model_fields_set:
+        if not command.caps:
             raise InvalidRequest(None, "give at least one of day, month and total")
         state = await self._asked(self._ledgers.set_caps(name, command))
         self._believe(name, state.caps.caps_spending)
         return budget_json(state)
 
     async def newest(self, caller: Principal, limit: int) -> list[dict[str, Any]]:
-        """The budgets that there are, the newest first, `limit` at most. Raises `Forbidden`."""
+        """The caller's budgets, the newest first, `limit` at most. Raises `Forbidden`."""
         caller.need_act("read")
         if caller.session is not None:
             return []
         if not caller.holds_any("read"):
-            own = PurseName(tenant=caller.tenant, scope="user", id=caller.user or NOBODY)
-            state = await self._asked(self._ledgers.state(own))
-            return [] if state is None else [budget_json(state)]
+            return [await self.show(caller, "user", caller.user or NOBODY)]
         query = f"WorkflowType = '{LEDGER}' AND ExecutionStatus = 'Running'"
         query += f" AND {TENANT.name} = '{searchable(caller.tenant)}'"
         found = await self._asked(self._listed(query, limit))

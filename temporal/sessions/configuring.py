@@ -1,27 +1,18 @@
 """Changing how a session goes on: its model, its metadata, its definition, its limits. What is left out stays."""
 
 import uuid
-from typing import TypeVar
 
+from perdure.temporal.definitions.limit_check import cheaper_fault
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.errors import InvalidRequest, SessionClosed
 from perdure.temporal.sessions.requests import ConfigureSession
 from perdure.temporal.sessions.snapshot import read_facts
 from perdure.temporal.sessions.timezone import timezone_in
-from perdure.workflows.definition.agent import (
-    AgentDefinition,
-    Caps,
-    Cheaper,
-    Limits,
-    PurseLimits,
-    SessionLimits,
-    TurnLimits,
-)
+from perdure.workflows.definition.agent import AgentDefinition, Cheaper, Limits
+from perdure.workflows.definition.partial_limits import partial_limits, with_partial
 from perdure.workflows.protocol.queries import SnapshotPage
 from perdure.workflows.protocol.signals import Configure
-
-Whole = TypeVar("Whole", Limits, TurnLimits, SessionLimits, PurseLimits, Caps)
 
 
 async def configured(
@@ -45,26 +36,26 @@ async def configured(
     )
 
 
-async def limited(backend: Backend, definitions: Definitions, session: str, wanted: Limits) -> Configure:
-    """The command that sets the limits in `wanted` and keeps the others; null lifts a cap. Raises as `configured`."""
+async def limited(backend: Backend, definitions: Definitions, session: str, wanted: Limits) -> Configure | None:
+    """The command that sets the limits in `wanted` and no others; null lifts a cap. None where nothing is to change. Raises
+    as `configured`."""
     page = await _open_session(backend, session)
-    limits = page.limits
-    if page.use is None and (definition := await _definition(definitions, page, None)) is not None:
-        # The session has not loaded its definition yet, so it does not know the limits that it will have.
-        limits = definition.limits
     if isinstance(wanted.on_limit, Cheaper):
-        check_role(await _definition(definitions, page, None), wanted.on_limit.cheaper, page.agent, "on_limit.cheaper")
-    return Configure(id=uuid.uuid4().hex, limits=_merged(limits, wanted))
+        role, field = wanted.on_limit.cheaper, "on_limit.cheaper"
+        definition = check_role(await _definition(definitions, page, None), role, page.agent, field)
+        if (why := cheaper_fault(definition, role)) is not None:
+            raise InvalidRequest(field, why)
+    changes = partial_limits(wanted)
+    return Configure(id=uuid.uuid4().hex, limit_changes=changes) if changes else None
 
 
-def _merged(limits: Whole, wanted: Whole) -> Whole:
-    """`limits` with what `wanted` sets in place of its own."""
-    changes: dict[str, object] = {}
-    for name in wanted.model_fields_set:
-        new, old = getattr(wanted, name), getattr(limits, name)
-        parts = isinstance(new, TurnLimits | SessionLimits | PurseLimits | Caps)
-        changes[name] = _merged(old or type(new)(), new) if parts else new
-    return limits.model_copy(update=changes)
+async def limits_of(backend: Backend, definitions: Definitions, session: str) -> Limits:
+    """The limits that hold in a session. Raises what `Backend.query` raises."""
+    page = await read_facts(backend, session)
+    if page.use is None and (definition := await definitions.by_digest(page.digest)) is not None:
+        # The session has not loaded its definition yet, so it does not know the limits that it will have.
+        return with_partial(definition.limits, page.limit_changes)
+    return page.limits
 
 
 def check_role(definition: AgentDefinition | None, role: str, agent: str, field: str = "model") -> AgentDefinition:

@@ -124,12 +124,12 @@ class SessionClosed(SessionError):
 
 class SessionBusy(SessionError):
     code = "busy"
-    title = "The session is at work, and takes no message meanwhile"
+    title = "The session is at work, and this message does not wait"
 
 
 class MessageNotQueued(SessionError):
     code = "message_not_queued"
-    title = "The message does not wait any more"
+    title = "The message is no longer queued"
 
 
 class MessageWithdrawn(SessionError):
@@ -159,17 +159,17 @@ class OtherBranch(SessionError):
 
 class RewindOpen(SessionError):
     code = "rewind_open"
-    title = "Another rewind has not happened yet; it may wait for an answer"
+    title = "Another rewind is pending; it may be waiting for an answer"
 
 
 class TooManyBranches(SessionError):
     code = "too_many_branches"
-    title = "The session has as many branches as it can have; fork it to go on"
+    title = "The session can have no more branches; fork it to go on"
 
 
 class NothingToRetry(SessionError):
     code = "nothing_to_retry"
-    title = "There is no turn to run on"
+    title = "There is no turn to continue"
 
 
 class TooMany(SessionError):

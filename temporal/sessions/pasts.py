@@ -6,20 +6,21 @@ Rule: what `core/fork.py` makes of a session that holds what it needs is the pas
 import asyncio
 import base64
 import zlib
-from collections.abc import Iterable
 from typing import Final
 
 from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.errors import InvalidRequest, TooMany, TurnRunning
 from perdure.temporal.sessions.sealed import Sealed
 from perdure.workflows.core.fork import ends_in, last_finished, past
+from perdure.workflows.core.state.log import Log
 from perdure.workflows.core.state.session import SessionState, read_state
 from perdure.workflows.core.unsealing import holding_again
 from perdure.workflows.protocol.queries import PastRequest
 from perdure.workflows.protocol.segment_refs import SegmentRef
 from perdure.workflows.protocol.segments import Segment
-from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.session import SessionWorkflow
+from perdure.workflows.vocabulary.events import TurnStarted
+from perdure.workflows.vocabulary.ids import turn_id as turn_id_of
 from perdure.workflows.vocabulary.ids import turn_number
 
 #: How often an answer is begun anew whose session moves on while it is read.
@@ -71,14 +72,14 @@ async def _holding(sealed: Sealed, session: str, state: SessionState, turn_id: s
     """`state` that holds again what a past up to the turn has to be cut from."""
     number = turn_number(turn_id) or 0
     turns = number if keep_turn else number - 1
-    if ends_in(state.log.events, turn_id, keep_turn) and _has_step(state.log.steps, turns):
+    if ends_in(state.log.events, turn_id, keep_turn) and _tells(state.log, turns=turns):
         return state
     leaves = [leaf async for leaf in sealed.leaves(session, state.log.segments)]
     end = await _end(sealed, session, state, leaves, turn_id, keep_turn)
     parts: list[Segment] = []
     first = len(leaves) if end is None else end + 1
-    # Back to a step, which tells of the branch that went on, or to the beginning.
-    while first > 0 and not (parts and _has_step(parts[0].steps, turns)):
+    tail = (state.log,) if end is None else ()
+    while first > 0 and not (parts and _tells(*parts, *tail, turns=turns)):
         first -= 1
         parts.insert(0, await sealed.segment(session, leaves[first]))
     before = await sealed.before(session, state.log.segments, leaves[first]) if first else ()
@@ -102,5 +103,11 @@ async def _end(
     return of_turn[-1]
 
 
-def _has_step(steps: Iterable[StepRecord], turns: int) -> bool:
-    return any((turn_number(step.turn_id) or 0) <= turns for step in steps)
+def _tells(*parts: Segment | Log, turns: int) -> bool:
+    """Whether parts of a past tell of the branch that went on when so many turns had ended, and of the last of these: there
+    is a step, and the beginning of that turn."""
+    steps = (step for part in parts for step in part.steps)
+    events = (event for part in parts for event in part.events)
+    return any((turn_number(step.turn_id) or 0) <= turns for step in steps) and any(
+        isinstance(event, TurnStarted) and event.turn_id == turn_id_of(turns) for event in events
+    )

@@ -1,7 +1,7 @@
-"""Messages that wait: other content for one, or taking it back.
+"""Queued messages: replacing the content of one, or withdrawing it.
 
-The session is asked first whether the message waits, then signalled, then asked whether the command came in time: a turn may
-begin meanwhile.
+The session is asked first whether the message still waits, then signalled, then asked whether the command came in time: the
+message's turn may begin meanwhile.
 """
 
 import uuid
@@ -21,7 +21,7 @@ from perdure.workflows.vocabulary.parts import File, Part
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """Changes messages that wait. All raise `MessageNotFound`, `MessageNotQueued`, `MessageWithdrawn` and what
+    """Changes queued messages. All methods raise `MessageNotFound`, `MessageNotQueued`, `MessageWithdrawn` and what
     `Backend.query` raises."""
 
     backend: Backend
@@ -30,8 +30,8 @@ class Queued:
     live: LivePublisher
 
     async def edit(self, caller: Principal, session_id: str, message_id: str, parts: tuple[Part, ...]) -> int | None:
-        """Gives a message other parts; where it waits then, from 1, or None where its turn has begun with them. Raises also
-        what `MessageFiles.take_in` raises."""
+        """Replaces a message's parts. Returns its place in the queue, from 1, or None if its turn has begun with the new
+        parts. Raises also what `MessageFiles.take_in` raises."""
         session = caller.workflow_id(session_id)
         receipt = await self._waiting(session, message_id)
         if any(isinstance(part, File) for part in parts):
@@ -48,7 +48,7 @@ class Queued:
         return after.position
 
     async def withdraw(self, caller: Principal, session_id: str, message_id: str) -> None:
-        """Takes a message back; does nothing where it was withdrawn before."""
+        """Withdraws a message; does nothing if it was withdrawn before."""
         session = caller.workflow_id(session_id)
         try:
             await self._waiting(session, message_id)

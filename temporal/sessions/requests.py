@@ -139,8 +139,8 @@ class MessageBody(EditMessageBody):
     message_id: SessionId | None = None
     #: The role that answers this message, one of the models of the session's agent. Left out: the session's own.
     model: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
-    #: What becomes of it while a turn runs: it waits for its turn (`queue`), joins the turn before its next step (`steer`),
-    #: stops the turn and is next (`interrupt`), or is not taken (`reject`). Left out: what the session's agent says.
+    #: What happens to it while a turn runs: it waits for its turn (`queue`), joins the turn before its next step (`steer`),
+    #: stops the turn and is next (`interrupt`), or is refused (`reject`). Left out: as the session's agent says.
     busy: Busy | None = None
 
 
@@ -190,21 +190,21 @@ class ForkSession(Frozen):
 
 
 class RewindSession(Frozen):
-    """From a message (`message_id`), in other words if wanted, or back to a branch (`branch`)."""
+    """Goes back to a message (`message_id`), which may be replaced, or returns to a branch (`branch`)."""
 
     #: Made by the caller, so that sending again after a lost answer is not a second rewind.
     rewind_id: SessionId | None = None
-    #: This message and all that follow it leave. A user's message is said once more, or with `text` or `parts` in other
-    #: words; an answer of the model's is given anew.
+    #: This message and all later ones leave. A user's message is sent again, or replaced by `text` or `parts`; an answer of
+    #: the model is given again.
     message_id: Id | None = None
-    #: An earlier branch that goes on again.
+    #: The earlier branch to return to.
     branch: Annotated[str, StringConstraints(pattern=r"^b[1-9][0-9]{0,6}$")] | None = None
     text: LongText | None = None
     parts: Annotated[tuple[UserPart, ...], Field(max_length=MAX_PARTS), AfterValidator(_not_empty)] | None = None
     #: The role that answers, one of the models of the session's agent. Left out: the session's own.
     model: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
-    #: Whether calls of the part that leaves are taken back, by the `undo` of their tools. Left out: a person is asked where
-    #: there are any.
+    #: Whether the calls that leave are taken back, by the `undo` of their tools. Left out: a person is asked, if there are
+    #: any.
     undo: bool | None = Field(default=None, strict=True)
 
     @model_validator(mode="after")
@@ -227,9 +227,9 @@ class RewindSession(Frozen):
 class RetryTurn(Frozen):
     #: Made by the caller, so that sending again after a lost answer is not a second try.
     retry_id: SessionId | None = None
-    #: Left out: the last turn, which alone can be run on.
+    #: Left out: the last turn, the only one that can be continued.
     turn_id: Id | None = None
-    #: The role that answers, one of the models of the session's agent. Left out: the one that the turn's message asked for.
+    #: The role that answers, one of the models of the session's agent. Left out: the role that the turn's message asked for.
     model: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
 
 

@@ -1,17 +1,14 @@
 """Rewinds and retries: a conversation goes on from an earlier message, on an earlier branch, or where its last turn ended.
 
-The session is asked first, so that a wrong command is refused with words; then it is signalled; then it is asked whether it
-took the command in, for it may have moved on meanwhile. What lies in sealed segments the session does not hold, so the
-message and the calls behind it are looked up here.
+The session is asked first, so that a wrong command is refused with a reason; then it is signalled; then it is asked whether
+it took the command in, for it may have moved on meanwhile. The session does not hold what is sealed, so the message and the
+calls after it are looked up here.
 """
 
 import hashlib
 import uuid
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
-
-from pydantic_core import to_json
+from typing import Any
 
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.live.protocols import LivePublisher
@@ -29,37 +26,33 @@ from perdure.temporal.sessions.errors import (
     SessionClosed,
     TooManyBranches,
 )
+from perdure.temporal.sessions.leaving_calls import leaving_calls
 from perdure.temporal.sessions.message_files import MessageFiles
 from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.requests import RetryTurn, RewindSession
 from perdure.temporal.sessions.sealed import Sealed
 from perdure.temporal.stores.blobs import BlobStore, fold
-from perdure.workflows.core.rewinds.cut_calls import cut_calls
-from perdure.workflows.core.rewinds.plan import in_short
 from perdure.workflows.definition.agent import AgentDefinition
-from perdure.workflows.definition.tools import ToolUse
+from perdure.workflows.protocol.branch_queries import BranchesPage
 from perdure.workflows.protocol.paths import shared_by
-from perdure.workflows.protocol.queries import BranchesPage, Receipt
-from perdure.workflows.protocol.signals import CutCall, Retry, Rewind
+from perdure.workflows.protocol.queries import Receipt
+from perdure.workflows.protocol.signals import Retry, Rewind
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.parts import File, Message, Part
-
-#: Bytes of arguments and results that a command tells of in all.
-_MOST_TOLD: Final = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Rewound:
-    """A rewind or a retry that the session has taken in."""
+    """A rewind or a retry that the session has accepted."""
 
     command_id: str
     #: A cursor from before its first event.
     cursor: int
-    #: The branch that goes on by it.
+    #: The branch on which the conversation goes on.
     branch: str
-    #: The message that begins the next turn.
+    #: The message that begins the next turn; None: none does.
     message_id: str | None
-    #: The turn that is run on, of a retry.
+    #: Of a retry: the new turn.
     turn_id: str | None
 
 
@@ -180,11 +173,13 @@ class Rewinder:
         kept = shared_by(path, count, page.path, page.count)
         leaving = await self._read.messages(session, path, kept, count)
         first = leaving or await self._read.messages(session, page.path, kept, min(kept + 1, page.count))
+        told = leaving_calls(leaving, definition, base["undo"])
         return Rewind(
             **base,
             branch=branch,
             message_id=first[0].id if first else None,
-            calls=_told(leaving, definition),
+            calls=told.calls,
+            more=told.more,
         )
 
     async def _cutting(
@@ -200,6 +195,7 @@ class Rewinder:
         number, leaving = await self._read.find(session, wanted.message_id)
         found, given = leaving[0], wanted.neutral_parts()
         _check(found, given)
+        told = leaving_calls(leaving, definition, wanted.undo)
         if wanted.model is not None:
             agent = await self._definitions.by_digest(base["digest"] or receipt.digest)
             check_role(agent, wanted.model, receipt.agent)
@@ -218,13 +214,15 @@ class Rewinder:
             new_id=found.id if again else base["id"] if parts is not None else None,
             parts=parts,
             again=again,
+            own=again and found.own,
             continues=found.turn_id if parts is None else None,
-            calls=_told(leaving, definition),
+            calls=told.calls,
+            more=told.more,
         )
 
 
 def _check(found: Message, given: tuple[Part, ...] | None) -> None:
-    """Raises where the conversation cannot go on from this message."""
+    """Raises `NotRewindable` and `InvalidRequest` where the conversation cannot go on from this message."""
     if found.role == "tool":
         raise NotRewindable(
             f"{found.id} is the result of a tool. Name the message that made the call, or an earlier one."
@@ -232,33 +230,15 @@ def _check(found: Message, given: tuple[Part, ...] | None) -> None:
     if any(found.is_note(part) and getattr(part, "name", "") == "rewound" for part in found.parts):
         raise NotRewindable(f"{found.id} is the session's own note on a rewind. Name the message that follows it.")
     if given is not None and found.role != "user":
-        raise InvalidRequest("text", "only counts for a message of a user; the model's own it answers anew")
+        raise InvalidRequest(
+            "text", "only counts for a message of a user; an answer of the model is given again without it"
+        )
     if given is not None and found.own:
         raise InvalidRequest("text", "does not count for a note that the session wrote itself")
 
 
-def _told(leaving: Iterable[Message], definition: AgentDefinition | None) -> tuple[CutCall, ...]:
-    """The calls that the session has to know of; those of tools without side effects it need not."""
-    uses = {tool.name: tool for tool in definition.tools if isinstance(tool, ToolUse)} if definition else {}
-    room, told = _MOST_TOLD, []
-    for call in cut_calls(leaving):
-        use = uses.get(call.name)
-        if use is not None and use.side_effects == "none":
-            continue
-        size = len(to_json(call, inf_nan_mode="strings"))
-        if use is None or use.undo is None or size > room:
-            whole = use is None or use.undo is None
-            short = in_short(call.args) if call.args is not None else None
-            output = call.output if call.is_error else None
-            call = call.model_copy(update={"args": short, "output": output, "whole": whole and call.whole})
-            size = len(to_json(call, inf_nan_mode="strings"))
-        room -= size
-        told.append(call)
-    return tuple(told)
-
-
 def _again(page: BranchesPage, command_id: str, sha256: str) -> Rewound:
-    """The answer to a command that was taken in. Raises `IdConflict` where that was another one."""
+    """The answer to a command that was accepted. Raises `IdConflict` if another command has its id."""
     taken = page.taken
     assert taken is not None
     if taken.content_sha256 != sha256:
@@ -271,11 +251,11 @@ def _sha256(wanted: RewindSession | RetryTurn, without: str) -> str:
 
 
 def _nothing(page: BranchesPage, turn_id: str | None) -> str:
-    """Why a turn cannot be run on."""
+    """Why a turn cannot be continued."""
     if turn_id is None:
         return "No turn has ended yet."
     if page.turn_id is not None:
         return f"{page.turn_id} runs. Stop it first, or wait for its end."
     if turn_id != page.last_turn:
         return f"Only the last turn can be run on, and that is {page.last_turn or 'none'}. Rewind to a message instead."
-    return f"{turn_id} ended well. To have its answer given anew, rewind to it."
+    return f"{turn_id} ended well. To have its answer given again, rewind to it."

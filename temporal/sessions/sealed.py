@@ -28,7 +28,7 @@ from perdure.workflows.vocabulary.events import Event, TurnStarted
 from perdure.workflows.vocabulary.ids import turn_number, turn_of
 from perdure.workflows.vocabulary.parts import Message
 
-#: Bytes of JSON of messages that are kept as viewers are shown them.
+#: Bytes of JSON that are kept in memory, of messages as viewers see them.
 _KEPT: Final = 64 * 1024 * 1024
 
 
@@ -42,7 +42,7 @@ class Shown:
 
 
 class Sealed:
-    """Reads the sealed past of sessions; `session` is always a workflow id. Raises `StateLost` and `StoreUnavailable`."""
+    """Reads the sealed past of sessions; `session` is always a workflow id. All raise `StateLost` and `StoreUnavailable`."""
 
     def __init__(self, blobs: BlobStore, kept_bytes: int = _KEPT) -> None:
         self._blobs = blobs
@@ -160,7 +160,7 @@ class Sealed:
                 yield leaf
 
     async def tells(self, session: str, leaf: SegmentRef, words: bytes) -> bool:
-        """Whether the JSON of a segment has these words in it; not where it is lost, of which whoever needs it is told."""
+        """Whether the JSON of a segment contains these words. False if it is lost: whoever reads it is told of that."""
         try:
             return words in await self._segments.raw(session, leaf)
         except SegmentLost:

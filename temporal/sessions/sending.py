@@ -21,7 +21,7 @@ from perdure.temporal.sessions.content import content_sha256, new_message
 from perdure.temporal.sessions.errors import IdConflict, MessageWithdrawn, SessionBusy, SessionClosed, SessionError
 from perdure.temporal.sessions.message_files import MessageFiles
 from perdure.temporal.sessions.principal import Principal
-from perdure.temporal.sessions.snapshot import open_questions
+from perdure.temporal.sessions.snapshot import SubQuestion, open_questions, questions_below
 from perdure.temporal.stores.blobs import BlobStore
 from perdure.workflows.protocol.queries import Receipt
 from perdure.workflows.session import SessionWorkflow
@@ -50,8 +50,9 @@ class Sent:
     status: Standing
     #: Where the message waits, from 1; None where it does not.
     position: int | None
-    #: What the session waits for.
+    #: What the session waits for, and what its sub-agents do.
     questions: tuple[Question, ...]
+    sub_questions: tuple[SubQuestion, ...] = ()
 
 
 class Sender:
@@ -164,7 +165,11 @@ class Sender:
         elif receipt.ahead == "interrupt":
             status = "interrupting"
         questions = await open_questions(self._backend, self._blobs, session, receipt)
-        return Sent(session, message_id, sha256, cursor, status, position, questions)
+        below: tuple[SubQuestion, ...] = ()
+        if status not in ("steering", "interrupting"):
+            # What sub-agents ask is settled by a message that goes before others.
+            below = await questions_below(self._backend, self._blobs, session, receipt.sub_sessions)
+        return Sent(session, message_id, sha256, cursor, status, position, questions, below)
 
 
 def rejection(reason: str) -> SessionError:

@@ -12,7 +12,7 @@ from perdure.temporal.sessions.access import needs, stream_needs
 from perdure.temporal.sessions.answering import answer_question
 from perdure.temporal.sessions.backend import Signal
 from perdure.temporal.sessions.collaborators import Collaborators
-from perdure.temporal.sessions.configuring import configured, limited
+from perdure.temporal.sessions.configuring import configured, limited, limits_of
 from perdure.temporal.sessions.erase import Erased
 from perdure.temporal.sessions.errors import SessionClosed, TimerNotFound
 from perdure.temporal.sessions.fork import Forked, fork
@@ -40,7 +40,8 @@ from perdure.temporal.sessions.trace import RebuildRequest, TraceReader, find_st
 from perdure.temporal.stores.files import get_file
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.agent import Limits
-from perdure.workflows.protocol.queries import BranchesPage, EventsPage, Receipt, SnapshotPage, TimersPage
+from perdure.workflows.protocol.branch_queries import BranchesPage
+from perdure.workflows.protocol.queries import EventsPage, Receipt, SnapshotPage, TimersPage
 from perdure.workflows.protocol.signals import CancelTimer, Stop
 from perdure.workflows.protocol.traces import TraceStep
 from perdure.workflows.session import SessionWorkflow
@@ -114,13 +115,15 @@ class Session:
             await self.check("pin")
         command = await configured(self._backend, self._shared.definitions, self.workflow_id, changes)
         if command is not None:
-            await self._tell(command)
+            await self._tell(command.model_copy(update={"by": self._caller.by}))
 
     @needs("limits")
-    async def limit(self, changes: Limits) -> None:
-        """Sets the limits that are given; null lifts a cap. Raises `SessionClosed`."""
-        limits = await limited(self._backend, self._shared.definitions, self.workflow_id, changes)
-        await self._tell(limits.model_copy(update={"by": self._caller.by}))
+    async def limit(self, changes: Limits) -> Limits:
+        """Sets the limits that are given; null lifts a cap. Returns all that hold then. Raises as `limited`."""
+        command = await limited(self._backend, self._shared.definitions, self.workflow_id, changes)
+        if command is not None:
+            await self._tell(command.model_copy(update={"by": self._caller.by}))
+        return await limits_of(self._backend, self._shared.definitions, self.workflow_id)
 
     @needs("fork")
     async def fork(self, wanted: ForkSession, definitions: Definitions | None = None) -> Forked:
@@ -175,8 +178,7 @@ class Session:
 
     @needs("erase")
     async def erase(self, *, terminate: bool = False) -> Erased:
-        """Closes the session and deletes its histories and blobs; can be repeated. `terminate` ends it at once instead,
-        for a session that no worker can carry on."""
+        """Closes the session and deletes its histories and blobs; can be repeated. `terminate`: as for `Eraser.erase`."""
         erased = await self._shared.eraser.erase(self.workflow_id, closing=self._interrupt, terminate=terminate)
         # Viewers that are left learn of it now.
         self._shared.live.poke(self.workflow_id)
@@ -246,8 +248,7 @@ class Session:
         return await find_step(self._backend, self._shared.sealed, self.workflow_id, step_id)
 
     def trace(self, rebuild_request: RebuildRequest | None = None) -> TraceReader:
-        """Shows its steps: what the model was given, what it answered, what its tools did. `rebuild_request` stands in
-        for the service's own."""
+        """Shows its steps, as they were. `rebuild_request` stands in for the service's own."""
         rebuild = rebuild_request or self._shared.rebuild_request
         return TraceReader(self._backend, self._shared.blobs, self._shared.sealed, rebuild, self.workflow_id)
 
@@ -255,9 +256,8 @@ class Session:
     async def past(self, turn_id: str | None) -> SessionState:
         """Its state at the end of a turn, nothing of it sealed; None: of the last turn that has ended. Raises
         `InvalidRequest` and `TurnRunning`."""
-        sealed = self._shared.sealed
-        state = await read_past(self._backend, sealed, self.workflow_id, turn_id, keep_turn=True)
-        return await in_whole(sealed, self.workflow_id, state)
+        state = await read_past(self._backend, self._shared.sealed, self.workflow_id, turn_id, keep_turn=True)
+        return await in_whole(self._shared.sealed, self.workflow_id, state)
 
     @needs("read")
     async def timers(self) -> TimersPage:

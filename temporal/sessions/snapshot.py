@@ -1,5 +1,6 @@
 """A session as of one moment, in whole or with its last messages, and the open questions of its sub-agents."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -74,7 +75,7 @@ async def whole_snapshot(
     `StoreUnavailable`."""
     page = await _with_questions(backend, session, PageRequest(last=last))
     excerpt, messages = await _shown(backend, blobs, sealed, session, page, last)
-    below = await _questions_below(backend, blobs, session, page)
+    below = await questions_below(backend, blobs, session, page.sub_sessions)
     whole = {
         "messages": (),
         "sealed": (),
@@ -137,7 +138,7 @@ async def open_questions(backend: Backend, blobs: BlobStore, session: str, recei
 async def sub_questions(backend: Backend, blobs: BlobStore, session: str) -> tuple[SubQuestion, ...]:
     """Open questions of the session's sub-agents."""
     page = await _with_questions(backend, session, PageRequest(after=NO_MESSAGES, until=0))
-    return await _questions_below(backend, blobs, session, page)
+    return await questions_below(backend, blobs, session, page.sub_sessions)
 
 
 async def _with_questions(backend: Backend, session: str, request: PageRequest) -> SnapshotPage:
@@ -155,14 +156,14 @@ async def _with_questions(backend: Backend, session: str, request: PageRequest) 
     return page.model_copy(update={"questions": questions, "more_questions": False})
 
 
-async def _questions_below(
-    backend: Backend, blobs: BlobStore, session: str, page: SnapshotPage
+async def questions_below(
+    backend: Backend, blobs: BlobStore, session: str, sub_sessions: Mapping[str, str]
 ) -> tuple[SubQuestion, ...]:
-    """Open questions of sub-agents that run, those of their own sub-agents included."""
+    """Open questions of a session's sub-agents that run, `sub_sessions` by call id, and of their own sub-agents."""
     tenant = session.partition("/")[0]
     request = PageRequest(after=NO_MESSAGES, until=0)
     found: list[SubQuestion] = []
-    for session_id in page.sub_sessions.values():
+    for session_id in sub_sessions.values():
         child = f"{tenant}/{session_id}"
         try:
             below = await _with_questions(backend, child, request)
@@ -170,5 +171,5 @@ async def _questions_below(
             # It is not there yet, or cannot be asked; the session above can be shown all the same.
             continue
         found += [SubQuestion(await whole_question(question, blobs), session_id) for question in below.questions]
-        found += await _questions_below(backend, blobs, child, below)
+        found += await questions_below(backend, blobs, child, below.sub_sessions)
     return tuple(found)

@@ -200,7 +200,7 @@ def _numbers(view: View) -> list[int]:
 
 
 def as_step(event: StepFinished | ContextCompacted) -> StepFinished:
-    """How a model call ended; of one that summarised, with the summary as its answer."""
+    """How a model call ended. If it wrote a summary, that is its answer."""
     if isinstance(event, StepFinished):
         return event
     told = Summary(fold=event.step_id or "", text=event.summary, facts=event.facts, dropped=event.dropped_facts).told

@@ -17,14 +17,13 @@ from typing import Any, Final
 
 import structlog
 from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.enums.v1 import EventType, TaskQueueType, VersioningBehavior, WorkerStatus
+from temporalio.api.enums.v1 import TaskQueueType, VersioningBehavior, WorkerStatus
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.worker.v1 import WorkerHeartbeat
 from temporalio.api.workflowservice.v1 import (
     DescribeTaskQueueRequest,
     DescribeTaskQueueResponse,
     DescribeWorkflowExecutionRequest,
-    GetWorkflowExecutionHistoryReverseRequest,
     ListWorkersRequest,
 )
 from temporalio.client import Client
@@ -53,13 +52,6 @@ _POLLED_WITHIN_S: Final = 70.0
 _PAGE: Final = 200
 
 _SHUT: Final = (WorkerStatus.WORKER_STATUS_SHUTTING_DOWN, WorkerStatus.WORKER_STATUS_SHUTDOWN)
-
-_LAST_EVENTS: Final = 20
-_TASK_ENDS: Final = (
-    EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED,
-    EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED,
-    EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT,
-)
 
 #: Name of a deployment and its build; None: without versions.
 Version = tuple[str, str] | None
@@ -112,18 +104,6 @@ class Workers:
             return False
         wanted = await self._wanted(session)
         return not versions.isdisjoint(wanted)
-
-    async def fails(self, session: str) -> bool:
-        """Whether the workers that live cannot carry the session on: its last workflow task failed. Raises RPCError."""
-        found = await self._client.workflow_service.get_workflow_execution_history_reverse(
-            GetWorkflowExecutionHistoryReverseRequest(
-                namespace=self._client.namespace,
-                execution=WorkflowExecution(workflow_id=session),
-                maximum_page_size=_LAST_EVENTS,
-            )
-        )
-        ends = [event.event_type for event in found.history.events if event.event_type in _TASK_ENDS]
-        return ends[:1] == [EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED]
 
     async def any_dead(self) -> bool:
         """Whether a worker is suspected to have died a moment ago; of one that is dead for longer Temporal knows.

@@ -6,8 +6,8 @@ what does not fit. Recording into the core costs 2 µs and needs no lock of ours
 listens on a port of its own, so a gateway fetches the text there and serves it as `/metrics`. And the core's counters
 are whole numbers, so dollars are a histogram, whose `perdure_cost_usd_sum` is the total.
 
-Rule 1: labels are few and bounded: agent, model, reason, stop, kind, tool, outcome, scope, limit. Never a session, a user or
-a tenant, and no word that a model made up.
+Rule 1: labels are few and bounded: agent, model, reason, stop, kind, tool, outcome, scope, limit, how. Never a session, a
+user or a tenant, and no word that a model made up.
 Rule 2: an event is counted when it is appended: `Metrics.event` is called then, and not during a replay. If the
 workflow task is lost after that, its retry counts the event again.
 Rule 3: recording never blocks, and every method may be called from any thread.
@@ -28,9 +28,12 @@ from perdure.temporal.telemetry.hidden_address import hidden_address
 from perdure.temporal.telemetry.log import runtime
 from perdure.temporal.user_error import UserError
 from perdure.workflows.core.state.session import SessionState
+from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.vocabulary import errors
 from perdure.workflows.vocabulary.budget_events import BudgetPaused
+from perdure.workflows.vocabulary.context_events import ContextCompacted
 from perdure.workflows.vocabulary.events import Event, ModelSwitched, StepFinished, ToolFinished, TurnFinished
+from perdure.workflows.vocabulary.parts import Usage
 
 #: Seconds allowed for reading the exporter.
 _READ_S = 5.0
@@ -68,7 +71,7 @@ class Metrics:
         self._steps = count("perdure_steps_total", "Model calls that ended, by model and stop")
         self._tokens = count(
             "perdure_tokens_total",
-            "Tokens of model calls; input includes cached and cache_write, and output includes reasoning",
+            "Tokens of model calls, summaries included; input includes cached and cache_write, and output includes reasoning",
         )
         self._estimated = count(
             "perdure_estimated_steps_total",
@@ -80,7 +83,12 @@ class Metrics:
         self._adapted = count(
             "perdure_adapted_requests_total", "Model calls of which something was left out or renamed for their server"
         )
-        self._cost = spread("perdure_cost_usd", "Dollars that model calls cost, where the price is known")
+        self._cost = spread(
+            "perdure_cost_usd", "Dollars that model calls cost, summaries included, where the price is known"
+        )
+        self._compactions = count(
+            "perdure_compactions_total", "Times that a conversation was shortened, or was to be, by what became of it"
+        )
         self._attempts = count("perdure_step_attempts_total", "Attempts at model calls that began")
         self._lost_attempts = count(
             "perdure_lost_attempts_total", "Attempts at model calls that gave no answer and were followed by another"
@@ -132,6 +140,10 @@ class Metrics:
                 self._step(event)
             case ModelSwitched():
                 self._switches.add(1, {"model": event.from_, "reason": event.reason})
+            case ContextCompacted():
+                self._compactions.add(1, {"how": event.how})
+                if event.model is not None and event.usage is not None:
+                    self._spent(event.model, event.usage, event.cost_usd)
             case BudgetPaused():
                 self._budget_pauses.add(1, {"scope": event.scope, "limit": event.limit})
             case ToolFinished():
@@ -140,9 +152,20 @@ class Metrics:
             case _:
                 pass
 
+    def compaction_abandoned(self, model: str, spent: Spent) -> None:
+        """A summary was not written to its end, or nobody needs it any more; `model` was asked last."""
+        self._compactions.add(1, {"how": "abandoned"})
+        if spent != Spent():
+            self._spent(model, spent.usage, spent.cost_usd)
+
     def _step(self, event: StepFinished) -> None:
-        model, usage = event.model, event.usage
+        model = event.model
         self._steps.add(1, {"model": model, "stop": event.stop})
+        self._skipped.add(event.skipped, {"model": model})
+        self._adapted.add(int(bool(event.adapted)), {"model": model})
+        self._spent(model, event.usage, event.cost_usd)
+
+    def _spent(self, model: str, usage: Usage, cost_usd: float | None) -> None:
         for kind, tokens in (
             ("input", usage.input_tokens),
             ("cached", usage.cached_tokens),
@@ -152,10 +175,8 @@ class Metrics:
         ):
             self._tokens.add(tokens, {"model": model, "kind": kind})
         self._estimated.add(int(usage.estimated), {"model": model})
-        self._skipped.add(event.skipped, {"model": model})
-        self._adapted.add(int(bool(event.adapted)), {"model": model})
-        if event.cost_usd is not None:
-            self._cost.record(event.cost_usd, {"model": model})
+        if cost_usd is not None:
+            self._cost.record(cost_usd, {"model": model})
 
     # Reported by tools.
 

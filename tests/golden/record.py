@@ -9,6 +9,7 @@ import json
 import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -665,6 +666,41 @@ async def sealing_begun_before(lab: Lab) -> Talk:
     return talk
 
 
+async def working_time(lab: Lab) -> Talk:
+    """Time that is used up in an answer and while a tool runs: allowed, then declined; and a turn that ends there."""
+    talk = await lab.start("staged", behavior=BEHAVIOR)
+    await _out_of_time(talk)
+    await talk.answer("t1.s2.budget", approved=True)
+    await talk.until(lambda events: "tool.started" in kinds(events))
+    await talk.until(lambda events: kinds(events).count("budget.paused") == 2)
+    await talk.answer("t1.s3.budget2", approved=False)
+    await talk.until(ends)
+    lab.stage.plays.clear()
+    await talk.turn("thanks")
+    return talk
+
+
+async def working_time_begun_before(lab: Lab) -> Talk:
+    """A session that an older version began looks at the time only before a step; its next run ends what works."""
+    talk = await lab.start("staged", behavior=1, continue_as_new_after=30)
+    await talk.configure(limits=Limits(turn=TurnLimits(working_time=timedelta(seconds=1))))
+    lab.stage.plays = [Play("", [("add", {"a": 1, "b": 1})])]
+    await talk.turn("add")
+    await talk.turn("thanks")
+    await _out_of_time(talk)
+    await talk.stop()
+    await talk.until(lambda events: ends(events, 3))
+    return talk
+
+
+async def _out_of_time(talk: Talk) -> None:
+    """An answer that is cut, for the turn may work for a second; what comes then hangs in a tool."""
+    talk.lab.stage.plays = [Play("Once upon", gate=asyncio.Event()), Play("", [("hang", {"name": "x"})])]
+    await talk.configure(limits=Limits(turn=TurnLimits(working_time=timedelta(seconds=1))))
+    await talk.send("a story")
+    await talk.until(lambda events: "budget.paused" in kinds(events))
+
+
 async def leases(lab: Lab) -> Talk:
     """Draws on the purse of its user, is refused, told of a raise, allowed over the cap, and returns what is left."""
     return await _leasing(lab, "leases")
@@ -744,6 +780,8 @@ SCENES: Final[tuple[Callable[[Lab], Awaitable[Talk]], ...]] = (
     sealing,
     sealing_begun_before,
     leases,
+    working_time,
+    working_time_begun_before,
 )
 
 

@@ -6,16 +6,10 @@ from typing import Any
 
 from pydantic import JsonValue
 
+from perdure.workflows.core.agent_changes import AgentLoaded
 from perdure.workflows.core.calls.call import Call, Refused, Stage
 from perdure.workflows.core.calls.decide import decide
-from perdure.workflows.core.changes import (
-    Accepted,
-    AgentLoaded,
-    CallChanged,
-    Changes,
-    Note,
-    StepOpened,
-)
+from perdure.workflows.core.changes import Accepted, CallChanged, Changes, Note, StepOpened
 from perdure.workflows.core.fold import apply
 from perdure.workflows.core.state.session import SessionState, new_state
 from perdure.workflows.definition.agent import AgentDefinition, Limits, LoadedAgent, ModelDefinition, Price

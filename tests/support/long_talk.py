@@ -20,9 +20,20 @@ from perdure.workflows.protocol.signals import BEHAVIOR, NewSession, SendMessage
 from perdure.workflows.protocol.steps import Prompt, StepRecord, View
 from perdure.workflows.running.driver import Driver
 from perdure.workflows.vocabulary.errors import MODEL_CONTEXT_LENGTH
-from perdure.workflows.vocabulary.events import ContextCompacted, Event, EventBase
-from perdure.workflows.vocabulary.parts import Message, Part, Text, Timing, ToolCall, ToolError, ToolResult, Usage
+from perdure.workflows.vocabulary.events import ContextCompacted, Event
+from perdure.workflows.vocabulary.parts import (
+    Message,
+    Part,
+    StopReason,
+    Text,
+    Timing,
+    ToolCall,
+    ToolError,
+    ToolResult,
+    Usage,
+)
 from tests.support.core import AT
+from tests.support.plain_world import PlainWorld
 
 #: Characters that a token of the model is worth.
 WIDTH = 4
@@ -76,7 +87,7 @@ def pairs(request: Request) -> tuple[set[str], set[str]]:
 
 
 @dataclass
-class LongTalk:
+class LongTalk(PlainWorld):
     """`answers` makes the parts of an answer of a request, or why there is none; `summarises` the same of a summary."""
 
     agent: LoadedAgent
@@ -94,6 +105,8 @@ class LongTalk:
     open: dict[str, Effect] = field(default_factory=dict)
     refused: int = 0
     sent: int = 0
+    #: Why an answer of a request ends; None: it has come to its end.
+    stops: Callable[[Request], StopReason | None] = lambda request: None
     new: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -101,10 +114,6 @@ class LongTalk:
         self.time = AT
         self.driver = Driver(new_state(NewSession.model_validate(fields | self.new), AT), self)
         self.driver.open(None)
-
-    @property
-    def state(self) -> SessionState:
-        return self.driver.state
 
     @property
     def compacted(self) -> list[ContextCompacted]:
@@ -124,22 +133,8 @@ class LongTalk:
     def now(self) -> datetime:
         return self.time
 
-    def start(self, effect: Effect, state: SessionState) -> None:
-        assert effect.key not in self.open
-        self.open[effect.key] = effect
-
-    def end(self, key: str) -> None:
-        assert key in self.open
-
-    def tell(self, key: str) -> None:
-        """There are no sub-agents."""
-
-    def keep(self, keys: frozenset[str]) -> None:
-        self.open = {key: effect for key, effect in self.open.items() if key in keys}
-
     def took(self, before: SessionState, change: Change, after: SessionState) -> None:
-        if isinstance(change, EventBase):
-            self.events.append(change)
+        super().took(before, change, after)
         if after.transcript.total > before.transcript.total:
             self.said.append(after.transcript.messages[-1])
 
@@ -209,6 +204,7 @@ class LongTalk:
         if isinstance(found, StepFailure):
             return found
         parts = say(found) if isinstance(found, str) else tuple(found)
+        stop = self.stops(request) if record.compaction is None else None
         calls = any(isinstance(part, ToolCall) for part in parts)
         return StepOutput(
             parts=parts,
@@ -216,7 +212,7 @@ class LongTalk:
             usage=Usage(input_tokens=request.tokens, output_tokens=sum(len(str(part)) for part in parts) // WIDTH + 1),
             cost_usd=0.001,
             timing=Timing(total_ms=1),
-            stop="tool_calls" if calls else "end",
+            stop=stop or ("tool_calls" if calls else "end"),
             attempt=1,
             request_sha256="0" * 64,
         )

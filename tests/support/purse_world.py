@@ -13,24 +13,15 @@ from perdure.workflows.core.lease_changes import LeaseAllowed, LeaseAnswered, Le
 from perdure.workflows.core.leases import amounts_of, ask, end_leases, give_back, lacks, lease_report, refusal
 from perdure.workflows.core.ledger.caps import set_caps
 from perdure.workflows.core.ledger.drawing import draw
-from perdure.workflows.core.ledger.state import Ledger, dump_ledger, new_ledger, read_ledger
+from perdure.workflows.core.ledger.runs import LedgerInput
+from perdure.workflows.core.ledger.state import Ledger, new_ledger
 from perdure.workflows.core.ledger.visits import due, visited
 from perdure.workflows.core.need import Need
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState, dump_state, new_state, read_state
 from perdure.workflows.definition.agent import Caps, Limits, PurseLimits
-from perdure.workflows.protocol.purses import (
-    Allowance,
-    Amounts,
-    Draw,
-    Drawn,
-    LeasesDrawn,
-    PurseName,
-    SetCaps,
-    Visit,
-    Visited,
-    nano_usd,
-)
+from perdure.workflows.protocol.amounts import Amounts, nano_usd
+from perdure.workflows.protocol.purses import Allowance, Draw, Drawn, LeasesDrawn, PurseName, SetCaps, Visit, Visited
 from perdure.workflows.protocol.signals import NewSession
 from perdure.workflows.vocabulary.parts import Usage
 from tests.support.core import agent
@@ -191,6 +182,15 @@ class PurseWorld:
             held = {scope: replace(held, refused=None) for scope, held in one.state.leases.held.items()}
             one.state = replace(one.state, leases=replace(one.state.leases, held=held))
 
+    def _leave(self) -> None:
+        """A session that was refused waits no more."""
+        one = self._some()
+        held = one.state.leases.held.get("user") if one is not None else None
+        if one is not None and held is not None and held.waits and one.request is None and not one.closing:
+            draft = Draft(one.state, self.now)
+            [effect] = ask(draft, Amounts())
+            one.state, one.request = draft.state, effect.request.draws["user"]
+
     def _close(self) -> None:
         one = self._some()
         if one is not None and not one.calls and one.request is None and self.rng.random() < 0.3:
@@ -334,10 +334,17 @@ class PurseWorld:
 
     def _restart(self) -> None:
         """Both sides continue as new."""
-        self.ledger = read_ledger(dump_ledger(self.ledger))
+        self.ledger = handed_over(self.ledger)
         one = self._some()
         if one is not None:
             one.state = read_state(dump_state(one.state))
+
+
+def handed_over(ledger: Ledger) -> Ledger:
+    """As the next run of a purse has it."""
+    carried = LedgerInput.model_validate_json(LedgerInput(carried=ledger).model_dump_json()).carried
+    assert carried is not None
+    return carried
 
 
 def _unrefused(state: SessionState):  # type: ignore[no-untyped-def]

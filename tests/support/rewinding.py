@@ -1,13 +1,11 @@
 """A session over the pure core whose model, tools and people do as a test says, one thing at a time."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import JsonValue
 
 from perdure.workflows.core.actions import Rest, Wait
-from perdure.workflows.core.changes import Change
 from perdure.workflows.core.effects import AskModel, Effect, LoadDefinition, RunActivity
 from perdure.workflows.core.outcomes import DefinitionLoaded, ModelEnded, ToolEnded
 from perdure.workflows.core.prompt import build_prompt
@@ -15,10 +13,10 @@ from perdure.workflows.core.rewinds.branches import branches
 from perdure.workflows.core.state.session import SessionState, dump_state, new_state, read_state
 from perdure.workflows.core.step import StepFailure
 from perdure.workflows.protocol.activities import Partial, StepOutput, ToolOutput
-from perdure.workflows.protocol.queries import BranchesPage, BranchesRequest
+from perdure.workflows.protocol.branch_queries import BranchesPage, BranchesRequest
 from perdure.workflows.protocol.signals import BEHAVIOR, Answer, NewSession, Retry, Rewind, SendMessage, Stop
 from perdure.workflows.running.driver import Driver
-from perdure.workflows.vocabulary.events import Event, EventBase
+from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import (
     Message,
     Part,
@@ -31,6 +29,7 @@ from perdure.workflows.vocabulary.parts import (
     Usage,
 )
 from tests.support.core import AT, agent
+from tests.support.plain_world import PlainWorld
 
 #: `pay` can be taken back, `send` happens once and cannot, `add` does no harm when repeated, `look` changes nothing.
 TOOLS: list[Any] = [
@@ -49,7 +48,7 @@ _REFUND = ToolSpec(
 )
 
 
-class Talk:
+class Talk(PlainWorld):
     """Calls return at once with what `returns` says; a model answers as told, then waits for the next telling."""
 
     def __init__(self, returns: Callable[[str, dict[str, JsonValue]], JsonValue | ToolError] | None = None) -> None:
@@ -69,18 +68,10 @@ class Talk:
         self.driver.open(None)
         self.advance()
 
-    @property
-    def state(self) -> SessionState:
-        return self.driver.state
-
     # The world that the driver drives in.
 
-    def now(self) -> datetime:
-        self.time += timedelta(seconds=1)
-        return self.time
-
     def start(self, effect: Effect, state: SessionState) -> None:
-        self.open[effect.key] = effect
+        super().start(effect, state)
         if isinstance(effect, AskModel):
             view = effect.record.view
             self.seen[effect.key] = build_prompt(state, effect.record).seen(state.transcript.seen(view))
@@ -89,16 +80,6 @@ class Talk:
         effect = self.open[key]
         if isinstance(effect, AskModel):
             self._ending.append(key)
-
-    def tell(self, key: str) -> None:
-        """There are no sub-agents."""
-
-    def keep(self, keys: frozenset[str]) -> None:
-        self.open = {key: effect for key, effect in self.open.items() if key in keys}
-
-    def took(self, before: SessionState, change: Change, after: SessionState) -> None:
-        if isinstance(change, EventBase):
-            self.events.append(change)
 
     # What people and models do.
 

@@ -33,7 +33,16 @@ from perdure.workflows.core.outcomes import (
 from perdure.workflows.core.state.session import dump_state, new_state, read_state
 from perdure.workflows.core.sub_answer import answer_of
 from perdure.workflows.protocol.activities import OpenedAgent, ToolOutput
-from perdure.workflows.protocol.signals import Answer, Close, Configure, NewSession, SendMessage, Stop, Supersede
+from perdure.workflows.protocol.signals import (
+    BEHAVIOR,
+    Answer,
+    Close,
+    Configure,
+    NewSession,
+    SendMessage,
+    Stop,
+    Supersede,
+)
 from perdure.workflows.running.driver import Driver
 from perdure.workflows.vocabulary import errors
 from perdure.workflows.vocabulary.busy import Busy
@@ -68,7 +77,9 @@ class Chance:
         self.sessions: list[Running] = []
         self._ids = 0
         self.root = self._begin(
-            NewSession(tenant="t", session_id="s", agent="plain", digest="d1", behavior=1, message=self._message())
+            NewSession(
+                tenant="t", session_id="s", agent="plain", digest="d1", behavior=BEHAVIOR, message=self._message()
+            )
         )
 
     def run(self, steps: int) -> None:
@@ -168,8 +179,6 @@ class Chance:
             case AskModel():
                 stopping = effect.key in session.world.ending
                 return ModelEnded(effect.key, answered(self.random, session.driver.state, effect.record, stopping))
-            case SealPart():
-                return SealingEnded(None)
             case _:
                 raise AssertionError(f"nobody carries out {effect}")
 
@@ -194,7 +203,8 @@ class Chance:
                 self._ended(session)
                 return
             if isinstance(action, Wait | Rest):
-                if action.until is None or action.until > self.now:
+                ends_at = action.ends_at if isinstance(action, Wait) else None
+                if not any(at is not None and at <= self.now for at in (action.until, ends_at)):
                     break
                 driver.settle(TimePassed())
                 continue

@@ -30,7 +30,7 @@ class World:
     #: Sub-agents that are to be told that nobody answers them.
     told: set[str] = field(default_factory=set)
     top: dict[str, float] = field(default_factory=dict)
-    #: What the compaction may cost that was open when caps were lowered: the turn pays for it that runs when it ends.
+    #: What a compaction may cost that was open when caps were lowered.
     carried: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def now(self) -> datetime:
@@ -95,7 +95,8 @@ class World:
             for scope, used, top in tops(state, name, aside=False):
                 key = self._key(state, scope, name)
                 beside = state.context.open
-                carried = self.carried.get(beside.record.step_id, {}) if beside is not None else {}
+                pays = beside is not None and (scope == "session" or state.turn_id == beside.record.turn_id)
+                carried = self.carried.get(beside.record.step_id, {}) if beside is not None and pays else {}
                 self.top[key] = max(self.top.get(key, 0), top, carried.get(name, 0))
                 assert used <= self.top[key] + _EPSILON, f"{key}: {used} > {self.top[key]}"
 
@@ -113,10 +114,18 @@ def _uncapped(effect: RunSession, name: str) -> bool:
     return {"cost_usd": given.cap_usd, "tokens": given.cap_tokens, "tool_calls": given.cap_tool_calls}[name] is None
 
 
+def _own(state: SessionState, held: Mapping[str, float]) -> Mapping[str, float]:
+    """Without what is set aside for a compaction that another turn has begun."""
+    beside = state.context.open
+    if beside is None or beside.record.turn_id == state.turn_id:
+        return held
+    return {key: amount for key, amount in held.items() if key != beside.record.step_id}
+
+
 def tops(state: SessionState, name: str, *, aside: bool = True) -> list[tuple[str, float, float]]:
     """Of each scope with a cap: what is spent, and set aside, and how far it may go."""
     turn, whole, limits = state.turn, state.books, state.effective_limits
-    held: dict[str, Mapping[str, float]] = {
+    held_by_all: dict[str, Mapping[str, float]] = {
         "cost_usd": whole.set_aside,
         "tokens": whole.tokens_aside,
         "tool_calls": whole.calls_aside,
@@ -132,6 +141,7 @@ def tops(state: SessionState, name: str, *, aside: bool = True) -> list[tuple[st
         cap = getattr(caps, name)
         if cap is None:
             continue
+        held = held_by_all if scope == "session" else {**held_by_all, name: _own(state, held_by_all[name])}
         used: float = {"cost_usd": books.known_usd, "tokens": books.tokens, "tool_calls": books.tool_calls}[name]
         if name == "cost_usd":
             used += sum(one.cost_usd or 0 for one in tried)

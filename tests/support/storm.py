@@ -7,7 +7,7 @@ import random
 import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final, get_args
 
 from perdure.workflows.core.actions import Exit, Idle, Rest, Wait
@@ -53,6 +53,7 @@ from perdure.workflows.vocabulary.parts import Message, Part, StopReason, Text, 
 from perdure.workflows.vocabulary.rewinds import FIRST_BRANCH, TranscriptRewound
 from perdure.workflows.vocabulary.zones import day_of
 from tests.support.core import AT, agent, failed
+from tests.support.plain_world import PlainWorld
 
 TOOLS: Final[list[Any]] = [
     {"pay": {"side_effects": "once", "undo": "refund"}},
@@ -113,7 +114,7 @@ class Tree:
             self.total += 1
 
 
-class Storm:
+class Storm(PlainWorld):
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
         self.time = AT
@@ -137,19 +138,10 @@ class Storm:
         self.driver.open(None)
         self.advance()
 
-    @property
-    def state(self) -> SessionState:
-        return self.driver.state
-
     # The world that the driver drives in.
 
-    def now(self) -> datetime:
-        self.time += timedelta(seconds=1)
-        return self.time
-
     def start(self, effect: Effect, state: SessionState) -> None:
-        assert effect.key not in self.open
-        self.open[effect.key] = effect
+        super().start(effect, state)
         if isinstance(effect, AskModel):
             record = effect.record
             prompt = build_prompt(state, record)
@@ -161,18 +153,9 @@ class Storm:
         if isinstance(effect, RunActivity):
             self.ran[effect.key] += 1
 
-    def end(self, key: str) -> None:
-        assert key in self.open
-
-    def tell(self, key: str) -> None:
-        """There are no sub-agents."""
-
-    def keep(self, keys: frozenset[str]) -> None:
-        self.open = {key: effect for key, effect in self.open.items() if key in keys}
-
     def took(self, before: SessionState, change: Change, after: SessionState) -> None:
+        super().took(before, change, after)
         if isinstance(change, EventBase):
-            self.events.append(change)
             self.tree.follow(change)
         if after.transcript.total > before.transcript.total:
             self.said.append(after.transcript.messages[-1])
@@ -557,9 +540,6 @@ class Storm:
         shown = set(_NAME.findall("".join(_texts(messages))))
         assert shown <= known, (record.step_id, shown - known)
         if view.fold is None:
-            return
-        if len({said[0] for said in self.tree.branches.values() if said}) > 1:
-            # Where a branch with a task of its own is gone back to, and all of it is sealed, nobody knows that.
             return
         folded = [self.said[number] for number in self.numbers(view.path, view.start)]
         task = next((message.id for message in folded if message.role == "user"), None)

@@ -3,12 +3,16 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from perdure.workflows.core.context.windows import Room
-from perdure.workflows.core.state.context import Mark
+from perdure.workflows.core.context_actions import (
+    AskNextSummarizer,
+    Compact,
+    DropOldest,
+    EndCompaction,
+    TrimResults,
+)
 from perdure.workflows.core.state.sealing import Cut
 from perdure.workflows.core.state.turn import Handoff
-from perdure.workflows.protocol.compacted import Trim
-from perdure.workflows.protocol.purses import Amounts
+from perdure.workflows.protocol.amounts import Amounts
 from perdure.workflows.protocol.queries import Timer
 from perdure.workflows.protocol.steps import Nudge
 from perdure.workflows.vocabulary.events import TurnEnd
@@ -56,7 +60,7 @@ class LookForTools:
 
 @dataclass(frozen=True)
 class DrawLeases:
-    """Ask the purses of the session's user and tenant for what comes next."""
+    """Ask the purses of the session's user and tenant for what comes next; for nothing: leave those that refused."""
 
     needs: Amounts
 
@@ -204,49 +208,6 @@ class CloseSession:
 
 
 @dataclass(frozen=True)
-class TrimResults:
-    """Show less of long results that are old."""
-
-    trim: Trim
-
-
-@dataclass(frozen=True)
-class Compact:
-    """Have the older part of the conversation summarised."""
-
-    #: Which of the models that could write the summary is asked, from 0.
-    candidate: int
-    until: Mark
-    #: Tokens of the conversation that it is given at most.
-    room: int
-    #: Dollars that it costs at worst; None when the price is unknown.
-    usd: float | None
-    #: Of the model that goes on with the summary.
-    fit: Room
-
-
-@dataclass(frozen=True)
-class AskNextSummarizer:
-    """The open compaction goes on with the next model that could write the summary, or is given up."""
-
-    step_id: str
-
-
-@dataclass(frozen=True)
-class EndCompaction:
-    """The open compaction shall end: nobody needs its summary any more."""
-
-    step_id: str
-
-
-@dataclass(frozen=True)
-class DropOldest:
-    """Leave the messages before this position out, because no summary of them can be had."""
-
-    before: int
-
-
-@dataclass(frozen=True)
 class Seal:
     """Put what comes before the cut into the blob store, beside whatever else is done."""
 
@@ -262,6 +223,8 @@ class Wait:
     questions: tuple[str, ...] = ()
     #: When time itself changes something: a question expires, or what runs has had its time.
     until: datetime | None = None
+    #: When the turn's working time is used up, if what runs has not ended by then.
+    ends_at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,7 @@ def receipt(state: SessionState, message_id: str) -> Receipt:
         position=state.inbox.position(message_id),
         waiting_for=asked,
         more_questions=len(asked) < len(state.questions.open),
+        sub_sessions=state.sub_sessions,
         room=state.room,
         role=state.slot.role,
         user=state.new.user,
@@ -117,6 +118,7 @@ def snapshot(state: SessionState, workflow_id: str, request: PageRequest) -> Sna
         metadata=state.metadata,
         inputs=state.inputs_of(state.agent),
         limits=state.effective_limits,
+        limit_changes=state.limit_changes,
         usage=state.books.usage,
         cost_usd=state.books.cost_usd,
         seq=state.log.seq,
@@ -206,7 +208,7 @@ def step_state(state: SessionState, step_id: str) -> StepState:
         return "stopping" if compaction.ending else "running"
     if turn is None or turn.step is None or turn.step.step_id != step_id:
         return "finished"
-    return "stopping" if turn.stopping else "running"
+    return "stopping" if turn.stopping or turn.overtime else "running"
 
 
 def trace(state: SessionState, after: int) -> TracePage:

@@ -2,20 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, assert_never
+from typing import assert_never
 
 from perdure.workflows.core.actions import (
     AbandonTools,
     Ask,
     AskNextModel,
-    AskNextSummarizer,
     CallModel,
     CloseSession,
-    Compact,
     DrawLeases,
-    DropOldest,
     EndCalls,
-    EndCompaction,
     EndModelCall,
     EndStep,
     FinishTurn,
@@ -35,11 +31,11 @@ from perdure.workflows.core.actions import (
     TakeBack,
     TakeOver,
     TellBelow,
-    TrimResults,
     UndoNext,
     WakeUp,
     Work,
 )
+from perdure.workflows.core.agent_changes import AgentLoading, RenewalAsked, ToolsAsked
 from perdure.workflows.core.arriving import tell_places
 from perdure.workflows.core.calls.asking import put, withdraw
 from perdure.workflows.core.calls.call import Asked, Asking, Refused
@@ -47,60 +43,38 @@ from perdure.workflows.core.calls.decide import decide
 from perdure.workflows.core.calls.results import STOPPED, UNKNOWN, finish
 from perdure.workflows.core.calls.running import end, run
 from perdure.workflows.core.calls.superseding import leave_unasked, tell_below
-from perdure.workflows.core.changes import (
-    AgentLoading,
-    Changes,
-    RenewalAsked,
-    StepEnding,
-    StepOpened,
-    StepPassedOn,
-    StopRequested,
-    ToolsAsked,
-    TurnBroken,
-)
+from perdure.workflows.core.changes import Changes, StepEnding, StopRequested, TurnBroken
 from perdure.workflows.core.context import opening
+from perdure.workflows.core.context_actions import AskNextSummarizer, Compact, DropOldest, EndCompaction, TrimResults
 from perdure.workflows.core.context_changes import CompactionEnding
 from perdure.workflows.core.draft import Draft
-from perdure.workflows.core.effects import AskModel, CompareTools, Effect, FindDefinition, LoadDefinition, SealPart
-from perdure.workflows.core.leases import ask, end_leases, give_back, hold
-from perdure.workflows.core.limit_changes import TurnCheapened
-from perdure.workflows.core.limit_words import exceeded
+from perdure.workflows.core.effects import CompareTools, Effect, FindDefinition, LoadDefinition, SealPart
+from perdure.workflows.core.leases import ask, end_leases, give_back
 from perdure.workflows.core.loops import insists
-from perdure.workflows.core.need import Need
-from perdure.workflows.core.passing_on import every_failure, next_bid_of_step, next_record
+from perdure.workflows.core.model_calls import ask_next_model, call_model, end_step
 from perdure.workflows.core.pausing import put as pause
-from perdure.workflows.core.prompt import PromptError, build_prompt
 from perdure.workflows.core.purses_asked import asked_purses
 from perdure.workflows.core.rewind_changes import RewindDropped
 from perdure.workflows.core.rewinds.begin import cut, give_up_rewind, reject, take_back, undo_next
-from perdure.workflows.core.routing import first_hop
 from perdure.workflows.core.sealing import seal_input
 from perdure.workflows.core.sealing_changes import SealingBegun
 from perdure.workflows.core.session_tools import carry_out
-from perdure.workflows.core.spending import Bid
 from perdure.workflows.core.state.session import SessionState
-from perdure.workflows.core.step import StepFailure, finished_step, opened_step
 from perdure.workflows.core.working import keep_time
-from perdure.workflows.protocol.activities import CurrentAgentInput, LoadAgentInput, Partial, ToolsChangedInput
+from perdure.workflows.protocol.activities import CurrentAgentInput, LoadAgentInput, ToolsChangedInput
 from perdure.workflows.protocol.queries import Timer
-from perdure.workflows.vocabulary.errors import MODEL_UNAVAILABLE, REPEATED_CALL
+from perdure.workflows.vocabulary.errors import REPEATED_CALL
 from perdure.workflows.vocabulary.events import (
     AgentUpdated,
     MessageAdded,
     MessageRejected,
-    ModelSwitched,
     SessionClosed,
-    StepStarted,
     TimerFired,
     TurnFinished,
     TurnStarted,
 )
 from perdure.workflows.vocabulary.ids import turn_id, wake_up_id
-from perdure.workflows.vocabulary.parts import Data, Message, ToolCall, ToolError
-from perdure.workflows.vocabulary.questions import Shortfall
-
-#: Of a model that was never asked.
-_UNASKED: Final = Partial(attempt=0, lost=0, streaming=False)
+from perdure.workflows.vocabulary.parts import Data, Message, ToolCall
 
 
 @dataclass(frozen=True)
@@ -145,11 +119,11 @@ def begin(state: SessionState, action: Work, now: datetime) -> Begun:
         case ReturnLeases():
             effects = give_back(draft)
         case CallModel():
-            effects = _call_model(draft, action)
+            effects = call_model(draft, action)
         case AskNextModel():
-            effects = _ask_next_model(draft)
+            effects = ask_next_model(draft)
         case EndStep():
-            _end_step(draft)
+            end_step(draft)
         case EndModelCall():
             draft.add(StepEnding())
             ends = (action.step_id,)
@@ -232,67 +206,6 @@ def _compare_tools(state: SessionState) -> tuple[Effect, ...]:
     assert loaded is not None
     request = ToolsChangedInput(digest=loaded.digest, mcp_digest=loaded.mcp_digest, turn_id=state.turn_id)
     return (CompareTools(request),)
-
-
-def _call_model(draft: Draft, action: CallModel) -> tuple[Effect, ...]:
-    """None where there is nothing to call the model with; the turn ends for it."""
-    state = draft.state
-    record = opened_step(state, action)
-    try:
-        build_prompt(state, record)
-    except PromptError as problem:
-        draft.add(TurnBroken(error=problem.error))
-        return ()
-    if asked_purses(state):
-        if end_leases(draft):
-            return ()
-        hold(draft, action.step_id, Need(cost_usd=action.reserved_usd, tokens=action.reserved_tokens))
-        record = opened_step(draft.state, action)
-    last = state.slot.last_model
-    if last is None and action.cheaper and (dear := first_hop(state)) is not None:
-        last = dear.model.use
-    if last is not None and last != record.model:
-        own = action.role == draft.turn.role
-        reason = "message" if own else "configured" if action.role == state.slot.role else "definition"
-        reason = "budget" if action.cheaper else reason
-        draft.add(
-            ModelSwitched(**draft.stamp, step_id=action.step_id, **{"from": last}, to=record.model, reason=reason)
-        )
-    if action.cheaper:
-        draft.add(TurnCheapened())
-    draft.add(StepOpened(record=record))
-    draft.add(StepStarted(**draft.stamp, step_id=action.step_id, model=record.model))
-    return (AskModel(record),)
-
-
-def _ask_next_model(draft: Draft) -> tuple[Effect, ...]:
-    """None where the next model would cost more than is left; the turn ends for it."""
-    step, made = draft.turn.step, next_bid_of_step(draft.state)
-    assert step is not None
-    if draft.turn.error is not None or not isinstance(made, Bid):
-        over = draft.turn.error or (exceeded(made) if isinstance(made, Shortfall) else made)
-        assert isinstance(over, ToolError)
-        error = every_failure(step, over)
-        draft.add(finished_step(step, StepFailure(error, _UNASKED), stopping=False, stamp=draft.stamp))
-        draft.add(TurnBroken(error=error))
-        return ()
-    if asked_purses(draft.state):
-        if end_leases(draft):
-            return ()
-        hold(draft, step.step_id, made.need)
-    record, reason = next_record(draft.state, made), step.tried[-1].reason
-    draft.add(
-        ModelSwitched(**draft.stamp, step_id=step.step_id, **{"from": step.model}, to=record.model, reason=reason)
-    )
-    draft.add(StepPassedOn(record=record))
-    return (AskModel(record),)
-
-
-def _end_step(draft: Draft) -> None:
-    step = draft.turn.step
-    assert step is not None
-    error = ToolError(type=MODEL_UNAVAILABLE, message=step.tried[-1].message)
-    draft.add(finished_step(step, StepFailure(error, _UNASKED), stopping=True, stamp=draft.stamp))
 
 
 def _plan_calls(draft: Draft, action: PlanCalls) -> None:

@@ -3,12 +3,22 @@
 Both are applied by `core/fold.py` and never taken back. Events bear what `stamp` gives; nothing else makes a `seq`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypedDict
 
 from pydantic import JsonValue
 
+from perdure.workflows.core.agent_changes import (
+    AgentFailed,
+    AgentLoaded,
+    AgentLoading,
+    AgentRenewed,
+    RenewalAsked,
+    ToolsAsked,
+    ToolsChanged,
+    ToolsKnown,
+)
 from perdure.workflows.core.approvers import Requested
 from perdure.workflows.core.binding import Allowed
 from perdure.workflows.core.calls.call import Call, Given
@@ -22,12 +32,20 @@ from perdure.workflows.core.context_changes import (
     Overflowed,
 )
 from perdure.workflows.core.lease_changes import LeaseChange
-from perdure.workflows.core.limit_changes import CallsCounted, ClockTurned, SetAside, StepUndone, TurnCheapened
+from perdure.workflows.core.limit_changes import (
+    CallsCounted,
+    ClockTurned,
+    QuotaPassed,
+    SetAside,
+    StepUndone,
+    TimeUsedUp,
+    TurnCheapened,
+)
 from perdure.workflows.core.rewind_changes import RewindDropped, RewindTaken, UndoBegun, UndoStarted
 from perdure.workflows.core.sealing_changes import PartSealed, SealingBegun, SealingFailed
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Handoff
-from perdure.workflows.definition.agent import Limits, LoadedAgent
+from perdure.workflows.definition.agent import Limits
 from perdure.workflows.protocol.left_out import LeftOut
 from perdure.workflows.protocol.purses import Scope
 from perdure.workflows.protocol.steps import StepRecord, Tried
@@ -109,58 +127,13 @@ class Configured:
     timezone: str | None = None
     digest: str | None = None
     limits: Limits | None = None
+    #: Those that change; see `perdure.workflows.definition.partial_limits`.
+    limit_changes: dict[str, JsonValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class CommandSeen:
     id: str
-
-
-@dataclass(frozen=True)
-class AgentLoading:
-    """The definition is being loaded."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class AgentLoaded:
-    agent: LoadedAgent
-
-
-@dataclass(frozen=True, kw_only=True)
-class AgentFailed:
-    """The definition could not be loaded; a session that has one goes on with it."""
-
-    error: ToolError
-
-
-@dataclass(frozen=True, kw_only=True)
-class RenewalAsked:
-    """For a timer's turn, it is looked up which definition the agent has now."""
-
-    timer_id: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class AgentRenewed:
-    #: Of the definition that the agent has now; None: that could not be found out.
-    digest: str | None
-
-
-@dataclass(frozen=True)
-class ToolsAsked:
-    """MCP servers are being asked whether they list other tools."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ToolsKnown:
-    """They have been asked."""
-
-    changed: bool
-
-
-@dataclass(frozen=True)
-class ToolsChanged:
-    """A worker or a server describes the agent's tools otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -271,6 +244,8 @@ Note = (
     | StepUndone
     | TurnCheapened
     | ClockTurned
+    | TimeUsedUp
+    | QuotaPassed
     | CallsCounted
     | CallerTraced
     | Requested

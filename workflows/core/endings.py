@@ -17,6 +17,7 @@ from perdure.workflows.vocabulary.errors import (
     ANSWER_REPEATED,
     EMPTY_ANSWER,
     STOP_UNKNOWN,
+    TOOL_STOPPED,
 )
 from perdure.workflows.vocabulary.parts import Part, Reasoning, StopReason, Text, ToolCall, ToolError
 
@@ -35,6 +36,7 @@ NUDGES: Final[dict[Nudge, str]] = {
     "repetition": "(Your last answer repeated itself without end and was cut. Say what is to be said once, or do something "
     "else.)",
     "window": "(Your last answer was cut, because it filled your context window. There is room now: go on where it ended.)",
+    "time": "(Your last answer was cut, because the time for it was used up. There is time now: go on where it ended.)",
 }
 #: Error type, what happened, and what a model can do about it.
 _NOT_RUN: Final[dict[StopReason, tuple[str, str, str]]] = {
@@ -47,6 +49,11 @@ _NOT_RUN: Final[dict[StopReason, tuple[str, str, str]]] = {
     "refusal": (ANSWER_REFUSED, "the answer was refused", ""),
     "content_filter": (ANSWER_FILTERED, "the answer was cut by the provider's content filter", ""),
     "pause": (ANSWER_PAUSED, "the answer was paused before its end", "Make the call again if it is still needed."),
+    "stopped": (
+        TOOL_STOPPED,
+        "the answer was cut, because the turn's working time was used up",
+        "Make the call again if it is still needed.",
+    ),
     "repetition": (ANSWER_REPEATED, "the answer repeated itself without end and was cut", "Do something else."),
 }
 _UNKNOWN: Final = (
@@ -88,15 +95,17 @@ def nudge_after(stop: StopReason | None, odd: tuple[Odd, ...]) -> Nudge | None:
         return "repetition"
     if stop == "context_window" and not odd:
         return "window"
+    if stop == "stopped":
+        return "time"
     return "pause" if stop == "pause" and not odd else None
 
 
 def goes_on(stop: StopReason | None, odd: tuple[Odd, ...]) -> bool:
     """Whether the model is asked again after its last answer, whose calls have their results. `odd` are the odd answers
-    in a row that ended with it; none: it was not odd."""
+    in a row that ended with it; none: it was not odd. A turn that is being stopped is not asked about here."""
     if odd:
         return odd.count(odd[-1]) == 1
-    return stop in (None, "tool_calls", "pause")
+    return stop in (None, "tool_calls", "pause", "stopped")
 
 
 def fault(
@@ -122,7 +131,10 @@ def fault(
             message = "The model repeated itself without end, also when it was asked once more, and was cut."
             return ToolError(type=ANSWER_REPEATED, message=message, retryable=True)
         case "context_window":
-            message = f"The answer was cut{again}: the conversation fills the model's context window."
+            message = (
+                f"The answer was cut{again}: the conversation fills the model's context window. Send less, or use a model "
+                "with a larger one."
+            )
             return ToolError(type=ANSWER_CUT, message=message)
         case "refusal":
             return ToolError(type=ANSWER_REFUSED, message="The model refused to answer.")

@@ -1,6 +1,7 @@
 """What a definition that was loaded, or was not, makes of a session's state."""
 
 from perdure.workflows.core.binding import still_allowed
+from perdure.workflows.core.fold_limits import with_definition_limits
 from perdure.workflows.core.state.agent_slot import TakenOver
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState
@@ -14,7 +15,8 @@ def loaded(state: SessionState, agent: LoadedAgent) -> SessionState:
     if state.slot.loaded is not None:
         transcript = replace(transcript, epoch=transcript.epoch + 1)
     questions = replace(state.questions, allowed=still_allowed(state.questions.allowed, agent))
-    return replace(state, slot=state.slot.with_loaded(agent), transcript=transcript, questions=questions)
+    state = replace(state, slot=state.slot.with_loaded(agent), transcript=transcript, questions=questions)
+    return with_definition_limits(state)
 
 
 def failed(state: SessionState, error: ToolError) -> SessionState:

@@ -16,7 +16,7 @@ from perdure.workflows.core.state.leases import Leases
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.pricing import Spent
-from perdure.workflows.protocol.purses import Amounts, nano_usd
+from perdure.workflows.protocol.amounts import Amounts, nano_usd
 from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.vocabulary.parts import Usage
 
@@ -67,7 +67,7 @@ def _changed(leases: Leases, change: LeaseChange) -> Leases:
     match change:
         case LeaseAsked():
             for scope, draw in change.draws.items():
-                held = replace(leases.of(scope), number=draw.number, needed=draw.needs, retry=False)
+                held = replace(leases.of(scope), number=draw.number, needed=draw.needs, retry=False, waits=False)
                 leases = leases.with_held(scope, held)
             closes = any(draw.closes for draw in change.draws.values())
             told = {scope: draw.spent for scope, draw in change.draws.items()}

@@ -2,13 +2,36 @@
 
 from datetime import datetime
 
+from pydantic import JsonValue
+
 from perdure.workflows.core import fold_leases
 from perdure.workflows.core.lease_changes import LeaseAllowed
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState, in_turn, with_turn
 from perdure.workflows.core.state.turn import Pause
+from perdure.workflows.definition.limits import Limits
+from perdure.workflows.definition.partial_limits import joined, with_partial
 from perdure.workflows.protocol.purses import SCOPES, Allowance
 from perdure.workflows.vocabulary.budget_events import BudgetPaused, BudgetRaised
+
+
+def limits_changed(state: SessionState, changes: dict[str, JsonValue]) -> SessionState:
+    """`state` with these limits in place of those that hold, whichever those are by now."""
+    if not changes:
+        return state
+    if state.limits is not None and not state.limit_changes:
+        # They were set all together, so none of them is the definition's any more.
+        return replace(state, limits=with_partial(state.limits, changes))
+    return with_definition_limits(replace(state, limit_changes=joined(state.limit_changes, changes)))
+
+
+def with_definition_limits(state: SessionState) -> SessionState:
+    """`state` with the limits of the definition that is loaded now, below those that were changed."""
+    if not state.limit_changes:
+        return state
+    loaded = state.slot.loaded
+    limits = loaded.definition.limits if loaded else Limits()
+    return replace(state, limits=with_partial(limits, state.limit_changes))
 
 
 def paused(state: SessionState, event: BudgetPaused) -> SessionState:
@@ -43,7 +66,7 @@ def allowed(state: SessionState, event: BudgetRaised) -> SessionState:
 def turned(state: SessionState, at: datetime) -> SessionState:
     turn = in_turn(state)
     clock = turn.clock.started(at) if turn.is_working else turn.clock.stopped(at)
-    return with_turn(state, replace(turn, clock=clock))
+    return with_turn(state, replace(turn, clock=clock, overtime=turn.overtime and turn.is_working))
 
 
 def counted(state: SessionState, calls: int) -> SessionState:

@@ -2,7 +2,7 @@
 
 Rule 1: what is told is what was: transcript, events and steps are a prefix of the session's own, and `seq` is that of the
 last event that is kept. A message that waited then and has no turn in this past is rejected (`forked`), so that each
-message still has its disposition.
+message still has its disposition. A message of this past that is sent again is a repeat, wherever it lies.
 Rule 2: the books begin anew. What the kept turns used and cost was paid by the session that they belong to, so usage and
 cost of this state are zero, and a cap on the session's cost begins to count from there.
 Rule 3: what is no event is taken as it is now: the definition, the model's role, limits, metadata. What belongs to a
@@ -17,6 +17,7 @@ from perdure.workflows.core.state.agent_slot import AgentSlot
 from perdure.workflows.core.state.dates import Dates
 from perdure.workflows.core.state.inbox import Inbox
 from perdure.workflows.core.state.log import Log
+from perdure.workflows.core.state.packed_ids import taken_before
 from perdure.workflows.core.state.questions import Questions
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState
@@ -64,7 +65,7 @@ def past(state: SessionState, turn_id: str, keep_turn: bool, waiting: Collection
 
     Where the events of that time are no longer kept there are none, as in a session that has dropped its oldest. `waiting`:
     ids of the messages that waited before the oldest event that is held; a session with sealed parts has to be given them,
-    and has to hold the end of that past and a step before it.
+    and has to hold the end of that past, a step before it, and all of its last turn.
     Raises `UnknownTurn`; `TurnRuns` where `keep_turn` and the turn has not ended; `PastSealed`.
     """
     number = _number(state, turn_id)
@@ -75,7 +76,8 @@ def past(state: SessionState, turn_id: str, keep_turn: bool, waiting: Collection
         raise PastSealed(turn_id)
     told = _events(state, turn_id, keep_turn)
     seq = told[-1].seq if told else state.log.oldest - 1
-    events = _disposed(told, dict.fromkeys(waiting or ()))
+    forked = still_waiting(told, dict.fromkeys(waiting or ())) if told else {}
+    events = _disposed(told, forked)
     then = branches_then(state, turns, after=not keep_turn)
     transcript = _transcript(state, turns, then)
     messages = transcript.messages
@@ -83,7 +85,12 @@ def past(state: SessionState, turn_id: str, keep_turn: bool, waiting: Collection
     starts = tuple(start for start in state.log.turn_starts if start <= seq)
     said = {message.id for message in messages}
     sealed = {one for one in state.dates.later if state.dates.numbers.get(one, transcript.base) < transcript.base}
-    seen = {message_id: seen for message_id, seen in state.inbox.seen.items() if message_id in said}
+    sealed_to = state.log.segments[-1].last if state.log.segments else 0
+    seen = {
+        message_id: seen
+        for message_id, seen in state.inbox.seen.items()
+        if message_id in said or (seen.cursor < sealed_to and message_id not in forked)
+    }
     # What was asked, allowed and planned in the session stays with it.
     kept = SessionState(
         new=state.new,
@@ -91,7 +98,7 @@ def past(state: SessionState, turn_id: str, keep_turn: bool, waiting: Collection
         slot=_slot(state.slot, steps),
         log=Log(seq=seq, segments=state.log.segments, turn_starts=starts, steps=steps),
         transcript=transcript,
-        inbox=Inbox(seen=seen, seen_before=state.inbox.seen_before if state.log.segments else ()),
+        inbox=Inbox(seen=seen, seen_before=taken_before(state.inbox.seen_before, seq)),
         turns=turns,
         metadata=state.metadata,
         timezone=state.timezone,
@@ -99,6 +106,7 @@ def past(state: SessionState, turn_id: str, keep_turn: bool, waiting: Collection
         branches=then.branches,
         ended=ended_then(events, turn_id_of(turns), transcript),
         limits=state.limits,
+        limit_changes=state.limit_changes,
     )
     return inherited(state, retold(kept, messages, events))
 
@@ -211,8 +219,8 @@ def _events(state: SessionState, turn_id: str, keep_turn: bool) -> tuple[Event, 
     return ()
 
 
-def _disposed(events: tuple[Event, ...], waiting: dict[str, None]) -> tuple[Event, ...]:
-    for message_id in still_waiting(events, waiting) if events else ():
+def _disposed(events: tuple[Event, ...], waiting: Iterable[str]) -> tuple[Event, ...]:
+    for message_id in waiting:
         last = events[-1]
         events = (*events, MessageRejected(seq=last.seq + 1, at=last.at, message_id=message_id, reason=FORKED))
     return events

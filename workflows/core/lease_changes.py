@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from perdure.workflows.protocol.purses import Allowance, Amounts, Draw, LeasesDrawn, Scope
+from perdure.workflows.protocol.amounts import Amounts
+from perdure.workflows.protocol.purses import Allowance, Draw, LeasesDrawn, Scope
 from perdure.workflows.vocabulary.questions import By
 
 

@@ -15,18 +15,12 @@ from perdure.workflows.core.need import Need
 from perdure.workflows.core.purses_asked import asked_purses, purse_user, purses_below, told_caps
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.purse_caps import Unit, each_cap
-from perdure.workflows.protocol.purses import (
-    MARGIN,
-    Amounts,
-    Draw,
-    DrawLeases,
-    HolderReport,
-    Refusal,
-    Scope,
-    nano_usd,
-)
+from perdure.workflows.protocol.amounts import Amounts, nano_usd
+from perdure.workflows.protocol.purses import MARGIN, Draw, DrawLeases, HolderReport, Refusal, Scope
 from perdure.workflows.vocabulary.questions import Shortfall
 
+#: Sessions of older behavior told a purse that had refused nothing until they needed something again.
+LEAVES_PURSES = 2
 #: A model call may take as much as so many attempts at their worst before it has to ask again.
 ATTEMPTS = 3
 
@@ -100,6 +94,13 @@ def to_ask_again(state: SessionState) -> Amounts | None:
     return needed
 
 
+def waits_in_vain(state: SessionState) -> bool:
+    """Whether purses still count on a session that rests to wait for them."""
+    if state.behavior < LEAVES_PURSES or state.rehearsal or state.leases.drawing is not None:
+        return False
+    return any(held.waits for held in state.leases.held.values())
+
+
 def has_leases(state: SessionState) -> bool:
     """Whether purses expect to hear of a session that closes."""
     leases = state.leases
@@ -107,8 +108,10 @@ def has_leases(state: SessionState) -> bool:
 
 
 def ask(draft: Draft, needs: Amounts) -> tuple[AskPurses, ...]:
-    """Asks all purses in one round trip, and tells them what was spent."""
-    scopes = asked_purses(draft.state)
+    """Asks all purses in one round trip, and tells them what was spent; those that refused, that nothing is needed of
+    them any more, where `needs` is nothing."""
+    state = draft.state
+    scopes = asked_purses(state) if needs else tuple(one for one, held in state.leases.held.items() if held.waits)
     return _asked(draft, {scope: _draw(draft.state, scope, needs, draft.now) for scope in scopes})
 
 

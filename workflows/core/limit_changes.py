@@ -29,6 +29,11 @@ class StepUndone:
 
 
 @dataclass(frozen=True)
+class QuotaPassed:
+    """Another model answers than the one whose provider's quota is used up."""
+
+
+@dataclass(frozen=True)
 class TurnCheapened:
     """The role that stands in at a limit goes on with the turn."""
 
@@ -38,6 +43,11 @@ class ClockTurned:
     """Something began to work for the turn, or nothing does any more."""
 
     at: datetime
+
+
+@dataclass(frozen=True)
+class TimeUsedUp:
+    """The turn's working time is over while something works for it, which has to end."""
 
 
 @dataclass(frozen=True, kw_only=True)

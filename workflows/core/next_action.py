@@ -33,7 +33,7 @@ from perdure.workflows.core.context import relief
 from perdure.workflows.core.effects import AGENT, PURSES, RENEWAL, SEAL, TOOLS
 from perdure.workflows.core.endings import fault, goes_on
 from perdure.workflows.core.idle import closes_at
-from perdure.workflows.core.leases import has_leases, to_ask_again
+from perdure.workflows.core.leases import has_leases, to_ask_again, waits_in_vain
 from perdure.workflows.core.next_of_calls import give_up, made_of, next_of_calls
 from perdure.workflows.core.passing_on import next_bid_of_step
 from perdure.workflows.core.rewinds.next_action import next_of_rewind, next_of_undoing
@@ -41,6 +41,8 @@ from perdure.workflows.core.routing import answering_role, first_hop
 from perdure.workflows.core.spending import Bid, next_bid, out_of_quota, out_of_time
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Turn
+from perdure.workflows.core.working import ends_at
+from perdure.workflows.protocol.amounts import Amounts
 from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.vocabulary.errors import ANSWER_CUT, MAX_STEPS
 from perdure.workflows.vocabulary.ids import step_id
@@ -84,6 +86,8 @@ def _next(state: SessionState) -> Action:
         return _close(state, "answered")
     if state.context.open is not None:
         return Wait(frozenset([state.context.open.record.step_id]), until=state.timers.next_at)
+    if waits_in_vain(state):
+        return DrawLeases(Amounts())
     return relief.at_rest(state) or Rest(state.timers.next_at, closes_at(state))
 
 
@@ -104,9 +108,9 @@ def _next_in_turn(state: SessionState, turn: Turn) -> Action:
     if turn.step is not None and turn.between_models:
         return EndStep(turn.step.step_id) if turn.stopping else _next_model(state, turn, turn.step)
     if turn.step is not None:
-        if turn.stopping and not turn.step_ending:
+        if (turn.stopping or turn.overtime) and not turn.step_ending:
             return EndModelCall(turn.step.step_id)
-        return Wait(frozenset([turn.step.step_id]))
+        return Wait(frozenset([turn.step.step_id]), ends_at=ends_at(state))
     if turn.handoff is not None and not turn.calls:
         # Also where the turn is being stopped: its call has been told that the other agent takes over.
         return TakeOver(turn.handoff)

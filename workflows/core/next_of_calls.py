@@ -25,6 +25,7 @@ from perdure.workflows.core.need import Need
 from perdure.workflows.core.spending import out_of_time, shortfall
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Turn
+from perdure.workflows.core.working import ENDS_WHAT_WORKS, ends_at
 from perdure.workflows.vocabulary.parts import ToolCall
 
 
@@ -40,6 +41,9 @@ def give_up(turn: Turn) -> Action | None:
 
 
 def next_of_calls(state: SessionState, turn: Turn) -> Action:
+    if turn.overtime:
+        running = tuple(call.made for call in turn.calls if isinstance(call.stage, Running))
+        return EndCalls(running) if running else Wait(turn.open_calls, until=until_of(turn))
     undecided = tuple(call.made for call in turn.calls if isinstance(call.stage, Undecided))
     if undecided:
         late = out_of_time(state)
@@ -68,9 +72,21 @@ def next_of_calls(state: SessionState, turn: Turn) -> Action:
         return RunHere(here)
     ready = _with_room(state, turn)
     if ready:
-        return RunTools(ready)
+        return _too_late(state, turn, ready) or RunTools(ready)
     questions = state.questions.open
-    return Wait(turn.open_calls, tuple(one.question_id for one in questions), until_of(turn, state))
+    return Wait(turn.open_calls, tuple(one.question_id for one in questions), until_of(turn, state), ends_at(state))
+
+
+def _too_late(state: SessionState, turn: Turn, ready: tuple[ToolCall, ...]) -> Action | None:
+    """What comes in place of calls that may run, where the turn's working time is used up."""
+    if state.behavior < ENDS_WHAT_WORKS or turn.open_calls or turn.undoing is not None:
+        return None
+    wanted = {call.call_id for call in turn.calls if isinstance(call.stage, Ready)}
+    late = tuple(call for call in ready if call.call_id in wanted)
+    short = out_of_time(state) if late else None
+    if short is None:
+        return None
+    return PauseTurn(short) if asks(state, short) else AbandonTools(late)
 
 
 def _before_calls(state: SessionState, turn: Turn, count: int) -> Action | None:

@@ -4,12 +4,15 @@ Rule 1: nothing is open while it asks, so it can wait for days, over any number 
 Rule 2: who decided is written down with the decision, also where it was declined.
 """
 
+from pydantic import JsonValue
+
 from perdure.workflows.core.changes import CallerTraced, Configured, QuestionSettled, TurnBroken
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.limit_words import asked, exceeded
 from perdure.workflows.core.raising import raised, read_raise
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Pause
+from perdure.workflows.definition.partial_limits import with_partial
 from perdure.workflows.protocol.purses import SCOPES
 from perdure.workflows.protocol.signals import Answer
 from perdure.workflows.vocabulary.budget_events import BudgetPaused, BudgetRaised
@@ -59,11 +62,18 @@ def answer(draft: Draft, command: Answer) -> None:
         return
     draft.add(QuestionSettled(question_id=pause.question_id, answer_id=command.id))
     if value is not None:
-        draft.add(Configured(limits=raised(draft.state, short, value)))
+        draft.add(_raise(draft.state, raised(short, value)))
         _tell_raised(draft, pause, value, command.by)
         return
     ceiling = None if short.limit == "provider" else short.spent + short.needs
     _tell_raised(draft, pause, ceiling, command.by, this_turn=True)
+
+
+def _raise(state: SessionState, changes: dict[str, JsonValue]) -> Configured:
+    if state.behavior < 2 and not state.limit_changes:
+        # From then on, none of the limits followed the definition.
+        return Configured(limits=with_partial(state.limits or state.effective_limits, changes))
+    return Configured(limit_changes=changes)
 
 
 def withdraw(draft: Draft, reason: str) -> None:

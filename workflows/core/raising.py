@@ -5,10 +5,9 @@ from math import isfinite
 
 from pydantic import JsonValue
 
-from perdure.workflows.core.state.session import SessionState
-from perdure.workflows.definition.agent import Limits
+from perdure.workflows.definition.limits import MOST_COUNTED
 from perdure.workflows.definition.tools.options import YEAR
-from perdure.workflows.vocabulary.durations import parse_duration
+from perdure.workflows.vocabulary.durations import format_duration, parse_duration
 from perdure.workflows.vocabulary.questions import Shortfall
 
 
@@ -39,17 +38,14 @@ def read_raise(short: Shortfall, result: JsonValue) -> float | tuple[str, str]:
     return value
 
 
-def raised(state: SessionState, short: Shortfall, value: float) -> Limits:
-    """The session's limits with `value` in place of the cap that was reached."""
-    limits = state.limits or state.effective_limits
-    cap: float | timedelta = value
+def raised(short: Shortfall, value: float) -> dict[str, JsonValue]:
+    """The change of the session's limits that sets `value` in place of the cap that was reached."""
+    cap: JsonValue = value
     if short.limit == "working_time":
-        cap = timedelta(seconds=value)
+        cap = format_duration(timedelta(seconds=value))
     elif short.limit in ("tokens", "tool_calls"):
         cap = int(value)
-    if short.scope == "turn":
-        return limits.model_copy(update={"turn": limits.turn.model_copy(update={short.limit: cap})})
-    return limits.model_copy(update={"session": limits.session.model_copy(update={short.limit: cap})})
+    return {short.scope: {short.limit: cap}}
 
 
 def _number(limit: str, given: JsonValue) -> float | str:
@@ -62,7 +58,13 @@ def _number(limit: str, given: JsonValue) -> float | str:
     whole = limit in ("tokens", "tool_calls")
     if isinstance(given, bool) or not isinstance(given, int if whole else int | float):
         return "is a duration, as in 10m" if limit == "working_time" else f"is a {'whole ' if whole else ''}number"
-    return float(given) if isfinite(given) else "is a number"
+    if whole and given > MOST_COUNTED:
+        return f"must be at most {MOST_COUNTED:,}"
+    try:
+        value = float(given)
+    except OverflowError:
+        return "is too large"
+    return value if isfinite(value) else "is a number"
 
 
 def _example(short: Shortfall) -> str:
@@ -82,4 +84,4 @@ def _shown(limit: str, amount: float) -> str:
         case "working_time":
             return f"{amount:g}s"
         case _:
-            return f"{amount:g}"
+            return f"{amount:,.0f}"

@@ -22,39 +22,27 @@ from perdure.workflows.core.changes import (
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.lease_changes import LeaseEnded, PurseHasMore
 from perdure.workflows.core.pausing import answer as decided
-from perdure.workflows.core.review import ask_purse_again, review
+from perdure.workflows.core.review import ask_purse_again, pass_quota, review
 from perdure.workflows.core.rewinds.receive import answer_rewind, retry, rewind
+from perdure.workflows.core.routing import first_hop
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.protocol.purses import PurseChanged
 from perdure.workflows.protocol.signals import (
     Answer,
     CancelTimer,
     Close,
+    Command,
     Configure,
     EditMessage,
     Retry,
     Rewind,
     SendMessage,
+    Signal,
     Stop,
     Supersede,
     WithdrawMessage,
 )
 from perdure.workflows.vocabulary.events import SessionStarted
-
-Command = (
-    EditMessage
-    | WithdrawMessage
-    | Supersede
-    | Stop
-    | Answer
-    | CancelTimer
-    | Configure
-    | Close
-    | Rewind
-    | Retry
-    | PurseChanged
-)
-Signal = SendMessage | Command
 
 
 def receive(state: SessionState, signal: Signal, now: datetime) -> Changes:
@@ -113,6 +101,7 @@ def _obey(draft: Draft, command: Command) -> None:
         case CancelTimer():
             draft.add(TimerCancelled(timer_id=command.timer_id))
         case Configure():
+            before = first_hop(draft.state)
             draft.add(
                 Configured(
                     model=command.model,
@@ -120,9 +109,11 @@ def _obey(draft: Draft, command: Command) -> None:
                     timezone=command.timezone,
                     digest=command.digest,
                     limits=command.limits,
+                    limit_changes=command.limit_changes,
                 )
             )
-            if command.limits is not None:
+            pass_quota(draft, before)
+            if command.limits is not None or command.limit_changes:
                 ask_purse_again(draft, command.by)
         case Close():
             if command.reason == SUPERSEDED:

@@ -4,13 +4,19 @@ from perdure.workflows.core.actions import PauseTurn
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.lease_changes import PurseHasMore
 from perdure.workflows.core.leases import to_ask_again
+from perdure.workflows.core.limit_changes import QuotaPassed
 from perdure.workflows.core.next_action import next_action
 from perdure.workflows.core.pausing import settled_meanwhile, withdraw
+from perdure.workflows.core.routing import first_hop
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import with_turn
 from perdure.workflows.definition.purse_caps import each_cap, limit_name
+from perdure.workflows.definition.route import Hop
 from perdure.workflows.protocol.purses import SCOPES
 from perdure.workflows.vocabulary.questions import Answerer
+
+#: Sessions of older behavior asked the model that they had begun with.
+PASSES_QUOTA = 2
 
 
 def ask_purse_again(draft: Draft, by: Answerer | None) -> None:
@@ -24,6 +30,16 @@ def ask_purse_again(draft: Draft, by: Answerer | None) -> None:
     cap = next((cap for period, unit, cap in each_cap(caps) if limit_name(period, unit) == short.limit), None)
     if cap is None or cap > short.cap:
         draft.add(PurseHasMore(scope=short.scope, value=cap, by=by))
+
+
+def pass_quota(draft: Draft, before: Hop | None) -> None:
+    """Lets a turn that has come to a provider's quota go on where another model answers now than `before`."""
+    state = draft.state
+    if state.behavior < PASSES_QUOTA or state.turn is None or state.turn.quota is None:
+        return
+    now = first_hop(state)
+    if before is not None and now is not None and now.model != before.model:
+        draft.add(QuotaPassed())
 
 
 def review(draft: Draft, by: Answerer | None = None) -> None:

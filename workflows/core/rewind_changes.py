@@ -1,6 +1,6 @@
 """What changes a session because a conversation goes back, or its last turn is run on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from perdure.workflows.core.state.rewinding import Rewinding, TakenRewind, Undoing
 from perdure.workflows.vocabulary.rewinds import Standing
@@ -23,6 +23,8 @@ class UndoBegun:
     undoing: Undoing
     #: What of the part that leaves cannot be taken back.
     stands: tuple[Standing, ...]
+    #: Further ones, by tool.
+    more: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

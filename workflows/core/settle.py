@@ -6,22 +6,12 @@ Rule: an outcome that the session no longer waits for changes nothing; `effects.
 from datetime import datetime
 from typing import assert_never
 
+from perdure.workflows.core.agent_changes import AgentFailed, AgentLoaded, AgentRenewed, ToolsChanged, ToolsKnown
 from perdure.workflows.core.calls.agents import adopted, opened, session_ended
 from perdure.workflows.core.calls.asking import expire
 from perdure.workflows.core.calls.call import Adopt, Call, Ending, Running
 from perdure.workflows.core.calls.ended import give_up, tool_ended
-from perdure.workflows.core.changes import (
-    AgentFailed,
-    AgentLoaded,
-    AgentRenewed,
-    Changes,
-    ExchangeDeclined,
-    ModelGivenUp,
-    StopRequested,
-    ToolsChanged,
-    ToolsKnown,
-    TurnBroken,
-)
+from perdure.workflows.core.changes import Changes, ExchangeDeclined, ModelGivenUp, StopRequested, TurnBroken
 from perdure.workflows.core.context.blame import what_is_too_long
 from perdure.workflows.core.context.ended import compaction_ended, is_too_long, measure, too_long
 from perdure.workflows.core.declined import is_declined, left_out_for
@@ -60,7 +50,7 @@ from perdure.workflows.core.spending import QUOTA
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Turn
 from perdure.workflows.core.step import StepFailure, finished_step
-from perdure.workflows.core.working import keep_time
+from perdure.workflows.core.working import keep_time, use_up
 from perdure.workflows.definition.agent import LoadedAgent
 from perdure.workflows.protocol.activities import StepOutput
 from perdure.workflows.protocol.sealing import Sealed
@@ -124,7 +114,7 @@ def _model_ended(draft: Draft, ended: ModelEnded) -> None:
         return
     if turn is None or turn.step is None or turn.step.step_id != ended.step_id:
         return
-    stopping, outcome = turn.stopping, ended.outcome
+    stopping, outcome = turn.stopping or turn.overtime, ended.outcome
     if draft.state.behavior >= 1 and not stopping and is_too_long(outcome):
         _too_long(draft, turn.step, outcome)
         return
@@ -199,3 +189,4 @@ def _time_passed(draft: Draft) -> None:
         return
     expire(draft)
     give_up(draft)
+    use_up(draft)

@@ -4,7 +4,7 @@ Rule 1: the worst case has to fit before anything begins, for whatever has begun
 Rule 2: an answer is bounded more tightly rather than not given, as long as it can still make sense.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -192,7 +192,17 @@ def _counters(state: SessionState, name: Counted) -> Iterator[tuple[Literal["tur
         if cap is not None:
             books, given = (_books(state, scope), _given(state, name) if scope == "session" else None)
             top = cap if turn is None else max(cap, turn.ceiling(scope, name))
-            yield scope, top if given is None else min(top, given), _spent(state, books, name)
+            spent = _spent(state, books, name) - (_foreign(state, name) if scope == "turn" else 0)
+            yield scope, top if given is None else min(top, given), spent
+
+
+def _foreign(state: SessionState, name: Counted) -> float:
+    """What is set aside for a compaction for which the turn does not pay."""
+    step_id, books = state.foreign_compaction, state.books
+    if step_id is None or name == "tool_calls":
+        return 0
+    aside: Mapping[str, float] = books.set_aside if name == "cost_usd" else books.tokens_aside
+    return aside.get(step_id, 0)
 
 
 def _given(state: SessionState, name: Counted) -> float | None:

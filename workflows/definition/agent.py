@@ -105,15 +105,15 @@ class AgentDefinition(Frozen):
     context: ContextPolicy = Field(default=ContextPolicy(), description="What the model is shown of a conversation.")
     busy: Busy = Field(
         default="queue",
-        description="What becomes of a message that comes while a turn runs: it waits for its turn (`queue`), joins the turn "
-        "that runs before its next step (`steer`), stops that turn and is next (`interrupt`), or is not taken (`reject`). A "
-        "message may say otherwise. Default: queue.",
+        description="What happens to a message that arrives while a turn runs: it waits for its turn (`queue`), joins the "
+        "running turn before its next step (`steer`), stops that turn and is next (`interrupt`), or is refused (`reject`). A "
+        "message's own `busy` takes precedence. Default: queue.",
     )
     idle_timeout: Annotated[Duration, Field(ge=timedelta(minutes=1), le=timedelta(days=3660))] | None = Field(
         default=None,
         exclude_if=absent,
-        description="A session that has rested for so long closes itself, such as `90d`: at least a minute. One that waits "
-        "for a person, or has set itself a timer, does not rest. Without it, sessions stay open.",
+        description="How long a session may rest before it closes itself, as in `90d`; at least a minute. A session that "
+        "waits for a person, or has set itself a timer, does not rest. Without it, sessions stay open.",
     )
     schedules: Schedules = Field(
         default=(), description="Messages that sessions get by the clock; at most 100. A worker keeps them in place."

@@ -1,4 +1,4 @@
-"""How much of a conversation a model is shown, and what becomes of the rest."""
+"""How much of a conversation a model is shown, and how the rest is summarised."""
 
 import operator
 from collections.abc import Iterator, Mapping
@@ -10,36 +10,36 @@ from perdure.workflows.definition.model import ModelDefinition
 from perdure.workflows.vocabulary.near_names import did_you_mean
 from perdure.workflows.vocabulary.parts import Frozen, absent
 
-#: Of a tool result that a model is shown where the definition says nothing else.
+#: How much of a tool result a model is shown by default.
 TOOL_OUTPUT_TOKENS = 16_000
 COMPACT_AT: Final = 0.8
 KEEP_RECENT: Final = 0.3
 
 
 class ContextPolicy(Frozen):
-    """What a model is shown of a conversation."""
+    """How much of a conversation a model is shown."""
 
     compact_at: float = Field(
         default=COMPACT_AT,
         ge=0.1,
         le=0.95,
         exclude_if=lambda value: value == COMPACT_AT,
-        description="The older part of a conversation is summarised once a request fills this share of the model's context "
-        f"window, without the room for its answer. Default: {COMPACT_AT}.",
+        description="The older part of a conversation is summarised once a request fills this share of what the model's "
+        f"context window holds beside the answer. Default: {COMPACT_AT}.",
     )
     keep_recent: float = Field(
         default=KEEP_RECENT,
         ge=0,
         le=0.9,
         exclude_if=lambda value: value == KEEP_RECENT,
-        description="The share of the same that the recent part, which stays word for word, may fill. It is less than "
+        description="The share of the same room that the recent part, which stays word for word, may fill; less than "
         f"`compact_at`. Default: {KEEP_RECENT}.",
     )
     summarizer: str | None = Field(
         max_length=64,
         default=None,
         exclude_if=absent,
-        description="The role, one of `models`, that writes summaries. Without it, the role that answers.",
+        description="The role, one of `models`, that writes summaries. Without it, the role that answers writes them.",
     )
     keep: str = Field(
         default="",
@@ -64,7 +64,7 @@ class ContextPolicy(Frozen):
     )
 
     def faults(self, models: Mapping[str, ModelDefinition]) -> Iterator[tuple[str, str]]:
-        """What of it does not fit the rest of a definition that has these models: the field, and why."""
+        """The fields that contradict each other or a definition with these models, each with what is wrong."""
         if self.keep_recent >= self.compact_at:
             yield (
                 "keep_recent",

@@ -1,4 +1,4 @@
-"""How much a turn and a session may do and cost, and how much of a conversation a model is shown."""
+"""How much a turn and a session may do and cost, and what all sessions of a user or a tenant may spend together."""
 
 from datetime import timedelta
 from typing import Annotated, Any, Final, Literal
@@ -9,19 +9,29 @@ from perdure.workflows.definition.tools.options import YEAR
 from perdure.workflows.vocabulary.durations import Duration
 from perdure.workflows.vocabulary.parts import Frozen, absent
 
-#: Identical calls with the same result, after which a turn runs no further one.
+#: How often the same call may have the same result in one turn.
 REPEATS: Final = 4
+#: Far above any real cap, and small enough to count with. Purses count dollars in billionths.
+MOST_USD: Final = 1_000_000_000_000
+MOST_COUNTED: Final = 1_000_000_000_000_000
 
 
 class Caps(Frozen):
     """The most that may be spent. What is absent has no cap."""
 
-    cost_usd: float | None = Field(default=None, ge=0, strict=True, allow_inf_nan=False, description="Dollars at most.")
+    cost_usd: float | None = Field(
+        default=None, ge=0, le=MOST_USD, strict=True, allow_inf_nan=False, description="Dollars at most."
+    )
     tokens: int | None = Field(
-        default=None, ge=0, strict=True, exclude_if=absent, description="Tokens at most, input and output together."
+        default=None,
+        ge=0,
+        le=MOST_COUNTED,
+        strict=True,
+        exclude_if=absent,
+        description="Tokens at most, input and output together.",
     )
     tool_calls: int | None = Field(
-        default=None, ge=0, strict=True, exclude_if=absent, description="Tool calls that run at most."
+        default=None, ge=0, le=MOST_COUNTED, strict=True, exclude_if=absent, description="Tool calls that run at most."
     )
 
     @property
@@ -56,6 +66,7 @@ class TurnLimits(Frozen):
     tokens: int | None = Field(
         default=None,
         ge=0,
+        le=MOST_COUNTED,
         strict=True,
         exclude_if=absent,
         description="Tokens that one turn may use, input and output together. Without it, there is no cap.",
@@ -63,6 +74,7 @@ class TurnLimits(Frozen):
     tool_calls: int | None = Field(
         default=None,
         ge=0,
+        le=MOST_COUNTED,
         strict=True,
         exclude_if=absent,
         description="Tool calls that one turn may run, those of its sub-agents included. Without it, there is no cap.",
@@ -73,7 +85,8 @@ class TurnLimits(Frozen):
         le=YEAR,
         exclude_if=absent,
         description="How long models and tools may work in one turn, as in `5m`. The time in which the turn waits for people "
-        "does not count. Without it, there is no cap.",
+        "does not count. A model or tool that still works then is ended, and what the model has said stays. Without it, "
+        "there is no cap.",
     )
     repeats: int = Field(
         default=REPEATS,
@@ -81,8 +94,8 @@ class TurnLimits(Frozen):
         le=1000,
         strict=True,
         exclude_if=lambda value: value == REPEATS,
-        description="How often one turn makes the same tool call with the same result: the next one does not run, and if the "
-        f"model insists, the turn ends. Default: {REPEATS}.",
+        description="How often the same tool call may have the same result in one turn. The next such call does not run, and "
+        f"if the model insists, the turn fails. Default: {REPEATS}.",
     )
 
 
@@ -99,6 +112,7 @@ class SessionLimits(Frozen):
     tokens: int | None = Field(
         default=None,
         ge=0,
+        le=MOST_COUNTED,
         strict=True,
         exclude_if=absent,
         description="Tokens that a session may use in all, input and output together. Without it, there is no cap.",
@@ -106,6 +120,7 @@ class SessionLimits(Frozen):
     tool_calls: int | None = Field(
         default=None,
         ge=0,
+        le=MOST_COUNTED,
         strict=True,
         exclude_if=absent,
         description="Tool calls that a session may run in all. Without it, there is no cap.",
@@ -132,11 +147,11 @@ class PurseLimits(Frozen):
 
 
 class Cheaper(Frozen):
-    """The turn goes on with another model at a limit."""
+    """At a limit, the turn goes on with another model."""
 
     cheaper: str = Field(
         max_length=64,
-        description="The role that goes on, one of `models`. Where even it does not fit, a person is asked.",
+        description="The role that takes over, one of `models`. If even its call does not fit, a person is asked.",
     )
 
 
@@ -171,13 +186,13 @@ class Limits(Frozen):
     on_limit: OnLimit = Field(
         default="ask",
         exclude_if=lambda value: value == "ask",
-        description="What happens where the next step could exceed a limit. `ask`: the turn waits until a person allows it, "
-        "raises the limit or declines. `stop`: the turn ends. `{cheaper: ROLE}`: the model of that role goes on. "
+        description="What happens when the next step could exceed a limit. `ask`: the turn waits until a person allows it, "
+        "raises the limit or declines. `stop`: the turn ends. `{cheaper: ROLE}`: the model of that role takes over. "
         "Default: ask.",
     )
 
     @property
     def cap_costs(self) -> bool:
-        """Whether a price that is unknown is an error."""
+        """Whether any cap is in dollars, so that an unknown price is an error."""
         purses = (caps for purse in (self.user, self.tenant) for caps in (purse.day, purse.month, purse.total))
         return any(caps is not None and caps.cost_usd is not None for caps in (self.turn, self.session, *purses))

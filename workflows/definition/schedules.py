@@ -137,8 +137,8 @@ class Schedule(Frozen):
     busy: Busy = Field(
         default="queue",
         exclude_if=lambda busy: busy == "queue",
-        description="What becomes of the message where the session works at that time, whatever the agent's `busy` says: it "
-        "waits (`queue`), joins the turn (`steer`), stops it (`interrupt`), or is left out this time (`reject`). Default: "
+        description="What happens to the message when it finds the session at work, whatever the agent's `busy` says: it "
+        "waits (`queue`), joins the turn (`steer`), stops it (`interrupt`), or is skipped this time (`reject`). Default: "
         "queue.",
     )
     user: Annotated[str, StringConstraints(pattern=USER)] | None = Field(

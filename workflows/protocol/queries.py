@@ -24,7 +24,7 @@ from perdure.workflows.vocabulary.parts import (
     absent,
 )
 from perdure.workflows.vocabulary.questions import Question
-from perdure.workflows.vocabulary.rewinds import FIRST_BRANCH, RewindCause
+from perdure.workflows.vocabulary.rewinds import FIRST_BRANCH
 
 PAGE_BYTES = 192 * 1024
 
@@ -51,6 +51,8 @@ class Receipt(Frozen):
     #: Open questions, as many as fit.
     waiting_for: tuple[Question, ...] = ()
     more_questions: bool = False
+    #: Sessions of the sub-agents that run, which may have questions of their own, by call id.
+    sub_sessions: dict[str, str] = Field(default={}, exclude_if=operator.not_)
     #: How many more messages may come; None: the session's worker does not tell yet.
     room: int | None = None
     #: The model's role that was asked for; None: the definition's own.
@@ -156,6 +158,8 @@ class SnapshotPage(Frozen):
     metadata: dict[str, JsonValue]
     inputs: dict[str, JsonValue]
     limits: Limits
+    #: Those of them that were changed since the session began.
+    limit_changes: dict[str, JsonValue] = Field(default={}, exclude_if=operator.not_)
     usage: Usage
     cost_usd: float | None
     seq: int
@@ -198,78 +202,6 @@ class PageRequest(Frozen):
     path: Path | None = Field(default=None, exclude_if=absent)
     #: Open questions that are known already, which are left out.
     questions: int = Field(default=0, exclude_if=operator.not_)
-
-
-class BranchesRequest(Frozen):
-    #: A branch whose path is asked for.
-    branch: str | None = None
-    #: A rewind or a retry, of which it is asked whether it was taken in.
-    command_id: str | None = None
-
-
-class BranchLine(Frozen):
-    branch: str
-    #: The branch that it parted from; None: the first one.
-    parent: str | None
-    cause: RewindCause | None
-    #: The parent's message in whose place its own ones stand.
-    message_id: str | None
-    #: Messages that it shares with its parent.
-    position: int
-    #: Messages that it has.
-    messages: int
-    created_at: datetime
-    #: One line of its last message.
-    words: str
-
-
-class Place(Frozen):
-    """Where branches part from the one that goes on."""
-
-    #: Of the first message that they do not share.
-    position: int
-    #: Of that message on the branch that goes on; None: there is none, or the session does not hold it any more.
-    message_id: str | None
-    #: For each of what stands there, in the order in which it was said, the branch that went on with it last.
-    siblings: tuple[str, ...]
-    #: The place of the branch that goes on among the siblings.
-    current: int
-
-
-class Taken(Frozen):
-    """A rewind or a retry that a session has taken in."""
-
-    content_sha256: str
-    cursor: int
-    #: The branch that goes on by it.
-    branch: str
-    message_id: str | None
-    turn_id: str | None
-
-
-class BranchesPage(Frozen):
-    """Answer to `branches(request)`; there are few enough of them for one page."""
-
-    current: str
-    branches: tuple[BranchLine, ...]
-    places: tuple[Place, ...]
-    #: Of the branch that was asked for: its path, and how many messages it has.
-    path: Path | None = None
-    count: int = 0
-    seq: int
-    #: Closed, or told to close.
-    closed: bool
-    #: There can be no more branches.
-    full: bool
-    #: The branch that will go on once a rewind that waits has happened.
-    rewinding: str | None
-    #: The turn that runs.
-    turn_id: str | None
-    #: The last turn that ended on the branch that goes on, and the one that can be run on.
-    last_turn: str | None
-    retried: str | None
-    #: The command that was asked for; None: it was not taken in.
-    taken: Taken | None = None
 
 
 class PastRequest(Frozen):

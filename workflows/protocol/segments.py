@@ -8,6 +8,7 @@ those refs that one ref of the next level tells of; so a session of any length h
 from collections.abc import Iterable
 
 from perdure.workflows.definition.agent import LoadedAgent
+from perdure.workflows.protocol.pinned import size_of
 from perdure.workflows.protocol.segment_refs import SegmentRef as SegmentRef
 from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.vocabulary.events import Event, MessageAdded, StepFinished, ToolFinished
@@ -78,10 +79,5 @@ def ref_of(segment: Segment, sha256: str, size: int) -> SegmentRef:
         first_turn=min(turns, default=0),
         last_turn=max(turns, default=0),
         steps=len(segment.steps),
-        bytes=sum(map(_size, said)),
+        bytes=sum(map(size_of, said)),
     )
-
-
-def _size(message: Message) -> int:
-    folded = sum(part.blob.size for part in message.parts if part.blob)
-    return len(message.model_dump_json().encode()) + folded

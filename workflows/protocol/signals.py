@@ -10,7 +10,8 @@ from pydantic import Field, JsonValue
 
 from perdure.workflows.definition.agent import Limits
 from perdure.workflows.definition.limits import PurseLimits
-from perdure.workflows.protocol.purses import Scope
+from perdure.workflows.definition.partial_limits import PartialLimits
+from perdure.workflows.protocol.purses import PurseChanged, Scope
 from perdure.workflows.vocabulary.busy import Busy
 from perdure.workflows.vocabulary.parts import (
     BlobRef,
@@ -22,7 +23,7 @@ from perdure.workflows.vocabulary.parts import (
 from perdure.workflows.vocabulary.questions import Answerer
 
 #: The version of what sessions do by themselves. A session keeps to the one that it was begun with, until its next run.
-BEHAVIOR: Final = 1
+BEHAVIOR: Final = 2
 
 
 class SendMessage(Frozen):
@@ -85,7 +86,10 @@ class Configure(Frozen):
     timezone: str | None = Field(default=None, exclude_if=absent)
     #: Pins the session to this definition.
     digest: str | None = None
+    #: All of them, in place of those that hold.
     limits: Limits | None = None
+    #: Those that change; all others go on as they are, and with the definition.
+    limit_changes: PartialLimits = Field(default={}, exclude_if=operator.not_)
     #: Who changes the limits.
     by: Answerer | None = Field(default=None, exclude_if=absent)
 
@@ -152,10 +156,14 @@ class Rewind(Frozen):
     parts: tuple[Part, ...] | None = None
     #: That message is the one that leaves.
     again: bool = False
+    #: It is a note that the session wrote itself; counts where the session does not hold it any more.
+    own: bool = Field(default=False, exclude_if=operator.not_)
     #: The turn whose answer the model gives anew.
     continues: str | None = None
     #: Calls of the part that leaves.
     calls: tuple[CutCall, ...] = ()
+    #: Further ones that may stand, by tool.
+    more: dict[str, int] = Field(default={}, exclude_if=operator.not_)
     #: Whether calls are taken back; None: a person is asked where there are any.
     undo: bool | None = None
     digest: str | None = None
@@ -183,6 +191,13 @@ class Retry(Frozen):
 class CancelTimer(Frozen):
     id: Id
     timer_id: str
+
+
+#: What a caller can tell a session to do, beside messages.
+CallerCommand = EditMessage | WithdrawMessage | Stop | Answer | CancelTimer | Configure | Close | Rewind | Retry
+#: What it is told by the sessions and purses around it, too.
+Command = CallerCommand | Supersede | PurseChanged
+Signal = SendMessage | Command
 
 
 class Parent(Frozen):

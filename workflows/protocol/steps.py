@@ -47,8 +47,8 @@ class View(Frozen):
 
 
 #: Why a request says something of its own at its end: the last answer was empty, also for all the thinking, paused, cut
-#: because it filled the window, or cut because it repeated itself without end.
-Nudge = Literal["empty", "thought", "pause", "window", "repetition"]
+#: because it filled the window, because it repeated itself without end, or because the turn's working time was used up.
+Nudge = Literal["empty", "thought", "pause", "window", "repetition", "time"]
 
 
 class Prompt(Frozen):

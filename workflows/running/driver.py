@@ -16,10 +16,10 @@ from perdure.workflows.core.effects import Effect, awaited
 from perdure.workflows.core.fold import apply
 from perdure.workflows.core.next_action import next_action
 from perdure.workflows.core.outcomes import Outcome
-from perdure.workflows.core.receive import Signal, receive, started
+from perdure.workflows.core.receive import receive, started
 from perdure.workflows.core.settle import settle
 from perdure.workflows.core.state.session import SessionState
-from perdure.workflows.protocol.signals import SendMessage
+from perdure.workflows.protocol.signals import SendMessage, Signal
 
 
 class World(Protocol):

@@ -15,6 +15,7 @@ from perdure.workflows.core.actions import (
     Ask,
     CallModel,
     CloseSession,
+    EndModelCall,
     FinishTurn,
     GoOn,
     PauseTurn,
@@ -28,6 +29,7 @@ from perdure.workflows.core.actions import (
     Work,
 )
 from perdure.workflows.core.changes import Change, CloseRequested, StopRequested
+from perdure.workflows.core.context_changes import CompactionAbandoned
 from perdure.workflows.core.limit_words import told
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.vocabulary.events import EventBase
@@ -72,6 +74,9 @@ class Reporting:
         """Before `action` is carried out, which may take long."""
         if isinstance(action, CallModel | RunTools):
             self._publish_status(state)
+        elif isinstance(action, EndModelCall) and state.turn is not None and not state.turn.stopping:
+            # No gateway has told it.
+            _tell("perdure_stop", workflow.info().workflow_id)
 
     def did(self, action: Work, state: SessionState) -> None:
         """After `action` was carried out."""
@@ -100,6 +105,8 @@ class Reporting:
             self.describe(after)
             _tell("perdure_poke", workflow.info().workflow_id, change.seq)
             _tell("perdure_tell", workflow.info().workflow_id, before, change, self._stop_at)
+        elif isinstance(change, CompactionAbandoned) and before.context.open is not None:
+            _tell("perdure_abandoned", before.context.open.record.model, change.spent)
 
     def stopped(self, state: SessionState, *, by_message: bool = False) -> None:
         """The model call of a sub-agent, and of a turn that a message interrupts, hears of it at once; of any other stop,

@@ -10,7 +10,7 @@ from perdure.workflows.vocabulary.questions import Answerer, Question, Scope, Sh
 
 
 class BudgetPaused(EventBase):
-    """The next step does not fit below a cap. The turn waits, for as long as need be, and then goes on at that step."""
+    """The next step does not fit below a cap. The turn waits as long as it takes, and then continues at that step."""
 
     type: Literal["budget.paused"] = "budget.paused"
     question_id: str
@@ -62,9 +62,9 @@ class BudgetRaised(EventBase):
     question_id: str | None = Field(default=None, exclude_if=absent)
     scope: Scope
     limit: str
-    #: How far the counter may go now, in the unit of the limit; null: as far as it likes, or the limit has no number.
+    #: How much may be spent now, in the unit of the limit; null: there is no cap any more, or the limit has no number.
     value: float | None = None
-    #: Only this turn may go so far; the cap stays.
+    #: This turn alone may spend so much; the cap stays.
     this_turn: bool = Field(default=False, exclude_if=lambda value: not value)
     #: Who decided.
     by: Answerer | None = Field(default=None, exclude_if=absent)

@@ -10,39 +10,39 @@ from perdure.workflows.vocabulary.parts import Timing, ToolError, Usage, absent
 
 
 class ContextCompacted(EventBase):
-    """Models are shown the older part of the conversation in short from now on. Viewers keep all of it."""
+    """From now on, models are shown a shortened form of the older part of the conversation. Viewers keep all of it."""
 
     type: Literal["context.compacted"] = "context.compacted"
-    #: The first of the events whose content is shown in short.
+    #: The first of the events whose content is shortened.
     from_seq: int
     #: The last of them.
     to_seq: int
-    #: Tokens of the next request without it, as far as they can be estimated.
+    #: Estimated tokens of the next request before it was shortened.
     tokens_before: int
-    #: The same with it.
+    #: The same after.
     tokens_after: int
-    #: `summarized`: a summary stands in for them. `trimmed`: long results of tools give way to their head and tail.
-    #: `dropped`: no summary could be made, so they are left out.
+    #: `summarized`: a summary replaces these events' messages. `trimmed`: long tool results among them are cut to head and
+    #: tail. `dropped`: no summary could be made, so they are left out.
     how: Literal["summarized", "trimmed", "dropped"]
-    #: Messages of the branch, from its beginning, that this is about.
+    #: How many messages are shortened, counted from the beginning of the branch.
     messages: int
     #: Of these, counted from 0, those that stay word for word.
     pinned: tuple[int, ...] = Field(default=(), exclude_if=operator.not_)
-    #: Bytes that each of these may have; longer ones are shown by their head and tail.
+    #: Bytes that each of these may have; longer ones are cut to head and tail.
     pinned_bytes: int = Field(default=0, exclude_if=operator.not_)
-    #: Characters that are left of the head and of the tail of a result.
+    #: With `trimmed`: characters that stay of each result's head, and as many of its tail.
     keep: int = Field(default=0, exclude_if=operator.not_)
     #: The model call that wrote the summary, as the trace has it.
     step_id: str | None = Field(default=None, exclude_if=absent)
     #: `provider/model`
     model: str | None = Field(default=None, exclude_if=absent)
-    #: What models are told in place of the messages.
+    #: What models are shown in place of the messages.
     summary: str = Field(default="", exclude_if=operator.not_)
-    #: What is carried word for word from summary to summary.
+    #: Facts that are carried word for word from summary to summary.
     facts: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
-    #: Facts that found no room among them.
+    #: Facts for which there was no room.
     dropped_facts: int = Field(default=0, exclude_if=operator.not_)
-    #: The last day that the messages told the model.
+    #: The last date that these messages told the model, as in `2026-03-01`.
     day: str = Field(default="", exclude_if=operator.not_)
     #: What the summary used and cost; null: no model was asked.
     usage: Usage | None = Field(default=None, exclude_if=absent)

@@ -60,15 +60,15 @@ class MessageAdded(EventBase):
 
 
 class MessageQueued(EventBase):
-    """A message waits for the turn that runs; `position` 1 is next. It comes again with `message` where it was edited, and
-    without `busy` where the turn that it should join has ended before."""
+    """A message waits while a turn runs; `position` 1 is next. The event comes again with `message` once the message is
+    edited, and without `busy` once the turn that it was to join has ended."""
 
     type: Literal["message.queued"] = "message.queued"
     message_id: str
     position: int
-    #: `steer`: it joins the turn that runs before the next step. `interrupt`: it has interrupted that turn, and is next.
+    #: `steer`: it joins the running turn before its next step. `interrupt`: it has interrupted that turn, and is next.
     busy: Ahead | None = Field(default=None, exclude_if=absent)
-    #: The message as it is now that it was edited.
+    #: The message, once it was edited.
     message: Message | None = Field(default=None, exclude_if=absent)
 
 

@@ -10,8 +10,8 @@ from perdure.workflows.vocabulary.parts import Frozen
 
 #: The branch on which every session begins.
 FIRST_BRANCH: Final = "b1"
-#: Why another branch goes on: from a message on it is said anew; an earlier branch was gone back to; what a failed or stopped
-#: step had left made room for another try.
+#: Why another branch goes on. `rewind`: somebody went back to a message. `back`: somebody returned to an earlier branch.
+#: `retry`: what a failed or stopped step had left was replaced by another try.
 RewindCause = Literal["rewind", "back", "retry"]
 
 
@@ -52,7 +52,7 @@ class PlannedUndo(Frozen):
 
 
 class TranscriptRewound(EventBase):
-    """Another branch goes on: the first `kept` messages stay, `message_id` and all after it leave."""
+    """The conversation goes on along another branch: the first `kept` messages stay; `message_id` and later ones leave."""
 
     type: Literal["transcript.rewound"] = "transcript.rewound"
     #: The first message that leaves, or, where none does, the first that comes back.
@@ -63,10 +63,13 @@ class TranscriptRewound(EventBase):
     left: str
     #: Messages that stay, on both branches.
     kept: int
+    #: Why another branch goes on.
     cause: RewindCause
     #: Calls of the part that is left whose effects were taken back, the last one first.
     undone: tuple[Undone, ...] = Field(default=(), exclude_if=operator.not_)
-    #: Calls of the part that is left whose effects still stand.
+    #: Calls of the part that is left whose effects still stand: the first of them.
     stands: tuple[Standing, ...] = Field(default=(), exclude_if=operator.not_)
-    #: Calls of a branch that goes on again which were taken back after it had been left.
+    #: How many further calls still stand, by tool.
+    stands_more: dict[str, int] = Field(default={}, exclude_if=operator.not_)
+    #: With `back`: calls of the branch that goes on again which were taken back since it was left.
     undone_since: tuple[Undone, ...] = Field(default=(), exclude_if=operator.not_)

@@ -1,11 +1,13 @@
 /**
  * The messages that wait, above the text box: each with its place, and can be edited, withdrawn, or sent at once.
  *
- * Rule: the order is the session's; what this page has sent and the session has not told of yet stands at the end.
+ * Rule 1: the order is the session's; what this page has sent and the session has not told of yet stands at the end.
+ * Rule 2: on a small screen several of them are one line that unfolds, for what they wait for has to be in sight.
  */
 import { h, icon, keyed, setText } from '../shared/dom.js';
 import { editForm } from './edit_form.js';
 
+const SMALL = matchMedia('(max-width: 560px), (max-height: 560px)');
 const BECOMES = { steer: 'joins this turn before its next step', interrupt: 'is next, once this turn has stopped' };
 const SENDING = { sending: 'Sending', accepted: 'Sent', retrying: 'Not reached yet, trying again' };
 
@@ -16,14 +18,32 @@ const SENDING = { sending: 'Sending', accepted: 'Sent', retrying: 'Not reached y
  */
 export function drawQueue(container, entries, first, actions) {
   container.hidden = entries.length === 0;
-  if (!container.firstChild) container.append(...frame());
+  if (!container.firstChild) container.append(...frame(container));
   const [head, list] = container.children;
-  const [, words, show] = head.children;
+  const [, words, show, fold] = head.children;
   setText(words, headline(entries, first));
   show.hidden = !first;
-  show.onclick = first?.show ?? null;
+  show.onclick = () => {
+    if (SMALL.matches) delete container.dataset.rows;
+    drawFold(container);
+    first.show();
+  };
   const items = entries.map((entry, index) => ({ entry, place: index + 1, actions }));
   keyed(list, items, { key: ({ entry }) => entry.messageId, make: makeRow, update: drawRow });
+  if (!entries.length) delete container.dataset.rows;
+  fold.hidden = entries.length < 2;
+  drawFold(container);
+}
+
+/** Folded or not as a person chose, or else as the screen has room; never while a message is edited. */
+function drawFold(container) {
+  const [head, list] = container.children;
+  const fold = head.lastChild;
+  const chosen = container.dataset.rows ?? (SMALL.matches ? 'folded' : 'shown');
+  const shown = fold.hidden || chosen === 'shown' || list.querySelector('form') !== null;
+  list.hidden = !shown;
+  fold.setAttribute('aria-expanded', String(shown));
+  fold.setAttribute('aria-label', shown ? 'Hide the messages that wait' : 'Show the messages that wait');
 }
 
 function headline(entries, first) {
@@ -32,9 +52,16 @@ function headline(entries, first) {
   return entries.every(({ busy }) => busy === 'steer') ? 'On the way into this turn' : `${many} for this turn to end`;
 }
 
-function frame() {
+function frame(container) {
   const show = h('button', { type: 'button', class: 'text-button', hidden: true }, 'Show it');
-  return [h('p', { class: 'queue-head' }, icon('clock'), h('span', {}), show), h('ol', { class: 'queue-rows' })];
+  const fold = h('button', { type: 'button', class: 'icon-button queue-fold', 'aria-controls': 'queue-rows' }, icon('chevron'));
+  fold.onclick = () => {
+    container.dataset.rows = fold.getAttribute('aria-expanded') === 'true' ? 'folded' : 'shown';
+    drawFold(container);
+  };
+  SMALL.addEventListener('change', () => drawFold(container));
+  const head = h('p', { class: 'queue-head' }, icon('clock'), h('span', {}), show, fold);
+  return [head, h('ol', { id: 'queue-rows', class: 'queue-rows' })];
 }
 
 function makeRow() {

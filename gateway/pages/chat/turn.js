@@ -70,6 +70,7 @@ const begunAt = ({ started_at: begun, at }) => begun ?? at ?? null;
 
 function drawFooter(footer, turn, running, asks) {
   const [numbers] = footer.children;
+  footer.hidden = !running && isBare(turn);
   numbers.dataset.since = (running && turn.started_at) || '';
   const took = duration(between(turn.started_at, turn.finished_at));
   const spent = [cost(turn.cost_usd, turn.usage), tokens(total(turn.usage), turn.usage), took];
@@ -78,6 +79,9 @@ function drawFooter(footer, turn, running, asks) {
   setText(numbers, running ? now : counted ? spent.filter(Boolean).join(' · ') : '');
   numbers.title = !running && turn.usage?.estimated ? ESTIMATED : '';
 }
+
+/** Nothing was said or answered in it, as where going back was asked about and declined: it cost nothing, and cannot be repeated. */
+const isBare = ({ messages, usage }) => total(usage) === 0 && !messages.some((one) => isSaid(one) || one.role === 'assistant');
 
 /** Where the words differ, at the message, though a note may stand before it; where the answers do, at the end of the turn. */
 function partingAt(places, messages, at) {

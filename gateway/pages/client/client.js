@@ -6,14 +6,14 @@
  *   const live = client.watch(session_id, { onView: view => draw(view), onState: state => {} });
  *   await client.send(session_id, { text: 'Hello', messageId: newId() });
  *
-  * Questions of a session are in the view (`openQuestions(view)`) and are answered by `answer`; questions of its sub-agents
-  * (`openBelow(view)`) are answered at the question's own `session_id`. Client tools can answer by themselves:
+ * Questions of a session are in the view (`openQuestions(view)`) and are answered by `answer`; questions of its sub-agents
+ * (`openBelow(view)`) are answered at the question's own `session_id`. Client tools can answer by themselves:
  *
  *   client.watch(session_id, { onView, tools: { pick_date: async (args) => (await myCalendar.pick(args)).toISOString() } });
  *
-  * Rule 1: the sender makes the id, so every request can be repeated until the server has answered.
-  * Rule 2: only `session.closed` ends a stream; after any other break it reconnects and resumes where it was.
-  * `view.js` describes the view that `watch` keeps.
+ * Rule 1: the sender makes the id, so every request can be repeated until the server has answered.
+ * Rule 2: only `session.closed` ends a stream; after any other break it reconnects and resumes where it was.
+ * `view.js` describes the view that `watch` keeps.
  */
 
 // This file is served as /client.js, the others below /pages/.
@@ -84,12 +84,19 @@ export class PerdureClient {
   /**
    * Lets the session go on from before a message, {message_id, text? | parts?}: with other words, or answering it again; or on an earlier
    * branch, {branch}. Where calls would have to be taken back, the session asks first. → {branch, message_id?, ...}
+   * Happens exactly once, despite retries; `rewind_id` names it, a new one by default.
    */
-  rewind = (sessionId, choices) => this.call('POST', `${path(sessionId)}/rewind`, { body: choices });
+  rewind(sessionId, choices) {
+    const body = { rewind_id: newId(), ...choices };
+    return retrying(() => this.call('POST', `${path(sessionId)}/rewind`, { body }), { tries: 5 });
+  }
   /** → {branches, current, places}; `places`: where branches part, [{message_id, siblings, current}] */
   branches = (sessionId) => this.call('GET', `${path(sessionId)}/branches`);
-  /** Runs a failed or stopped turn on, by default the last one; `choices`: {turn_id, model}. */
-  retry = (sessionId, choices = {}) => this.call('POST', `${path(sessionId)}/retry`, { body: choices });
+  /** Runs a failed or stopped turn on, exactly once despite retries; `choices`: {turn_id, model, retry_id}, by default the last turn. */
+  retry(sessionId, choices = {}) {
+    const body = { retry_id: newId(), ...choices };
+    return retrying(() => this.call('POST', `${path(sessionId)}/retry`, { body }), { tries: 5 });
+  }
   agents = () => this.call('GET', '/v1/agents');
   /** `query`: {messages} for the last ones alone, with `before`, how many come before them, and `since`, see `messages`. */
   session = (sessionId, query = {}) => this.call('GET', `${path(sessionId)}${queryString(query)}`);

@@ -20,6 +20,7 @@ export function becameOf({ state, kind, subject, reason, by, raised }, edited = 
     case 'declined':
       return kind === 'budget' ? `Ended here${who}${reason ? `: ${reason}` : ''}` : 'Declined';
     case 'raised':
+      if (raised?.lifted) return `${limitName(raised.scope, raised.limit)} lifted${who}: there is no cap any more`;
       return raised?.value == null ? `Allowed for this turn${who}` : `${limitName(raised.scope, raised.limit)} raised to ${amount(raised.limit, raised.value)}${who}`;
     case 'superseded':
       return 'Taken back: a newer message came instead';

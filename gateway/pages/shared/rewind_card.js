@@ -3,14 +3,15 @@ import { table } from './form_fields.js';
 import { h } from './dom.js';
 
 /** As `approval` and `input` in `questions.js`. */
-export function rewind({ args: { undo = [], stands = [] } }) {
+export function rewind({ args: { undo = [], stands = [], more = 0 } }) {
   const taken = undo.map((call) => row(call, `by ${call.by}`));
   const left = stands.map((call) => row(call, call.why));
+  const rest = more ? h('p', { class: 'faint' }, `and ${more} more`) : null;
   const yes = h('button', { type: 'submit', class: 'button primary' }, undo.length ? 'Take back and go on' : 'Go on');
   const no = h('button', { type: 'button', class: 'button' }, 'Leave all as it is');
   return {
     title: [undo.length ? 'Going back takes back what was done' : 'Some of what was done cannot be taken back'],
-    nodes: [list('Will be taken back', taken), list('Cannot be taken back', left), h('div', { class: 'actions' }, yes, no)].filter(Boolean),
+    nodes: [list('Will be taken back', taken), list('Cannot be taken back', left), rest, h('div', { class: 'actions' }, yes, no)].filter(Boolean),
     no,
     yes: () => ({ approved: true }),
     declined: () => ({ approved: false }),

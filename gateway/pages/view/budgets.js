@@ -10,9 +10,10 @@ export function pausedTurn(turn, event) {
 
 /** The turn once more may be spent. An event without a question, as of a limit that was set elsewhere, settles none. */
 export function raisedTurn(turn, { question_id: id, scope, limit, value = null, this_turn: once = false, by = null, at = null }) {
-  return settledTurn(turn, (one) =>
-    one.question_id === id ? { ...one, state: 'raised', raised: { scope, limit, value: once ? null : value }, by, settled_at: at } : one,
-  );
+  const raised = { scope, limit, value: once ? null : value };
+  // Nobody here knows the cap of a provider's quota.
+  if (!once && value === null && limit !== 'provider') raised.lifted = true;
+  return settledTurn(turn, (one) => (one.question_id === id ? { ...one, state: 'raised', raised, by, settled_at: at } : one));
 }
 
 /** The turn whose question `input.received` settles: it was declined, superseded or taken back, or would not be asked any

@@ -1,6 +1,6 @@
 """One session as a terminal has it: what is said, asked and shown.
 
-Rule 1: ids of messages are made here, so that what is sent again after a lost answer happens once.
+Rule 1: ids of messages, rewinds and retries are made here, so that what is sent again after a lost answer happens once.
 Rule 2: a stream that breaks is taken up at the last event's `seq`.
 Rule 3: Ctrl-C while an answer streams stops the turn; the second time, it leaves. At a question it leaves, too, and the
 question stays open.
@@ -8,6 +8,7 @@ question stays open.
 
 import uuid
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -15,21 +16,21 @@ from rich.console import Console
 from rich.segment import Segments
 from rich.text import Text
 
+from perdure.temporal.app.chat.asking import Asking
 from perdure.temporal.app.chat.budget import budget_question
 from perdure.temporal.app.chat.files import upload
-from perdure.temporal.app.chat.instead import Left, SaidInstead, read_answer
+from perdure.temporal.app.chat.instead import Left, SaidInstead
 from perdure.temporal.app.chat.keyboard import ESCAPE, Keyboard
 from perdure.temporal.app.chat.lines import HELP, Again, Attach, Edit, Help, Line, Say, ShowQueue, Withdraw, read_line
 from perdure.temporal.app.chat.markdown import MarkdownStream
-from perdure.temporal.app.chat.questions import answer_to
+from perdure.temporal.app.chat.prompt import Prompt, Settled
+from perdure.temporal.app.chat.requests import SILENCE, Requests
 from perdure.temporal.app.chat.rewind import Rewind, last_said
-from perdure.temporal.app.chat.stream import AWAY, ENDED, SILENT, InBackground, frames_after, pause
+from perdure.temporal.app.chat.stream import ENDED, SILENT, Frame, InBackground, frames_after
 from perdure.temporal.app.chat.view import ChatView
 from perdure.temporal.app.console.gateway import problem_of
 from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.app.console.terminal import one_line
-
-_SILENT = "(the gateway does not answer; trying again)"
 
 
 class Conversation:
@@ -46,7 +47,10 @@ class Conversation:
         self._console = console
         self._cursor = cursor
         self._keyboard = Keyboard()
-        self._stream: InBackground | None = None
+        self._prompt = Prompt()
+        self._requests = Requests(http, self._path, self._say)
+        self._asking = Asking(self._requests, self._prompt, self._say)
+        self._reader: InBackground | None = None
         #: What is waited for: the turn, and the messages from here that are in none yet.
         self._turn = turn
         self._own: set[str] = set()
@@ -89,7 +93,8 @@ class Conversation:
             try:
                 if self._questions:
                     self._ask()
-                self._watch()
+                else:
+                    self._watch()
             except Left:
                 raise KeyboardInterrupt from None
             except KeyboardInterrupt:
@@ -117,14 +122,14 @@ class Conversation:
         files, self._files = self._files, []
         said = {"parts": [*files, {"type": "text", "text": line.text}]} if files else {"text": line.text}
         body = {"message_id": message, **said, **({"busy": line.busy} if line.busy else {})}
-        answer = self._patiently("POST", f"{self._path}/messages", body)
+        answer = self._requests.patiently("POST", "messages", body)
         if answer.status_code != 202:
             self._say(problem_of(answer), "red")
             self.closed = self.closed or answer.json().get("code") == "session_closed"
             self._own.discard(message)
 
     def _show_queue(self) -> None:
-        waiting = self._patiently("GET", self._path, None).json().get("queued", ())
+        waiting = self._requests.patiently("GET").json().get("queued", ())
         self._queue = [message["id"] for message in waiting]
         if not waiting:
             self.note("(nothing waits)")
@@ -136,19 +141,21 @@ class Conversation:
         if not 0 < number <= len(self._queue):
             self._say("no message has this number; /queue shows what waits", "yellow")
             return
-        self._request(method, f"messages/{self._queue[number - 1]}", body)
+        self._requests.taken(method, f"messages/{self._queue[number - 1]}", body)
 
     def _retry(self) -> None:
-        if taken := self._request("POST", "retry", {}):
+        if taken := self._requests.taken("POST", "retry", {"retry_id": uuid.uuid4().hex}):
             self._turn = taken["turn_id"]
 
     def _regenerate(self) -> None:
         """Goes back to what was said last."""
-        page = self._request("GET", "messages", None) or {}
+        page = self._requests.taken("GET", "messages") or {}
         said = last_said(page.get("messages", ()))
         if said is None:
             self._say("nothing was said that could be answered anew", "yellow")
-        elif taken := self._request("POST", "rewind", {"message_id": said}):
+            return
+        body = {"rewind_id": uuid.uuid4().hex, "message_id": said}
+        if taken := self._requests.taken("POST", "rewind", body):
             self._rewind.begin(taken["branch"])
 
     def _attach(self, path: str) -> None:
@@ -163,48 +170,59 @@ class Conversation:
 
     def _stop(self, words: str) -> None:
         self._say(words, "yellow")
-        self._patiently("POST", f"{self._path}/stop", {})
+        self._requests.patiently("POST", "stop", {})
 
     def _ask(self) -> None:
         """Puts the questions that are still open to whoever sits here. Raises `Left`."""
-        asked, self._questions = self._questions, {}
-        answer = self._patiently("GET", self._path, None)
-        open_ids = {question["question_id"] for question in answer.json().get("questions", ())}
-        for question_id, question in asked.items():
-            while question_id in open_ids:
-                self._show(self.view.question(question))
-                try:
-                    body = answer_to(question, read_answer, lambda words: self._say(words, ""))
-                except SaidInstead as said:
-                    # Whatever is open is settled by it.
-                    self.obey(said.line)
-                    return
-                except (EOFError, KeyboardInterrupt):
-                    self._say("\n(the question stays open)", "dim")
-                    raise Left from None
-                given = self._patiently("POST", f"{self._path}/answers", {"question_id": question_id, **body})
-                if given.status_code != 202:
-                    second = given.status_code == 409
-                    self._say("(somebody else has answered already)" if second else problem_of(given), "yellow")
-                if given.status_code != 422:
-                    break
+        stream = self._stream
+        asked, self._questions = self._asking.still_open(self._questions), {}
+        for question_id, question in tuple(asked.items()):
+            del asked[question_id]
+            try:
+                self._asking.put(question, partial(self._show_question, question))
+            except SaidInstead as said:
+                # Whatever is open is settled by it.
+                self.obey(said.line)
+                return
+            except Settled:
+                self._say("", "")
+                self._questions = asked
+                # What became of it is among what has come.
+                while (frame := stream.next()) is not None:
+                    self._take(*frame)
+                return
+            except (EOFError, KeyboardInterrupt):
+                self._say("\n(the question stays open)", "dim")
+                raise Left from None
+
+    def _show_question(self, question: dict[str, Any]) -> None:
+        self._show(self.view.question(question))
 
     def _watch(self) -> None:
         """Shows frames until what is waited for has ended, or a question is open."""
-        if self._stream is None and self._keyboard.works:
-            frames = frames_after(self._http, self._path, self._cursor)
-            self._stream = InBackground(frames, self._keyboard.wake)
-        for kind, seq, data in self._frames():
-            self._take(kind, seq, data)
+        for frame in self._frames():
+            self._take(*frame)
             if self._questions or not self._waits:
                 return
 
-    def _frames(self) -> Iterator[tuple[str, int | None, dict[str, Any]]]:
-        if self._stream is None:
-            yield from frames_after(self._http, self._path, self._cursor)
-            return
+    @property
+    def _stream(self) -> InBackground:
+        """The session's frames after the cursor, read from the first use on."""
+        if self._reader is None:
+            self._reader = InBackground(frames_after(self._http, self._path, self._cursor), self._arrived)
+        return self._reader
+
+    def _arrived(self, frame: Frame | None) -> None:
+        """Called in the thread that reads."""
+        self._keyboard.wake()
+        if frame is not None:
+            kind, _, data = frame
+            self._prompt.take(kind, data)
+
+    def _frames(self) -> Iterator[Frame]:
+        stream = self._stream
         while True:
-            frame = self._stream.next()
+            frame = stream.next() if self._keyboard.works else stream.wait()
             if frame is not None:
                 yield frame
             elif (key := self._keyboard.key()) == ESCAPE:
@@ -222,7 +240,7 @@ class Conversation:
 
     def _take(self, kind: str, seq: int | None, data: dict[str, Any]) -> None:
         if kind == SILENT:
-            self._say(_SILENT, "dim")
+            self._say(SILENCE, "dim")
             return
         if kind == ENDED:
             self.closed = True
@@ -259,29 +277,6 @@ class Conversation:
                 self._turn = message["turn_id"]
         if self._turn != snapshot["turn_id"]:
             self._turn = None
-
-    def _patiently(self, method: str, path: str, body: dict[str, Any] | None) -> httpx2.Response:
-        """Sends until somebody answers; what is sent twice happens once."""
-        failures = 0
-        while True:
-            try:
-                answer = self._http.request(method, path, json=body)
-                if answer.status_code not in (429, 502, 503, 504):
-                    return answer
-            except AWAY:
-                pass
-            if failures == 1:
-                self._say(_SILENT, "dim")
-            pause(failures)
-            failures += 1
-
-    def _request(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any] | None:
-        """What the session answers; None if it refuses, which is told."""
-        answer = self._patiently(method, f"{self._path}/{path}", body)
-        if answer.is_success:
-            return dict(answer.json())
-        self._say(problem_of(answer), "yellow")
-        return None
 
     def _say(self, words: str, style: str) -> None:
         self._show(self.view.note(words, style))

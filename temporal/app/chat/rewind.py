@@ -16,6 +16,8 @@ def rewind_answer(args: Mapping[str, Any], read: Callable[[str], str], tell: Cal
         tell(f"    {call['name']} will be taken back by {call['by']}")
     for call in args.get("stands", ()):
         tell(f"    {call['name']} stays: {call['why']}")
+    if more := args.get("more"):
+        tell(f"    and {more} more")
     while True:
         match read("go back? y(es), n(o) > ").strip().lower():
             case "y" | "yes":

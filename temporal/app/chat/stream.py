@@ -14,6 +14,7 @@ from perdure.temporal.app.console.refused import Refused
 
 AWAY: Final = (httpx2.TransportError, httpx2.RemoteProtocolError)
 _WAITS_S: Final = (0.3, 0.5, 1.0, 2.0)
+_HEARD_S: Final = 0.5
 #: What is told in place of a frame: nobody answers; the session is closed, and all of it was sent.
 SILENT: Final = "perdure.silent"
 ENDED: Final = "perdure.ended"
@@ -68,9 +69,9 @@ def frames_after(http: httpx2.Client, path: str, cursor: int) -> Iterator[Frame]
 
 
 class InBackground:
-    """Reads frames in a thread of its own; `arrived` is called there after each."""
+    """Reads frames in a thread of its own; `arrived` is called there with each, and with None where reading failed."""
 
-    def __init__(self, frames: Iterator[Frame], arrived: Callable[[], None]) -> None:
+    def __init__(self, frames: Iterator[Frame], arrived: Callable[[Frame | None], None]) -> None:
         self._found: queue.SimpleQueue[Frame | Exception] = queue.SimpleQueue()
         self._arrived = arrived
         threading.Thread(target=self._read, args=(frames,), daemon=True).start()
@@ -78,18 +79,30 @@ class InBackground:
     def next(self) -> Frame | None:
         """The next one; None: it has not come yet. Raises `Refused`."""
         try:
-            found = self._found.get_nowait()
+            return _frame(self._found.get_nowait())
         except queue.Empty:
             return None
-        if isinstance(found, Exception):
-            raise found
-        return found
+
+    def wait(self) -> Frame:
+        """The next one, once it has come. Raises `Refused`."""
+        while True:
+            try:
+                # Without an end, Ctrl-C would not be heard on every system.
+                return _frame(self._found.get(timeout=_HEARD_S))
+            except queue.Empty:
+                pass
 
     def _read(self, frames: Iterator[Frame]) -> None:
         try:
             for frame in frames:
                 self._found.put(frame)
-                self._arrived()
+                self._arrived(frame)
         except Exception as error:  # It is raised where the frames are used; once the program ends, nobody does.
             self._found.put(error)
-            self._arrived()
+            self._arrived(None)
+
+
+def _frame(found: Frame | Exception) -> Frame:
+    if isinstance(found, Exception):
+        raise found
+    return found

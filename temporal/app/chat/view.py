@@ -27,6 +27,12 @@ _ENDS: Final = {
     "failed": "failed",
 }
 
+#: Why a question is open no more though nobody answered it.
+_TAKEN_BACK: Final = {
+    "superseded": "(the question is superseded by what was said)",
+    "stopped": "(the question is taken back, for the turn was stopped)",
+}
+
 Event = Mapping[str, Any]
 
 
@@ -64,8 +70,8 @@ class ChatView:
                 return self._line(_queued(event), "dim")
             case "message.rejected":
                 return self._line(_rejected(event["reason"]), "yellow")
-            case "input.received" if event.get("reason") == "superseded":
-                return self._line("(the question is superseded by what was said)", "dim")
+            case "input.received":
+                return self._line(_received(event), "dim")
             case "tool.progress":
                 return self._progress(event)
             case "approval.resolved":
@@ -202,7 +208,10 @@ class ChatView:
             shown.append_text(
                 self._line(f"({_ENDS.get(reason, reason)}{why})", "red" if reason == "failed" else "yellow")
             )
-        return shown.append_text(self._line(f"{tokens(event['usage'])}, {dollars(event['cost_usd'])}", "dim"))
+        # A turn without a model call, as where going back was declined, has no numbers.
+        if event["usage"]["input_tokens"] or event["usage"]["output_tokens"] or event["cost_usd"]:
+            shown.append_text(self._line(f"{tokens(event['usage'])}, {dollars(event['cost_usd'])}", "dim"))
+        return shown
 
     def _line(self, words: str, style: str) -> Text:
         return self._close_line().append(f"{words}\n", style=style)
@@ -216,11 +225,13 @@ class ChatView:
 
 
 def _raised(event: Event) -> str:
-    who = f" by {plain(event['by']['subject'])}" if event.get("by") else ""
+    who = _by(event)
     if event["limit"] == "provider":
         return f"(the step is tried again, as decided{who})"
     if event.get("this_turn"):
         return f"(allowed for this turn{who})"
+    if event.get("value") is None:
+        return f"(the {event['scope']}'s {event['limit']} is lifted{who}: there is no cap any more)"
     return f"(the {event['scope']}'s {event['limit']} is raised{who})"
 
 
@@ -244,10 +255,33 @@ def _rejected(reason: str) -> str:
 
 
 def _resolved(event: Event) -> str:
-    who = f" by {plain(event['by']['subject'])}" if event.get("by") else ""
-    if event.get("reason") == "superseded":
-        return "(the question is superseded by what was said)"
+    who, reason = _by(event), event.get("reason")
+    late = not who and reason == "expired"
     if event["approved"]:
-        return f"(allowed{who})" if event.get("reason") != "expired" else "(allowed, for nobody answered in time)"
-    why = f": {one_line(event['reason'], 300)}" if event.get("reason") else ""
-    return f"(not allowed{who}{why})"
+        return "(allowed, for nobody answered in time)" if late else f"(allowed{who})"
+    if late:
+        return "(not allowed, for nobody answered in time)"
+    if not who and reason in _TAKEN_BACK:
+        return _TAKEN_BACK[reason]
+    return f"(not allowed{who}{_why(reason)})"
+
+
+def _received(event: Event) -> str:
+    who, reason = _by(event), event.get("reason")
+    if reason == "settled":
+        return f"(the question is settled{who}: the turn goes on without an answer)"
+    if not who and reason in _TAKEN_BACK:
+        return _TAKEN_BACK[reason]
+    if reason or event["value"] == {"approved": False}:
+        return f"(declined{who}{_why(reason)})"
+    if not who and event["value"] is None:
+        return "(nobody answered in time)"
+    return f"(answered{who})"
+
+
+def _by(event: Event) -> str:
+    return f" by {plain(event['by']['subject'])}" if event.get("by") else ""
+
+
+def _why(reason: str | None) -> str:
+    return f": {one_line(reason, 300)}" if reason else ""

@@ -14,11 +14,11 @@ Owner = Annotated[str, typer.Argument(help="The user, or the tenant; sessions wi
 
 @app.command("list")
 def list_them(
-    limit: Annotated[int, typer.Option(min=1, max=200, help="Show at most so many.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="Show at most this many.")] = 50,
     url: Url = None,
     data_dir: DataDir = None,
 ) -> None:
-    """List budgets that there are, the newest first."""
+    """List all budgets, the newest first."""
     from perdure.temporal.app.commands import budgets
 
     budgets.list_budgets(limit, url, data_dir)
@@ -26,7 +26,7 @@ def list_them(
 
 @app.command()
 def show(scope: Scope, owner: Owner, url: Url = None, data_dir: DataDir = None) -> None:
-    """Show the caps of a user or a tenant, what was spent, and what sessions hold in leases."""
+    """Show the caps of a user or a tenant, what was spent, and what is leased to sessions."""
     from perdure.temporal.app.commands import budgets
 
     budgets.show(scope, owner, url, data_dir)
@@ -42,7 +42,7 @@ def set_caps(
     url: Url = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Set caps of a user or a tenant; none lifts one, and what is left out stays as it is."""
+    """Set caps of a user or a tenant. none lifts a cap; what is left out stays as it is."""
     from perdure.temporal.app.commands import budgets
 
     budgets.set_caps(scope, owner, caps, url, data_dir)

@@ -21,7 +21,7 @@ def chat(
 
 def trace(
     session: Session,
-    last: Annotated[int | None, typer.Option(min=1, help="Only so many of the last turns.")] = None,
+    last: Annotated[int | None, typer.Option(min=1, help="Only this many of the last turns.")] = None,
     prompt: Annotated[bool, flag("--prompt", "Show the exact prompt of each step.")] = False,
     as_json: Annotated[bool, flag("--json", "Print what the gateway's trace route answers.")] = False,
     tenant: Tenant = "default",

@@ -60,14 +60,15 @@ def limit(
         str | None, typer.Option(metavar="DURATION", help="How long models and tools may work in one turn, as in 5m.")
     ] = None,
     on_limit: Annotated[
-        str | None, typer.Option(metavar="ask|stop|ROLE", help="What happens at a limit; ROLE stands in there.")
+        str | None,
+        typer.Option(metavar="ask|stop|ROLE", help="What happens at a limit; a ROLE names the model that takes over."),
     ] = None,
     url: Url = None,
     data_dir: DataDir = None,
 ) -> None:
     """Change what a session and its turns may do and cost; what is left out stays as it is.
 
-    A raise lets a turn go on that waits at the limit."""
+    Raising a limit lets a turn that waits at it go on."""
     from perdure.temporal.app.commands import session_limits
 
     whole = {"cost_usd": session_cost, "tokens": session_tokens, "tool_calls": session_calls}
@@ -91,13 +92,14 @@ def stop(session: Session, tenant: Tenant = "default", data_dir: DataDir = None)
 def rewind(
     session: Session,
     message: Annotated[
-        str | None, typer.Option(metavar="ID", help="Go back to before this message, and say or answer it anew.")
+        str | None, typer.Option(metavar="ID", help="Go back to this message, and send it or answer it again.")
     ] = None,
     branch: Annotated[str | None, typer.Option(metavar="ID", help="Go back to this branch.")] = None,
-    text: Annotated[str | None, typer.Option(help="Say this in place of the message.")] = None,
+    text: Annotated[str | None, typer.Option(help="Send this in place of the message.")] = None,
     model: Annotated[str | None, typer.Option(metavar="ROLE", help="The model that answers.")] = None,
     undo: Annotated[
-        bool | None, typer.Option("--undo/--no-undo", help="Whether calls are taken back; otherwise, the session asks.")
+        bool | None,
+        typer.Option("--undo/--no-undo", help="Whether calls are taken back. By default, the session asks."),
     ] = None,
     tenant: Tenant = "default",
     data_dir: DataDir = None,
@@ -115,7 +117,7 @@ def retry(
     tenant: Tenant = "default",
     data_dir: DataDir = None,
 ) -> None:
-    """Run the last turn on, which failed or was stopped."""
+    """Continue the last turn, which failed or was stopped."""
     from perdure.temporal.app.commands import rewinds
 
     rewinds.retry(session, model, tenant, data_dir)

@@ -1,5 +1,6 @@
 """`perdure budgets`: list, show and set, by the gateway."""
 
+from math import isfinite
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -67,8 +68,11 @@ def _number(cap: str, unit: str, given: str) -> float | int | None:
     if given == "none":
         return None
     try:
-        return float(given) if unit == "cost_usd" else int(given)
-    except ValueError:
+        number = float(given) if unit == "cost_usd" else int(given)
+        if not isfinite(number):
+            raise ValueError
+        return number
+    except (OverflowError, ValueError):
         kind = "a number of dollars" if unit == "cost_usd" else "a whole number"
         raise Refused(f"{cap!r}: {given!r} is not {kind}") from None
 

@@ -13,7 +13,7 @@ from perdure.temporal.app.console.terminal import one_line
 from perdure.temporal.sessions.requests import RetryTurn, RewindSession
 from perdure.temporal.sessions.validation import from_validation
 from perdure.workflows.core.last_words import last_words
-from perdure.workflows.protocol.queries import BranchesPage
+from perdure.workflows.protocol.branch_queries import BranchesPage
 from perdure.workflows.vocabulary.parts import Message
 
 #: Fields of the requests, and the options that give them.

@@ -31,16 +31,15 @@ def limit(
     if not any(body.values()):
         raise Refused("say what to change, as in --session-cost 2; --help names all limits")
     gateway = gateway_address(url, data_dir)
-    path = f"/v1/sessions/{quote(session, safe='')}"
+    path = f"/v1/sessions/{quote(session, safe='')}/limits"
     with httpx2.Client(base_url=gateway.url, headers=gateway.headers, timeout=_TIMEOUT_S) as http:
         try:
-            answer = http.patch(f"{path}/limits", json=body)
-            found = http.get(path) if answer.is_success else answer
+            answer = http.patch(path, json=body)
         except httpx2.TransportError as error:
             raise gateway.away(error) from None
-    if not found.is_success:
-        raise Refused(problem_of(found))
-    limits = found.json()["limits"]
+    if not answer.is_success:
+        raise Refused(problem_of(answer))
+    limits = answer.json()["limits"]
     turn, whole = limits["turn"], limits["session"]
     typer.echo(f"a turn: {turn['steps']} steps, {_caps(turn)}; the session: {_caps(whole)}")
 

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import cached_property
 
 import structlog
 from fastapi import FastAPI
@@ -52,7 +51,6 @@ from perdure.temporal.sessions.erase import Scrub
 from perdure.temporal.settings import Settings, environment
 from perdure.temporal.stores.blobs import BlobStore, LocalBlobs
 from perdure.temporal.stores.handover import Handover
-from perdure.temporal.stores.segments import Segments
 from perdure.workflows.core.session_tools import SPECS
 from perdure.workflows.ledger import LedgerWorkflow
 from perdure.workflows.protocol.activities import TASK_QUEUE
@@ -76,11 +74,6 @@ class Parts:
     tool_places: ToolPlaces | None = None
     providers: Providers = field(default_factory=lambda: Providers(environment()))
     telemetry: Telemetry = SILENT
-
-    @cached_property
-    def segments(self) -> Segments:
-        """What reads sealed segments, for worker and gateway alike, so that they share what is kept in memory."""
-        return Segments(self.blobs)
 
     async def aclose(self) -> None:
         """Ends what was opened on the way: connections, and programs that serve tools."""
@@ -132,7 +125,6 @@ def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
         telemetry.asked,
         parts.catalogue.arguments,
         MediaLoader(parts.blobs, environment(), fetcher(environment())),
-        parts.segments,
     )
     agents = Agents(parts.definitions, parts.catalogue, parts.mcp.listings)
     sub_agents = SubAgentCalls(parts.definitions, parts.blobs)
@@ -172,6 +164,7 @@ def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
                 perdure_poke=live.poke,
                 perdure_offer=handover.offer,
                 perdure_tell=telemetry.event,
+                perdure_abandoned=telemetry.abandoned,
                 perdure_stop=stop,
             ),
             NoStrangers(),

@@ -17,6 +17,7 @@ from perdure.temporal.settings import Settings
 from perdure.temporal.telemetry.log import runtime
 from perdure.temporal.telemetry.metrics import UNMEASURED, Exporter, Metrics
 from perdure.workflows.core.state.session import SessionState
+from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import Blocked, Message
@@ -43,6 +44,13 @@ class Telemetry:
                     told.event(session, before, event, stop_at)
             except Exception:
                 log.exception("telemetry.failed", kind=event.type)
+
+    def abandoned(self, model: str, spent: Spent) -> None:
+        """A session has no summary of what was spent on one. As `event`."""
+        try:
+            self.metrics.compaction_abandoned(model, spent)
+        except Exception:
+            log.exception("telemetry.failed", kind="compaction_abandoned")
 
     def asked(self, prompt: Prompt, messages: tuple[Message, ...]) -> None:
         """A model is about to be asked this. Called within the attempt."""

@@ -183,8 +183,8 @@ class Perdure:
         *,
         set: dict[str, Any] | None = None,  # noqa: A002
     ) -> dict[str, Any]:
-        """What a user, or the tenant of the test's sessions, may spend, has spent and has leased, as `GET /v1/budgets` says
-        it; `owner` None: the user whom sessions have that are given none. `set={"day": {"cost_usd": 1}}` sets caps first."""
+        """The budget of a user, or of the tenant of the test's sessions, as `GET /v1/budgets/…` answers it. Without `owner`,
+        that of sessions without a user. `set={"day": {"cost_usd": 1}}` sets caps first."""
         purse_id = _TENANT if scope == "tenant" else owner or NOBODY
         self._purses.add(PurseName(tenant=_TENANT, scope=scope, id=purse_id))
         caller, budgets = Principal.trusted(_TENANT), self._service.budgets
@@ -207,7 +207,7 @@ class Perdure:
         return self._stand_ins.put(name, answer or (lambda **_: _raise(raises) if raises is not None else returns))
 
     async def later(self, *, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0) -> None:
-        """Lets so much time pass on the virtual clock, for all sessions; what is due on the way happens.
+        """Lets this much time pass on the virtual clock, for all sessions; whatever is due on the way happens.
 
         Time stands still while the model or a tool is at work, so an answer that hangs has to be stopped before.
         """
@@ -224,7 +224,7 @@ class Perdure:
 
     def kill_worker(self, *, at: Point, tool: str | None = None) -> None:
         """The worker dies when it next comes to the point `at`, and a fresh one takes its place; what that means is
-        told in `perdure.temporal.app.testing.worker`. `tool` is the one that is waited for, if not any.
+        told in `perdure.temporal.app.testing.worker`. With `tool`, only a call of that tool counts.
 
         `step.started`, `tool.started`: nothing is done yet. `step.streaming`: the answer has begun. `step.finished`,
         `tool.finished`: all is done, and Temporal does not know it yet, so that it is done again, but for a tool that is

@@ -25,7 +25,8 @@ from perdure.temporal.sessions.sealed import all_events
 from perdure.temporal.sessions.service import Sessions
 from perdure.temporal.stores.blobs import BlobStore, unfold
 from perdure.workflows.definition.agent import Limits
-from perdure.workflows.protocol.queries import BranchesPage, PageRequest, SnapshotPage
+from perdure.workflows.protocol.branch_queries import BranchesPage
+from perdure.workflows.protocol.queries import PageRequest, SnapshotPage
 from perdure.workflows.protocol.signals import Configure, NewSession, Stop
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.busy import Busy
@@ -63,12 +64,12 @@ class Session:
         self._answers = Answers(service, new, self._until)
 
     async def say(self, text: str) -> Turn:
-        """Says something as the user, and returns the turn of it once that has ended, or waits for an answer."""
+        """Sends a message as the user, and returns its turn once that has ended or waits for an answer."""
         return await self.turn(await self.send(text))
 
     async def send(self, text: str, message_id: str | None = None, *, busy: Busy | None = None) -> str:
-        """Says something and does not wait; returns the message's id. The same id again is the same message. `busy` says what
-        becomes of it while a turn runs: `queue`, `steer`, `interrupt`, `reject`; without it, what the agent says."""
+        """Sends a message and does not wait; returns the message's id. The same id again is the same message. `busy` says
+        what happens to it while a turn runs: `queue`, `steer`, `interrupt` or `reject`; by default, as the agent says."""
         message = await new_message(
             self._blobs, self.handle.id, (Text(text=text),), self.new.digest, message_id, busy=busy
         )
@@ -77,29 +78,29 @@ class Session:
         return message.message_id
 
     async def steer(self, text: str) -> str:
-        """Says something that joins the turn which runs before its next step, and does not wait; returns the message's id.
+        """Sends a message that joins the running turn before its next step, and does not wait; returns the message's id.
         `await session.turn(id)` is the turn that it joined."""
         return await self.send(text, busy="steer")
 
     async def interrupt(self, text: str) -> Turn:
-        """Says something that stops the turn which runs, and returns the turn of it."""
+        """Sends a message that stops the running turn, and returns the message's own turn."""
         return await self.turn(await self.send(text, busy="interrupt"))
 
     async def queued(self) -> dict[str, str]:
-        """The texts of the messages that wait, the next one first, by their ids."""
+        """The texts of the queued messages by their ids, the next one first."""
         waiting = (await self.snapshot()).queued
         return {one.id: "".join(part.text for part in one.parts if isinstance(part, Text)) for one in waiting}
 
     async def edit(self, message_id: str, text: str) -> None:
-        """Gives a message that waits another text. Raises `SessionError` where it waits no more."""
+        """Replaces the text of a queued message. Raises `SessionError` once it no longer waits."""
         await self._opened.edit(message_id, (Text(text=text),))
 
     async def withdraw(self, message_id: str) -> None:
-        """Takes back a message that waits. Raises `SessionError` where it waits no more."""
+        """Withdraws a queued message. Raises `SessionError` once it no longer waits."""
         await self._opened.withdraw(message_id)
 
     async def turn(self, message_id: str | None = None) -> Turn:
-        """The turn of a message, by itself the last one, once it has ended or waits for an answer and nothing of it runs.
+        """The turn of a message, by default the last one, once it has ended, or waits for an answer and nothing of it runs.
         Raises `ScriptError` if the model had nothing to say, and `AssertionError` if the message was rejected."""
         at = await now(self._client)
 
@@ -132,9 +133,8 @@ class Session:
     ) -> Turn:
         """Allows a call, with other arguments than the model's if `args` is given, and returns the turn as it goes on.
 
-        `which` is the tool's name or the question's id, where more than one is open; `remember` allows the tool for the
-        rest of the session; `by` is who answers, as a `By` with roles where it needs one. Raises `LookupError` where that is
-        not exactly one open question, and `AnswerRefused` where the answer does not fit it."""
+        `which`: the tool's name or the question's id, where several are open; `remember` allows the tool from then on;
+        `by`: who answers, as a `By` where roles count. Raises `LookupError` where none is meant, and `AnswerRefused`."""
         return await self._answer(which, by, approved=True, args=args, remember=remember)
 
     async def deny(self, which: str | None = None, *, reason: str | None = None, by: str | By | None = None) -> Turn:
@@ -177,7 +177,7 @@ class Session:
         return turn
 
     async def ask_to_stop(self, turn_id: str | None = None, stop_id: str | None = None) -> None:
-        """Stops a turn, if not any that runs, and does not wait. The same id again is the same stop."""
+        """Stops a turn, by default whichever runs, and does not wait. The same id again is the same stop."""
         await self.handle.signal(SessionWorkflow.stop, Stop(id=stop_id or uuid.uuid4().hex, turn_id=turn_id))
         self._live.stop(self.handle.id)
 
@@ -196,18 +196,18 @@ class Session:
         model: str | None = None,
         undo: bool | None = None,
     ) -> Turn:
-        """Goes on from a message, if not the user's last one: says it once more, or with `text` in other words, or has an
-        answer given anew. Returns the turn that follows, or the one that asks whether calls may be taken back, which
-        `approve` and `deny` answer; `undo` says so in advance. Raises `SessionError` where that cannot be."""
+        """Goes back to a message, by default the user's last one: sends it again, or `text` in its place, or has an answer
+        given again. Returns the turn that follows, or the one that asks whether calls may be taken back, which `approve` and
+        `deny` answer; `undo` decides in advance. Raises `SessionError` if the session cannot go back there."""
         if message_id is None:
-            said = [event.message for event in await self.events() if event.type == "message.added"]
-            message_id = next(message.id for message in reversed(said) if not message.own)
+            _, said = await self._opened.pages()
+            message_id = next(one.id for one in reversed(said) if one.role == "user" and not one.own)
         wanted = RewindSession(message_id=message_id, text=text, model=model, undo=undo)
         return await self._turn_after((await self._opened.rewind(wanted)).cursor)
 
     async def back(self, branch: str, *, undo: bool | None = None) -> Turn | None:
-        """Goes back to an earlier branch. Returns the turn that asks whether calls may be taken back, if that is asked.
-        Raises `SessionError` where there is no such branch."""
+        """Returns to an earlier branch. Returns the turn that asks whether calls may be taken back, if one asks.
+        Raises `SessionError` if there is no such branch."""
         cursor = (await self._opened.rewind(RewindSession(branch=branch, undo=undo))).cursor
         at = await now(self._client)
 
@@ -218,11 +218,11 @@ class Session:
         return turn_after(await self._until(over, f"the branch {branch}"), cursor, at)
 
     async def retry(self, *, model: str | None = None) -> Turn:
-        """Runs the last turn on, which failed or was stopped. Raises `SessionError` where it ended well."""
+        """Continues the last turn, which failed or was stopped. Raises `SessionError` if it ended well."""
         return await self._turn_after((await self._opened.retry(RetryTurn(model=model))).cursor)
 
     async def branches(self) -> BranchesPage:
-        """Its branches, and where they part from the one that goes on."""
+        """The session's branches, and where they part from the current one."""
         return await self._opened.branches()
 
     async def close(self, reason: str = "closed") -> None:

@@ -14,8 +14,9 @@ from typing import Final, Literal
 
 from perdure.temporal.app.what_if.models import Models
 from perdure.workflows.core.actions import Wait
+from perdure.workflows.core.agent_changes import AgentLoaded
 from perdure.workflows.core.calls.call import Ready, Running
-from perdure.workflows.core.changes import Accepted, AgentLoaded, Change
+from perdure.workflows.core.changes import Accepted, Change
 from perdure.workflows.core.effects import AskModel, Effect, Rehearse
 from perdure.workflows.core.fold import apply
 from perdure.workflows.core.outcomes import ModelEnded, ToolEnded

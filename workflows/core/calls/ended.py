@@ -2,9 +2,10 @@
 
 from typing import Final
 
+from perdure.workflows.core.agent_changes import ToolsChanged
 from perdure.workflows.core.calls.call import Asking, Call, Ending, FallBack, Ready, Running, at
-from perdure.workflows.core.calls.results import STOPPED, TOO_MANY, UNKNOWN, began, finish, goes_on
-from perdure.workflows.core.changes import ToolsChanged, TurnBroken
+from perdure.workflows.core.calls.results import OUT_OF_TIME, STOPPED, TOO_MANY, UNKNOWN, began, finish, goes_on
+from perdure.workflows.core.changes import TurnBroken
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.sub_answer import too_late
@@ -42,6 +43,8 @@ def tool_ended(draft: Draft, call: Call, outcome: ToolOutput | ServerAsks | Tool
         if counts and _ask_for_server(draft, call, outcome):
             return
         outcome = TOO_MANY if counts else STOPPED
+    if draft.turn.overtime and outcome == STOPPED:
+        outcome = OUT_OF_TIME
     failed = outcome if isinstance(outcome, ToolError) else outcome.error
     policy = draft.state.policy(call.name)
     if failed is not None and policy is not None and policy.activity is not None and counts:
@@ -55,6 +58,7 @@ def tool_ended(draft: Draft, call: Call, outcome: ToolOutput | ServerAsks | Tool
 
 def give_up(draft: Draft) -> None:
     """Marks calls whose time is over, and gives up those that were told to end and did not."""
+    stopped = OUT_OF_TIME if draft.state.turn is not None and draft.state.turn.overtime else STOPPED
     for call in draft.state.turn.calls if draft.state.turn else ():
         stage = call.stage
         if isinstance(stage, Running) and stage.until is not None and stage.until <= draft.now:
@@ -63,7 +67,7 @@ def give_up(draft: Draft) -> None:
         elif isinstance(stage, Ending) and stage.until <= draft.now:
             policy = draft.state.policy(call.name)
             once = policy is not None and policy.once
-            finish(draft, call, too_late(call.name) if stage.late else UNKNOWN if once else STOPPED)
+            finish(draft, call, too_late(call.name) if stage.late else UNKNOWN if once else stopped)
 
 
 def _fallen(

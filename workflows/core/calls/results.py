@@ -15,6 +15,9 @@ from perdure.workflows.vocabulary.folding import preview
 from perdure.workflows.vocabulary.parts import ToolCall, ToolError, ToolResult
 
 STOPPED: Final = ToolError(type=TOOL_STOPPED, message="The turn was stopped before this call had a result.")
+OUT_OF_TIME: Final = ToolError(
+    type=TOOL_STOPPED, message="The turn's working time was used up before this call had a result."
+)
 UNKNOWN: Final = ToolError(
     type=OUTCOME_UNKNOWN,
     message="The connection to this call was lost after it had begun. It may have taken effect or not, and it was not "

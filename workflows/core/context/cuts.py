@@ -17,25 +17,27 @@ def last_cut(state: SessionState) -> int:
 
 
 def cuts(state: SessionState) -> list[Mark]:
-    """The places that come into question, the oldest first."""
+    """The places where the conversation may be cut, the oldest first."""
     start, last = state.context.start, last_cut(state)
     return [mark for mark in state.context.marks if start < mark.position <= last]
 
 
 def best_cut(state: SessionState, recent: int, scale: float) -> Mark | None:
-    """The cut behind which at most `recent` tokens stay, or as few as may be; None where nothing can be summarised. `scale`:
-    tokens that one of those is worth which bytes say."""
+    """The cut after which at most `recent` tokens stay, or as few as possible; None if nothing can be summarised. `scale`
+    converts tokens as estimated from bytes into those that the server counts."""
     found = cuts(state)
     left = recent / scale
     return next((mark for mark in found if state.context.tokens - mark.tokens <= left), found[-1] if found else None)
 
 
 def within(state: SessionState, until: Mark, most: int) -> Mark:
-    """The last cut up to `until` before which at most `most` tokens are to be summarised, or else the first one."""
+    """The last cut up to `until` before which at most `most` tokens are to be summarised, or else the first one; `until`
+    itself where no cut before it is kept any more."""
     start = start_of(state.context)
     found = [mark for mark in cuts(state) if mark.position <= until.position]
     fitting = [mark for mark in found if (mark.tokens - start.tokens) * ratio_of(state.context.measured) <= most]
-    return fitting[-1] if fitting else found[0]
+    # Marks are thinned out while a summary is being written, and the one that it began with may be gone.
+    return fitting[-1] if fitting else found[0] if found else until
 
 
 def start_of(context: Context) -> Mark:

@@ -79,7 +79,9 @@ def too_long(state: SessionState, record: StepRecord, outcome: StepOutput | Step
     # A plain 413 is about bytes, and says nothing of a window.
     by_tokens = not (isinstance(outcome, StepFailure) and outcome.error.type == MODEL_REQUEST_TOO_LARGE)
     window = said
-    if window is None and by_tokens and (known is None or times > 1):
+    # A window guessed from an earlier refusal may still be too wide; one that is written down is not doubted at once.
+    guessed = known is None or known == context.windows.get(hop.model.use)
+    if window is None and by_tokens and (guessed or times > 1):
         window = min(known or estimate, estimate)
     bound = window or known
     least = usable_of(hop, bound) + 1 if bound is not None and by_tokens else estimate

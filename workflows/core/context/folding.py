@@ -31,7 +31,7 @@ def compacted(state: SessionState, event: ContextCompacted) -> SessionState:
     if event.step_id is None:
         return state
     spent = Spent() if event.usage is None else Spent(usage=event.usage, cost_usd=event.cost_usd)
-    return _paid(replace(state, context=replace(state.context, open=None)), event.step_id, spent)
+    return _paid(state, event.step_id, spent)
 
 
 def opened(state: SessionState, note: CompactionOpened) -> SessionState:
@@ -61,7 +61,7 @@ def ending(state: SessionState) -> SessionState:
 
 def abandoned(state: SessionState, note: CompactionAbandoned) -> SessionState:
     step_id = _open(state).record.step_id
-    return _paid(replace(state, context=replace(state.context, open=None, gave_up_at=note.tokens)), step_id, note.spent)
+    return _paid(replace(state, context=replace(state.context, gave_up_at=note.tokens)), step_id, note.spent)
 
 
 def overflowed(state: SessionState, note: Overflowed) -> SessionState:
@@ -115,11 +115,14 @@ def _with_record(state: SessionState, record: StepRecord) -> SessionState:
 
 
 def _paid(state: SessionState, step_id: str, spent: Spent) -> SessionState:
+    """The compaction is over, and paid for by the turn whose caps bore it; once that turn has ended, by the session alone."""
+    is_own = state.foreign_compaction is None
+    state = replace(state, context=replace(state.context, open=None))
     state = fold_leases.charged(state, step_id, spent.usage, spent.cost_usd)
     books = state.books.released(step_id)
     if spent == Spent():
         return replace(state, books=books)
     turn = state.turn
-    if turn is not None:
+    if turn is not None and is_own:
         turn = replace(turn, books=turn.books.spent(spent.usage, spent.cost_usd))
     return replace(state, books=books.spent(spent.usage, spent.cost_usd), turn=turn)

@@ -4,6 +4,7 @@ A rewind is told by the path: what both branches have stays, and the rest is cou
 """
 
 from perdure.workflows.core.context.sizes import is_long, size_of, tokens_of
+from perdure.workflows.core.context.tasks import on_branch, tasks_with
 from perdure.workflows.core.media_tokens import media_in
 from perdure.workflows.core.state.context import (
     KEPT_ASKED,
@@ -27,7 +28,8 @@ def indexed(state: SessionState) -> SessionState:
     transcript, context = state.transcript, state.context
     if context.path != transcript.path:
         both = min(_shared(context.path, transcript.path, transcript.total), context.count)
-        context = replace(cut(state, context, both), path=transcript.path)
+        kept = cut(state, context, both)
+        context = on_branch(kept, transcript.path) if state.recalls_tasks else replace(kept, path=transcript.path)
     if context.count == transcript.count:
         return state if context is state.context else replace(state, context=context)
     new = transcript.on(transcript.path, context.count, transcript.count)
@@ -42,7 +44,10 @@ def inherited(state: SessionState, made: SessionState) -> SessionState:
     """`made`, a past of `state`, with what is known of the messages that both have."""
     context = replace(state.context, open=None, gave_up_at=0)
     both = min(_shared(context.path, made.transcript.path, made.transcript.total), context.count, made.transcript.count)
-    return indexed(replace(made, context=replace(cut(state, context, both), path=made.transcript.path)))
+    context = on_branch(cut(state, context, both), made.transcript.path)
+    # The numbers that follow will be those of other messages.
+    tasks = tuple(one for one in context.tasks if one.number < made.transcript.total)
+    return indexed(replace(made, context=replace(context, tasks=tasks)))
 
 
 def cut(state: SessionState, context: Context, count: int) -> Context:
@@ -55,7 +60,7 @@ def cut(state: SessionState, context: Context, count: int) -> Context:
     compaction = context.open
     if compaction is not None and compaction.until.position > count:
         compaction = replace(compaction, stale=True)
-    trim = context.trim
+    trim, left = context.trim, context.task is not None and context.task.position >= count
     kept = replace(
         context,
         count=start.position,
@@ -67,7 +72,8 @@ def cut(state: SessionState, context: Context, count: int) -> Context:
         results=tuple(one for one in context.results if one.position < start.position),
         media=tuple(one for one in context.media if one.position < start.position),
         # What is counted again may be sealed, and then nobody could find it any more.
-        task=context.task if context.task is not None and context.task.position < count else None,
+        task=None if left else context.task,
+        tasks=tasks_with(context) if left else context.tasks,
         asked=tuple(one for one in context.asked if one.position < start.position),
         answer=min(context.answer, start.position),
         folds=folds,

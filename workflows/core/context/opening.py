@@ -1,7 +1,6 @@
 """How a conversation is shortened: what begins, and what is true before it does. Pure."""
 
-from perdure.workflows.core.actions import Compact
-from perdure.workflows.core.context.cuts import cuts, within
+from perdure.workflows.core.context.cuts import within
 from perdure.workflows.core.context.estimate import next_tokens
 from perdure.workflows.core.context.events import dropped, trimmed
 from perdure.workflows.core.context.relief import fit_of
@@ -17,6 +16,7 @@ from perdure.workflows.core.context.summarizers import (
 )
 from perdure.workflows.core.context.summary import words_for
 from perdure.workflows.core.context.windows import Room
+from perdure.workflows.core.context_actions import Compact
 from perdure.workflows.core.context_changes import CompactionAbandoned, CompactionOpened, CompactionPassedOn
 from perdure.workflows.core.dates import turn_start
 from perdure.workflows.core.draft import Draft
@@ -42,7 +42,8 @@ def compact(draft: Draft, action: Compact) -> tuple[AskModel, ...]:
 
 
 def ask_next(draft: Draft) -> tuple[AskModel, ...]:
-    """None where nobody else can be asked: the messages are left out if the next request cannot be made with them."""
+    """Asks the next model for the summary. If none is left, gives up, and leaves the messages out where the next request
+    cannot be made with them."""
     state, open_ = draft.state, draft.state.context.open
     assert open_ is not None
     found = None if open_.stale or state.closing is not None else _next(state, open_)
@@ -52,7 +53,8 @@ def ask_next(draft: Draft) -> tuple[AskModel, ...]:
     candidate, summarizer, until, room, usd = found
     fit = fit_of(state)
     made = _record(state, summarizer, until, room, usd, fit.room if fit is not None else Room(room, room, room))
-    kept = {"step_id": open_.record.step_id, "tried": open_.record.tried}
+    begun = open_.record
+    kept = {"step_id": begun.step_id, "tried": begun.tried, "turn_id": begun.turn_id, "turn_at": begun.turn_at}
     record = made.model_copy(update=kept)
     draft.add(CompactionPassedOn(record=record, candidate=candidate, until=until))
     draft.add(_set_aside(record))
@@ -84,19 +86,19 @@ def _next(state: SessionState, open_: OpenCompaction) -> tuple[int, Summarizer, 
     models = summarizers(state)
     candidate, until = open_.candidate, open_.until
     if open_.record.tried[-1].reason == TOO_LONG and candidate < len(models):
-        # Of what it was given, which may be far less than it had room for; but always less room than before.
+        # Half of what it was given, which may be far less than it had room for: so there is always less than before.
         compaction = open_.record.compaction
         room_before = compaction.room // BYTES_PER_TOKEN if compaction is not None else 0
         half = min(open_.record.estimate, room_before) // 2
         room = min(room_of(state, models[candidate]), half)
-        smaller = within(state, until, room) if cuts(state) else until
+        smaller = within(state, until, room)
         tokens = told_tokens(state, smaller, room)
         usd = reserved(state, models[candidate], tokens)
         if room > 100 and is_affordable(state, models[candidate], usd, tokens):
             return candidate, models[candidate], smaller, room, usd
     for place in range(candidate + 1, len(models)):
         room = room_of(state, models[place])
-        smaller = within(state, until, room) if cuts(state) else until
+        smaller = within(state, until, room)
         tokens = told_tokens(state, smaller, room)
         usd = reserved(state, models[place], tokens)
         if is_affordable(state, models[place], usd, tokens):

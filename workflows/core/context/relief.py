@@ -8,19 +8,13 @@ Rule 3: each of these shows less of the conversation than before, so they come t
 from dataclasses import dataclass
 from typing import Final
 
-from perdure.workflows.core.actions import (
-    AskNextSummarizer,
-    Compact,
-    DropOldest,
-    EndCompaction,
-    TrimResults,
-    Wait,
-)
+from perdure.workflows.core.actions import Wait
 from perdure.workflows.core.context.cuts import best_cut, last_cut, start_of, within
 from perdure.workflows.core.context.estimate import beside, next_tokens, note_tokens, ratio_of
 from perdure.workflows.core.context.sizes import BYTES_PER_TOKEN
 from perdure.workflows.core.context.summarizers import is_affordable, reserved, room_of, summarizers, told_tokens
 from perdure.workflows.core.context.windows import Room, room_in, window_of
+from perdure.workflows.core.context_actions import AskNextSummarizer, Compact, DropOldest, EndCompaction, TrimResults
 from perdure.workflows.core.routing import first_hop
 from perdure.workflows.core.state.context import Mark
 from perdure.workflows.core.state.record import replace

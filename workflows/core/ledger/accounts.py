@@ -8,7 +8,7 @@ from perdure.workflows.core.ledger.state import KEPT_GONE, Gone, Holder, Ledger,
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.definition.limits import PurseLimits
 from perdure.workflows.definition.purse_caps import Period, Unit, each_cap
-from perdure.workflows.protocol.purses import Amounts, nano_usd
+from perdure.workflows.protocol.amounts import Amounts, nano_usd
 
 #: How long it is known of a session that it returned everything: longer than any repeat of its last request takes.
 _REMEMBERED: Final = timedelta(minutes=10)

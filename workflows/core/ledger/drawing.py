@@ -24,7 +24,8 @@ from perdure.workflows.core.ledger.accounts import (
 from perdure.workflows.core.ledger.state import KEPT, Gone, Holder, Ledger, Waiting, with_holder
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.definition.purse_caps import UNITS, Unit, each_cap, limit_name
-from perdure.workflows.protocol.purses import FIELDS, LEASE, AllowedOver, Amounts, Draw, Drawn, Refusal
+from perdure.workflows.protocol.amounts import FIELDS, Amounts
+from perdure.workflows.protocol.purses import LEASE, AllowedOver, Draw, Drawn, Refusal
 
 #: A lease is wanted for as many steps like the next one at their worst; most cost far less.
 STEPS: Final = 32
@@ -197,6 +198,9 @@ def _asking_back(ledger: Ledger, session: str, now: datetime) -> Ledger:
 
 def _more(ledger: Ledger, session: str, asked: Draw, lacks: Amounts) -> Amounts:
     """What is granted beyond what the session lacks."""
+    if not asked.needs:
+        # It only says that it waits no more.
+        return Amounts()
     holder = ledger.holders[session]
     share = max(PARTS, 2 * len(ledger.holders))
     more: dict[str, int] = {}

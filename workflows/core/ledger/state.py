@@ -10,12 +10,11 @@ Rule 3: the state is bounded by the sessions that were at work within the last l
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from pydantic import ConfigDict, RootModel
-
 from perdure.workflows.core.state.record import Record, replace
 from perdure.workflows.definition.limits import PurseLimits
 from perdure.workflows.definition.purse_caps import Period
-from perdure.workflows.protocol.purses import AllowedOver, Amounts, Drawn, PurseName
+from perdure.workflows.protocol.amounts import Amounts
+from perdure.workflows.protocol.purses import AllowedOver, Drawn, PurseName
 from perdure.workflows.vocabulary.questions import By
 
 #: Turns that somebody let go on over the caps, and commands, that are kept.
@@ -116,21 +115,8 @@ class Ledger(Record):
     commands: tuple[str, ...] = ()
 
 
-class _AsJson(RootModel[Ledger]):
-    model_config = ConfigDict(ser_json_inf_nan="strings")
-
-
 def new_ledger(name: PurseName, at: datetime) -> Ledger:
     return Ledger(name=name, created_at=at, day=f"{at:%Y-%m-%d}", month=f"{at:%Y-%m}")
-
-
-def dump_ledger(ledger: Ledger) -> bytes:
-    return _AsJson(ledger).model_dump_json().encode()
-
-
-def read_ledger(data: bytes | str) -> Ledger:
-    """What `dump_ledger` wrote. Raises pydantic's ValidationError."""
-    return _AsJson.model_validate_json(data).root
 
 
 def with_holder(ledger: Ledger, session: str, holder: Holder | None) -> Ledger:

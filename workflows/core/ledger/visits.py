@@ -12,7 +12,8 @@ from perdure.workflows.core.ledger.accounts import cleared, dismissed, free, nex
 from perdure.workflows.core.ledger.state import Holder, Ledger, Waiting, with_holder
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.definition.purse_caps import UNITS, each_cap, limit_name
-from perdure.workflows.protocol.purses import Amounts, HolderReport, PurseChanged, Visit, Visited
+from perdure.workflows.protocol.amounts import Amounts
+from perdure.workflows.protocol.purses import HolderReport, PurseChanged, Visit, Visited
 
 #: Sessions that are visited at once.
 AT_ONCE: Final = 50

@@ -15,7 +15,7 @@ from pydantic_core import to_json
 from perdure.workflows.core.changes import QuestionSettled
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.rewind_changes import UndoBegun, UndoStarted
-from perdure.workflows.core.rewinds.plan import NOT_WANTED, Plan, plan, standing, undone_since
+from perdure.workflows.core.rewinds.plan import NOT_WANTED, Plan, bounded, plan, standing, undone_since
 from perdure.workflows.core.state.rewinding import Rewinding, Undoing
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.vocabulary.events import MessageAdded, MessageRejected, TurnStarted
@@ -38,10 +38,10 @@ def take_back(draft: Draft) -> None:
     turn = turn_id(draft.state.turns + 1)
     draft.add(TurnStarted(**(draft.stamp | {"turn_id": turn}), cause="answer"))
     if rewinding.undo:
-        draft.add(UndoBegun(undoing=Undoing(left=found.undo, agreed=True), stands=found.stands))
+        draft.add(UndoBegun(undoing=Undoing(left=found.undo, agreed=True), stands=found.stands, more=found.more))
         return
     asked = question_id(rewinding.branch, f"{turn}.approval")
-    draft.add(UndoBegun(undoing=Undoing(left=found.undo, question_id=asked), stands=found.stands))
+    draft.add(UndoBegun(undoing=Undoing(left=found.undo, question_id=asked), stands=found.stands, more=found.more))
     draft.add(
         ApprovalRequested(
             **draft.stamp,
@@ -79,7 +79,7 @@ def give_up_rewind(draft: Draft, reason: str) -> None:
     if undoing.agreed and not undoing.left and reason == "done":
         return
     if rewinding.undone:
-        note = _note(draft, rewinding.branch, rewinding.undone, (), rewound=False)
+        note = _note(draft, rewinding.branch, rewinding.undone, (), {}, rewound=False)
         draft.add(MessageAdded(**draft.stamp, message=note.of_turn(draft.turn.turn_id)))
     reject(draft, rewinding)
 
@@ -93,9 +93,14 @@ def reject(draft: Draft, rewinding: Rewinding) -> None:
 def cut(draft: Draft) -> None:
     """Lets the branch go on, and begins the turn that follows."""
     rewinding, count = _rewinding(draft), draft.state.transcript.count
-    found = Plan(stands=rewinding.stands) if rewinding.settled else plan(draft.state, rewinding)
+    found = (
+        Plan(stands=rewinding.stands, more=rewinding.stands_more) if rewinding.settled else plan(draft.state, rewinding)
+    )
     # What could be taken back, and was not tried to be, was not to be.
-    stands = found.stands + tuple(standing(one, NOT_WANTED) for one in reversed(found.undo))
+    stands, more = found.stands, found.more
+    if found.undo:
+        left = (standing(one, NOT_WANTED) for one in reversed(found.undo))
+        stands, more = bounded((*stands, *left), more)
     since = undone_since(draft.state, rewinding.branch) if rewinding.cause == "back" else ()
     if rewinding.cause != "retry" or rewinding.kept < count:
         draft.add(
@@ -108,11 +113,13 @@ def cut(draft: Draft) -> None:
                 cause=rewinding.cause,
                 undone=rewinding.undone,
                 stands=stands,
+                stands_more=more,
                 undone_since=since,
             )
         )
-    told = bool(rewinding.undone or rewinding.stands or found.matters or since) or _has_timer(found)
-    note = _note(draft, rewinding.branch, rewinding.undone, stands, since=since) if told else None
+    stood = rewinding.stands or rewinding.stands_more
+    told = bool(rewinding.undone or stood or found.matters or since) or _has_timer(found)
+    note = _note(draft, rewinding.branch, rewinding.undone, stands, more, since=since) if told else None
     if rewinding.cause == "back":
         if note is not None:
             draft.add(MessageAdded(**draft.stamp, message=note))
@@ -156,7 +163,7 @@ def _listed(rewinding: Rewinding, found: Plan) -> dict[str, JsonValue]:
     """What is taken back and what stands, as a question's arguments."""
     undo = [one.model_dump(mode="json", include={"call_id", "name", "args", "by"}) for one in found.undo]
     stands = [one.model_dump(mode="json") for one in found.stands]
-    more = max(len(undo) - _MOST_LISTED, 0) + max(len(stands) - _MOST_LISTED, 0)
+    more = max(len(undo) - _MOST_LISTED, 0) + max(len(stands) - _MOST_LISTED, 0) + sum(found.more.values())
     listed: dict[str, JsonValue] = {
         "message_id": rewinding.message_id,
         "undo": [*undo[:_MOST_LISTED]],
@@ -171,7 +178,7 @@ def _prompt(found: Plan) -> str:
         back = "; ".join(f"{one.name} by {one.by}" for one in found.undo[:_MOST_LISTED])
         said.append(f"Going back takes back: {back}.")
     if found.stands:
-        kept = "; ".join(f"{one.name}: {one.why}" for one in found.stands[:_MOST_LISTED])
+        kept = "; ".join([*(f"{one.name}: {one.why}" for one in found.stands[:_MOST_LISTED]), *_further(found.more)])
         said.append(f"It does not take back: {kept}")
     return " ".join([*said, "Go back all the same?" if not found.undo else "Go back?"])
 
@@ -181,6 +188,7 @@ def _note(
     branch: str,
     undone: tuple[Undone, ...],
     stands: tuple[Standing, ...],
+    more: dict[str, int],
     *,
     since: tuple[Undone, ...] = (),
     rewound: bool = True,
@@ -191,18 +199,25 @@ def _note(
         lines.append(f"These calls were made and have been taken back: {_named(undone)}.")
     if since:
         lines.append(f"These calls above have been taken back since, and stand no more: {_named(since)}.")
-    if stands:
+    if stands or more:
         lines.append(
             "These calls were made in the part that you no longer see, and what they did may still stand: "
-            + "; ".join(f"{one.name} with {_json(one.args)}: {one.why}" for one in stands)
+            + "; ".join([*(f"{one.name} with {_json(one.args)}: {one.why}" for one in stands), *_further(more)])
         )
     value: dict[str, JsonValue] = {
         "note": " ".join(lines),
         "undone": [one.model_dump(mode="json") for one in (*undone, *since)],
         "stands": [one.model_dump(mode="json") for one in stands],
     }
+    if more:
+        value["stands_more"] = {**more}
     part = Data(name="rewound", value=value)
     return Message(id=rewound_id(branch, draft.state.log.seq), role="user", parts=(part,), at=draft.now, own=True)
+
+
+def _further(more: dict[str, int]) -> list[str]:
+    counted = ", ".join(f"{count} of {name}" for name, count in more.items())
+    return [f"and further calls: {counted}."] if more else []
 
 
 def _named(undone: tuple[Undone, ...]) -> str:

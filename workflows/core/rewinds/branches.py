@@ -5,8 +5,8 @@ from perdure.workflows.core.rewinds.receive import ENDED_WELL
 from perdure.workflows.core.state.branches import MAX_BRANCHES, Branch
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState
+from perdure.workflows.protocol.branch_queries import BranchesPage, BranchesRequest, BranchLine, Place, Taken
 from perdure.workflows.protocol.paths import shared_by
-from perdure.workflows.protocol.queries import BranchesPage, BranchesRequest, BranchLine, Place, Taken
 from perdure.workflows.vocabulary.parts import Message
 
 

@@ -39,7 +39,7 @@ def taken(state: SessionState, note: RewindTaken) -> SessionState:
 def began_undoing(state: SessionState, note: UndoBegun) -> SessionState:
     rewinding = state.rewinding
     assert rewinding is not None
-    return _with(replace(state, rewinding=replace(rewinding, stands=note.stands)), note.undoing)
+    return _with(replace(state, rewinding=replace(rewinding, stands=note.stands, stands_more=note.more)), note.undoing)
 
 
 def asked(state: SessionState, event: ApprovalRequested) -> SessionState:
@@ -190,10 +190,9 @@ def _on(transcript: Transcript, path: Path, event: TranscriptRewound) -> Transcr
     sealed = path.reached(transcript.base)
     if not sealed:
         return moved
-    # What is sealed is not looked at: its size is taken for the average, and its files for all that there were, for what is
-    # estimated here decides over money.
+    # What is sealed is not looked at: its size is taken for the average.
     average = transcript.size / max(transcript.path.count(transcript.total), 1)
-    return replace(moved, size=moved.size + math.ceil(average * sealed), media=transcript.media)
+    return replace(moved, size=moved.size + math.ceil(average * sealed))
 
 
 def _with_days(state: SessionState) -> SessionState:

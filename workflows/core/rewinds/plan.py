@@ -7,7 +7,9 @@ stands. Calls that may be repeated without harm stand unasked, and those without
 Rule 3: a call is taken back once, on whichever branch it is found.
 """
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pydantic import JsonValue
@@ -40,6 +42,8 @@ _UNSURE: Final = frozenset(
 #: The tool ran, and only its result is of no use.
 _RAN: Final = frozenset([errors.INVALID_RESULT, errors.RESULT_TOO_LARGE])
 _SHORT: Final = 200
+#: Calls that stand and are listed; those beyond are counted by tool.
+MOST_STANDING: Final = 50
 NOT_WANTED: Final = "Whoever rewound the conversation wanted it to stand."
 
 
@@ -47,8 +51,10 @@ NOT_WANTED: Final = "Whoever rewound the conversation wanted it to stand."
 class Plan:
     #: The last call first.
     undo: tuple[PlannedUndo, ...] = ()
-    #: In the order of the calls.
+    #: In the order of the calls: the first of them.
     stands: tuple[Standing, ...] = ()
+    #: Further ones, by tool.
+    more: dict[str, int] = field(default_factory=dict)
     #: Somebody should know of it: a person before, and the model afterwards.
     matters: bool = False
 
@@ -69,7 +75,17 @@ def plan(state: SessionState, rewinding: Rewinding) -> Plan:
                 matters |= _matters(state.policy(call.name))
             case None:
                 pass
-    return Plan(tuple(reversed(undo)), tuple(stands), matters)
+    further = {name: count for name, count in rewinding.more.items() if _has_effects(state.policy(name))}
+    matters |= any(_matters(state.policy(name)) for name in further)
+    return Plan(tuple(reversed(undo)), *bounded(stands, further), matters)
+
+
+def bounded(stands: Iterable[Standing], more: Mapping[str, int]) -> tuple[tuple[Standing, ...], dict[str, int]]:
+    """The first of `stands`, and how many calls stand beyond them, by tool; `more` are counted already."""
+    listed = tuple(stands)
+    counted = Counter(more)
+    counted.update(one.name for one in listed[MOST_STANDING:])
+    return listed[:MOST_STANDING], dict(counted)
 
 
 def undone_since(state: SessionState, branch: str) -> tuple[Undone, ...]:
@@ -102,6 +118,13 @@ def standing(call: PlannedUndo, why: str) -> Standing:
     return Standing(call_id=call.call_id, name=call.name, args=call.args, why=why)
 
 
+def may_have_run(call: CutCall, *, once: bool) -> bool:
+    """Whether a call may have taken effect, by its result. `once`: its tool's side effects happen once."""
+    kind = _error_type(call)
+    # Of a call that must not be repeated, a stop that does not know what became of it says so.
+    return kind is None or kind in _RAN or (kind in _UNSURE and not (once and kind == errors.TOOL_STOPPED))
+
+
 def _fate(state: SessionState, call: CutCall) -> PlannedUndo | Standing | None:
     """What becomes of a call; None: there is nothing to say."""
     policy, before = state.policy(call.name), state.branches.undos.get(call.call_id, Undo())
@@ -114,10 +137,10 @@ def _fate(state: SessionState, call: CutCall) -> PlannedUndo | Standing | None:
     if policy.runner == "person":
         return None
     kind = _error_type(call)
-    if kind is not None and kind not in _RAN:
-        # Of a call that must not be repeated, a stop that does not know what became of it says so.
-        unsure = kind in _UNSURE and not (policy.once and kind == errors.TOOL_STOPPED)
-        return _stands(call, "Nobody knows whether it took effect.") if unsure else None
+    if not may_have_run(call, once=policy.once):
+        return None
+    if kind in _UNSURE:
+        return _stands(call, "Nobody knows whether it took effect.")
     if policy.undo is None:
         return _stands(call, "It cannot be taken back.")
     if kind is not None or not call.whole or call.args is None:
@@ -137,6 +160,11 @@ def _fate(state: SessionState, call: CutCall) -> PlannedUndo | Standing | None:
 
 def _stands(call: CutCall, why: str) -> Standing:
     return Standing(call_id=call.call_id, name=call.name, args=in_short(call.args), why=why)
+
+
+def _has_effects(policy: Policy | None) -> bool:
+    """Whether a call may stand, for all that is known of its tool."""
+    return policy is not None and policy.effects and policy.runner not in ("session", "person")
 
 
 def _matters(policy: Policy | None) -> bool:

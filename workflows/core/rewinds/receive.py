@@ -125,7 +125,7 @@ def _cutting(draft: Draft, command: Rewind) -> Rewinding | None:
     if command.parts is not None and command.new_id is not None:
         # What is said once more was a caller's, or the session's own.
         parts = command.parts if command.again else tuple(map(as_foreign, command.parts))
-        own = command.again and bool(held) and held[0].own
+        own = command.again and (held[0].own if held else command.own)
         message = Message(id=command.new_id, role="user", parts=parts, at=draft.now, own=own)
     return Rewinding(
         id=command.id,
@@ -140,6 +140,7 @@ def _cutting(draft: Draft, command: Rewind) -> Rewinding | None:
         traceparent=command.traceparent,
         undo=command.undo,
         calls=command.calls,
+        more=command.more,
     )
 
 
@@ -157,4 +158,5 @@ def _going_back(state: SessionState, command: Rewind) -> Rewinding | None:
         message_id=command.message_id or "",
         undo=command.undo,
         calls=command.calls,
+        more=command.more,
     )

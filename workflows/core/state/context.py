@@ -21,6 +21,8 @@ KEPT_RESULTS: Final = 256
 #: Messages of the user's that a turn keeps word for word.
 KEPT_ASKED: Final = 8
 KEPT_WINDOWS: Final = 16
+#: Bytes of the tasks of other branches, which may be sealed there; the last one that was left is kept whatever its size.
+KEPT_TASKS: Final = 32 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +62,15 @@ class Placed(Record):
 @dataclass(frozen=True, kw_only=True)
 class Said(Record):
     position: int
+    message: Message
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task(Record):
+    """The user's first message on branches that were left."""
+
+    #: Among all messages that were ever said.
+    number: int
     message: Message
 
 
@@ -143,6 +154,8 @@ class Context(Record):
     media: tuple[Placed, ...] = ()
     #: The first message of the user's, and those of the turn that runs.
     task: Said | None = None
+    #: The first messages of other branches; the last one that was left comes last.
+    tasks: tuple[Task, ...] = ()
     #: The position of the last answer; 0: there is none.
     answer: int = 0
     asked: tuple[Said, ...] = ()
@@ -163,6 +176,7 @@ class Context(Record):
         return replace(
             self,
             task=None if self.task is None else replace(self.task, message=how(self.task.message)),
+            tasks=tuple(replace(one, message=how(one.message)) for one in self.tasks),
             asked=tuple(replace(one, message=how(one.message)) for one in self.asked),
             folds=tuple(
                 replace(one, summary=one.summary.with_pinned(tuple(map(how, one.summary.pinned)))) for one in self.folds

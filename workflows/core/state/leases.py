@@ -5,7 +5,8 @@ from datetime import datetime
 
 from perdure.workflows.core.state.record import Record, replace
 from perdure.workflows.definition.limits import PurseLimits
-from perdure.workflows.protocol.purses import Allowance, Amounts, Drawn, Refusal, Scope
+from perdure.workflows.protocol.amounts import Amounts
+from perdure.workflows.protocol.purses import Allowance, Drawn, Refusal, Scope
 from perdure.workflows.vocabulary.questions import By
 
 
@@ -26,6 +27,8 @@ class Held(Record):
     #: Why the last request was refused, and what it needed.
     refused: Refusal | None = None
     needed: Amounts = field(default_factory=Amounts)
+    #: The purse has it on its list of those that were refused, and tells it once there is more.
+    waits: bool = False
     #: The purse says that what was refused may be granted now.
     retry: bool = False
     #: Somebody let a turn go on over the caps: the next requests say so, until the turn ends.
@@ -49,6 +52,7 @@ class Held(Record):
             until=until,
             ended=self.ended if drawn.refused is not None else None,
             refused=drawn.refused,
+            waits=drawn.refused is not None,
             retry=False,
             caps_dollars=drawn.caps_dollars,
         )

@@ -6,8 +6,9 @@ taken for one of ten thousand once in 28 billion.
 
 import base64
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import islice
 from typing import Final
 
 _ID: Final = 6
@@ -21,14 +22,18 @@ def pack_ids(ids: Sequence[str]) -> str:
 
 def pack(entries: Sequence[tuple[str, str, int]]) -> str:
     """Ids, each with the mark of its content (`content_marks`) and its cursor."""
-    cursors = bytearray()
-    last = 0
-    for _, _, cursor in entries:
-        cursors += _varint((cursor - last) << 1 if cursor >= last else ((last - cursor) << 1) - 1)
-        last = cursor
-    ids = b"".join(_hash(one) for one, _, _ in entries)
-    marks = b"".join(bytes.fromhex(mark) for _, mark, _ in entries)
-    return base64.b85encode(bytes([len(entries)]) + ids + marks + cursors).decode()
+    return _packed([(_hash(one), bytes.fromhex(mark), cursor) for one, mark, cursor in entries])
+
+
+def taken_before(packed: Iterable[str], seq: int) -> tuple[str, ...]:
+    """Of what `pack` made, the entries with a cursor below `seq`."""
+    kept: list[str] = []
+    for chunk in packed:
+        entries = _entries(_unpacked(chunk))
+        below = [entry for entry in entries if entry[2] < seq]
+        if below:
+            kept.append(chunk if len(below) == len(entries) else _packed(below))
+    return tuple(kept)
 
 
 def find(packed: Iterable[str], wanted: str) -> tuple[str, int] | None:
@@ -40,7 +45,7 @@ def find(packed: Iterable[str], wanted: str) -> tuple[str, int] | None:
         if at is not None:
             count = data[0]
             mark = data[1 + count * _ID + at * _MARK :][:_MARK].hex()
-            return mark, _cursor(data[1 + count * (_ID + _MARK) :], at)
+            return mark, next(islice(_cursors(data[1 + count * (_ID + _MARK) :]), at, None), 0)
     return None
 
 
@@ -53,7 +58,28 @@ def _index(data: bytes, needle: bytes) -> int | None:
     return None
 
 
-def _cursor(varints: bytes, index: int) -> int:
+def _entries(data: bytes) -> list[tuple[bytes, bytes, int]]:
+    """The hash, the mark and the cursor of each."""
+    count = data[0]
+    ids, marks = data[1:], data[1 + count * _ID :]
+    return [
+        (ids[at * _ID :][:_ID], marks[at * _MARK :][:_MARK], cursor)
+        for at, cursor in enumerate(_cursors(marks[count * _MARK :]))
+    ]
+
+
+def _packed(entries: Sequence[tuple[bytes, bytes, int]]) -> str:
+    cursors = bytearray()
+    last = 0
+    for _, _, cursor in entries:
+        cursors += _varint((cursor - last) << 1 if cursor >= last else ((last - cursor) << 1) - 1)
+        last = cursor
+    ids = b"".join(one for one, _, _ in entries)
+    marks = b"".join(mark for _, mark, _ in entries)
+    return base64.b85encode(bytes([len(entries)]) + ids + marks + cursors).decode()
+
+
+def _cursors(varints: bytes) -> Iterator[int]:
     cursor, value, shift = 0, 0, 0
     for byte in varints:
         value |= (byte & 0x7F) << shift
@@ -61,10 +87,8 @@ def _cursor(varints: bytes, index: int) -> int:
         if byte & 0x80:
             continue
         cursor += -((value + 1) >> 1) if value & 1 else value >> 1
-        if index == 0:
-            break
-        index, value, shift = index - 1, 0, 0
-    return cursor
+        yield cursor
+        value, shift = 0, 0
 
 
 def _varint(value: int) -> bytes:

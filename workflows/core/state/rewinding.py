@@ -35,10 +35,14 @@ class Rewinding(Record):
     undo: bool | None = None
     #: Calls of the part that leaves, as whoever asked for the rewind found them.
     calls: tuple[CutCall, ...] = ()
+    #: Further ones that may stand, by tool.
+    more: dict[str, int] = field(default_factory=dict)
     #: What was to be asked and taken back was.
     settled: bool = False
     undone: tuple[Undone, ...] = ()
     stands: tuple[Standing, ...] = ()
+    #: What stands besides, by tool.
+    stands_more: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

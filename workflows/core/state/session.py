@@ -65,6 +65,9 @@ class SessionState(Record):
     behavior: int = 0
     #: Set by `configure`; None: the definition's.
     limits: Limits | None = None
+    #: What sets them apart from those of the definition, so that they are taken anew from another version; empty: nothing, or
+    #: all of them were set together.
+    limit_changes: dict[str, JsonValue] = field(default_factory=dict)
     #: Nothing is asked and no tool runs: whoever drives the session has the results of its calls already.
     rehearsal: bool = False
     #: Why the session is being closed.
@@ -85,6 +88,12 @@ class SessionState(Record):
         return self.behavior >= 1 and not self.rehearsal
 
     @property
+    def recalls_tasks(self) -> bool:
+        """A branch that is gone back to has its first message as its task; sessions of older behavior took another one
+        where that is sealed."""
+        return self.behavior >= 2
+
+    @property
     def is_busy(self) -> bool:
         """Whether a message that comes now finds the session at work."""
         return self.turn is not None or bool(self.inbox.messages) or self.rewinding is not None
@@ -102,6 +111,14 @@ class SessionState(Record):
     @property
     def turn_id(self) -> str | None:
         return self.turn.turn_id if self.turn else None
+
+    @property
+    def foreign_compaction(self) -> str | None:
+        """The id of an open compaction that the turn which runs did not begin."""
+        compaction = self.context.open
+        if self.turn is None or compaction is None or compaction.record.turn_id == self.turn.turn_id:
+            return None
+        return compaction.record.step_id
 
     @property
     def agent(self) -> str:

@@ -2,8 +2,10 @@
 
 import hashlib
 from dataclasses import dataclass, field
+from typing import Any
 
-from perdure.workflows.core.media_tokens import Medium, media_in
+from pydantic import model_validator
+
 from perdure.workflows.core.state.record import Record, replace
 from perdure.workflows.protocol.left_out import LeftOut
 from perdure.workflows.protocol.paths import Path
@@ -28,10 +30,14 @@ class Transcript(Record):
     prefix: str = ""
     #: Grows when what was said before changes its meaning.
     epoch: int = 0
-    #: Files of the messages of the branch that have any.
-    media: tuple[Medium, ...] = ()
     #: What a provider declined, so that later requests leave it out.
     left_out: tuple[LeftOut, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_files(cls, data: Any) -> Any:
+        """States that older versions carried list the files of the messages, which nobody asks for."""
+        return {name: value for name, value in data.items() if name != "media"} if isinstance(data, dict) else data
 
     @property
     def total(self) -> int:
@@ -59,14 +65,12 @@ class Transcript(Record):
         return self.on(view.path, view.start, view.count)
 
     def measured(self, sealed: tuple[SegmentRef, ...] = ()) -> "Transcript":
-        """With the size, the hash and the files of the messages that its branch has now; of those that are sealed about the
-        size, and what files are known."""
+        """With the size and the hash of the messages that its branch has now; of those that are sealed about the size."""
         size = bytes_of(sealed, self.path.between(0, self.path.reached(self.base)))
-        whole = replace(self, size=size, prefix="", media=())
+        whole = replace(self, size=size, prefix="")
         for message in self.on(self.path, 0, self.count):
             whole = whole.counting(message)
-        # Files of sealed messages are not known one by one.
-        return replace(whole, media=self.media) if self.base else whole
+        return whole
 
     def leaving_out(self, left_out: tuple[LeftOut, ...]) -> "Transcript":
         """As later requests have it, which leave this out, too."""
@@ -77,12 +81,11 @@ class Transcript(Record):
         return replace(self.counting(message), messages=(*self.messages, message))
 
     def counting(self, message: Message) -> "Transcript":
-        """With the message in its size, its hash and its files."""
+        """With the message in its size and its hash."""
         dumped = message.model_dump_json().encode()
         return replace(
             self,
             size=self.size + len(dumped) + _folded(message),
-            media=(*self.media, *found) if (found := media_in(message)) else self.media,
             prefix=hashlib.sha256(self.prefix.encode() + dumped).hexdigest()[:32],
         )
 

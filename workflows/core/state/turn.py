@@ -88,6 +88,8 @@ class Turn(Record):
     #: The role that stands in at a limit goes on with it.
     cheaper: bool = False
     clock: Clock = field(default_factory=Clock)
+    #: Its working time is used up: what works for it now has to end.
+    overtime: bool = False
     #: Its last tool calls and what came of them, by name and arguments.
     repeated: dict[str, Repeated] = field(default_factory=dict)
     #: It asks about a rewind, and takes calls back; nothing else.

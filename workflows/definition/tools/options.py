@@ -123,8 +123,8 @@ ON_UNKNOWN = (
 )
 UNDO = (
     "Another of the agent's worker tools, which takes a call of this one back when the conversation is rewound to before it. "
-    "Its parameters are found by name among the fields of the call's result, then among its arguments; one named `result` or "
-    "`args` gets all of them. Whoever agrees to the rewind agrees to its calls."
+    "Its parameters are found by name, first among the fields of the call's result, then among its arguments; one named "
+    "`result` or `args` gets all of them. Whoever agrees to the rewind agrees to its calls."
 )
 PARALLEL = "Calls that run at the same time in one session. Without it, the session's `parallel_calls`."
 

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from starlette.requests import HTTPConnection
 from typer.testing import CliRunner, Result
 
 from perdure.gateway.auth.api_keys import ApiKeys, new_key
 from perdure.gateway.auth.authentication import Authentication, authentication
 from perdure.gateway.auth.key_file import KeyFile, KeyFileInvalid, Keys, changed_keys, read_keys
+from perdure.gateway.http.problems import Problem
 from perdure.temporal.app.cli import app
 from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.app.dev_server.server import DevServer
@@ -111,6 +113,23 @@ async def test_wrong_keys_are_nobodys(file: Path) -> None:
     for wrong in (text[:-1], f"{text}0", swapped, elsewhere, "pk_", "pk___", "pk_" + "a" * 500, "", text.upper()):
         assert await keys.principal(wrong) is None, wrong
     assert await keys.principal(text) is not None
+
+
+async def test_guesses_wait_for_each_other_and_not_without_end(file: Path) -> None:
+    text = perdure(file, "create")
+    keys = ApiKeys(KeyFile(file))
+    assert await keys.principal(text) is not None
+    guesses = asyncio.gather(
+        *(keys.principal(f"{text[:-2]}{number:02x}x") for number in range(80)), return_exceptions=True
+    )
+    await asyncio.sleep(0)
+    # Whoever is known does not wait behind them.
+    assert await keys.principal(text) is not None
+    assert not guesses.done()
+    found = await guesses
+    refused = [one for one in found if isinstance(one, Problem)]
+    assert {one.code for one in refused} == {"too_many"}
+    assert len(refused) == 16 and found.count(None) == 64
 
 
 async def test_a_revoked_key_ends_within_a_second_also_where_it_was_known(file: Path) -> None:
@@ -225,15 +244,11 @@ def budgets(address: str, key: str) -> Result:
 
 
 async def who(asks: Authentication, header: str | None) -> Principal:
-    from starlette.requests import HTTPConnection
-
     headers = [] if header is None else [(b"authorization", header.encode())]
     return await asks(HTTPConnection({"type": "http", "path": "/v1/sessions", "headers": headers, "query_string": b""}))
 
 
 async def refusal(asks: Authentication, header: str | None) -> httpx2.Response:
-    from perdure.gateway.http.problems import Problem
-
     with pytest.raises(Problem) as refused:
         await who(asks, header)
     answer = refused.value.response()

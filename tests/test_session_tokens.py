@@ -127,7 +127,7 @@ async def house(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> AsyncIter
         live=lab.live,
         blobs=lab.parts.blobs,
         definitions=lab.parts.definitions,
-        settings=lab.parts.settings,
+        settings=lab.parts.settings.model_copy(update={"keepalive_s": 0.3}),
         authenticate=asks,
         tokens=tokens,
     )
@@ -228,11 +228,31 @@ async def test_a_stream_is_cut_when_its_token_is_over(house: House) -> None:
         async with http.stream("GET", url, headers=bearer(token)) as answer:
             assert answer.status_code == 200
             with pytest.raises(httpx2.RemoteProtocolError):
-                await read_lines(answer, told)
+                await read_lines(answer.aiter_lines(), told)
         (started,) = [json.loads(line[6:]) for line in told if line.startswith("data: ")]
         assert started["type"] == "session.started"
 
 
-async def read_lines(answer: httpx2.Response, told: list[str]) -> None:
-    async for line in answer.aiter_lines():
+@pytest.mark.server
+async def test_a_stream_is_cut_soon_after_its_token_is_revoked(house: House) -> None:
+    mine = await house.session()
+    made, stays = await house.token(mine), await house.token(mine)
+    async with serve(house.app) as port, httpx2.AsyncClient(timeout=30) as http:
+        url = f"http://127.0.0.1:{port}/v1/sessions/{mine}/events"
+        async with (
+            http.stream("GET", url, headers=bearer(made["token"])) as answer,
+            http.stream("GET", url, headers=bearer(stays["token"])) as other,
+        ):
+            lines, others = answer.aiter_lines(), other.aiter_lines()
+            assert [(await anext(lines)), (await anext(others))] == [": perdure"] * 2
+            await http.delete(f"{url.removesuffix('/events')}/tokens/{made['jti']}", headers=bearer(house.key))
+            with pytest.raises(httpx2.RemoteProtocolError):
+                await read_lines(lines, [])
+            # The other one has been heard of since, so it is still open.
+            while await anext(others) != ": keep-alive":
+                pass
+
+
+async def read_lines(lines: AsyncIterator[str], told: list[str]) -> None:
+    async for line in lines:
         told.append(line)

@@ -7,19 +7,21 @@ from typing import Annotated, cast
 from fastapi import Depends
 from starlette.requests import Request
 
-from perdure.gateway.auth.authenticate import Authenticate
+from perdure.gateway.auth.authenticate import Authenticate, anonymous
 from perdure.gateway.auth.session_tokens import SessionTokens
 from perdure.gateway.http.open_streams import OpenStreams
+from perdure.gateway.http.problems import Problem
 from perdure.gateway.live.watches import Watches
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.service import Sessions
 from perdure.temporal.settings import Settings
-from perdure.temporal.stores.blobs import BlobStore
+from perdure.temporal.stores.blobs import BlobStore, StoreUnavailable
 from perdure.temporal.telemetry.trace_context import read_traceparent
 
 #: A tool's description by its name; None for a tool that this process does not know.
 DescribeTool = Callable[[str], str | None]
+Known = Callable[[], Awaitable[bool]]
 #: All metrics of this process as Prometheus' text. Raises OSError.
 ReadMetrics = Callable[[], Awaitable[bytes]]
 
@@ -49,5 +51,25 @@ async def _caller(request: Request) -> Principal:
     return who.from_span(read_traceparent(request.headers.get("traceparent")))
 
 
+async def _known(request: Request) -> Known | None:
+    gateway = await _gateway(request)
+    if gateway.authenticate is anonymous:
+        return None
+
+    async def known() -> bool:
+        try:
+            await gateway.authenticate(request)
+        except Problem as problem:
+            # Whoever cannot be asked about now was known before.
+            return problem.code != "unauthenticated"
+        except StoreUnavailable:
+            return True
+        return True
+
+    return known
+
+
+#: Whether the key or the token of a request still counts; None: nobody is asked for one.
+StillKnown = Annotated[Known | None, Depends(_known)]
 App = Annotated[Gateway, Depends(_gateway)]
 Caller = Annotated[Principal, Depends(_caller)]

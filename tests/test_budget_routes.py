@@ -3,6 +3,7 @@
 import asyncio
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 import pytest
@@ -116,8 +117,24 @@ async def test_whose_budget_it_is_must_make_sense(http: httpx2.AsyncClient) -> N
     assert told(await http.put("/v1/budgets/tenant/other", json={"day": {"tokens": 1}})) == (404, "budget_not_found")
     assert (await http.get("/v1/budgets/tenant/default")).json()["scope"] == "tenant"
     assert told(await http.get("/v1/budgets/team/ann")) == (422, "validation")
-    assert told(await http.get("/v1/budgets/user/a%20b")) == (422, "validation")
+    assert told(await http.get("/v1/budgets/user/a%09b")) == (422, "validation")
+    assert told(await http.get("/v1/budgets/user/" + 201 * "a")) == (422, "validation")
     assert told(await http.get("/v1/budgets?limit=0")) == (422, "validation")
+
+
+@pytest.mark.parametrize("user", ["Zoë Müller?", "/team/../ann%2F", "..", 200 * "字"])
+async def test_whatever_a_session_takes_as_its_user_has_a_budget(
+    dev: Dev, http: httpx2.AsyncClient, sessions: Sessions, user: str
+) -> None:
+    url = "/v1/budgets/user/" + quote(user, safe="").replace(".", "%2E")
+    answer = await http.put(url, json={"total": {"tokens": 5_000}})
+    assert (answer.status_code, answer.json().get("id")) == (200, user)
+    session = await sessions.create(agent="thrifty", user=user)
+    await sessions.ask(session, "hi")
+    found = (await http.get(url)).json()
+    assert (found["id"], found["caps"]["total"]["tokens"], found["sessions"]) == (user, 5_000, 1)
+    assert found["spent"]["total"]["tokens"] + found["leased"]["total"]["tokens"] > 0
+    assert user[:20] in await perdure(dev, "show", "user", user)
 
 
 async def test_budgets_at_the_terminal(dev: Dev, http: httpx2.AsyncClient, sessions: Sessions) -> None:

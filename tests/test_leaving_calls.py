@@ -52,6 +52,13 @@ def test_more_than_one_rewind_takes_back_is_refused_unless_nothing_is_to_be_take
     assert (len(told.calls), told.more) == (MOST_UNDONE, {"pay": 1})
 
 
+def test_calls_that_were_taken_back_before_do_not_count() -> None:
+    leaving = made("pay", MOST_UNDONE + 5, {"payment_id": "P"})
+    told = leaving_calls(leaving, DEFINITION, True, [f"pay.c{number}" for number in range(50)])
+    assert [call.call_id for call in told.calls] == [f"pay.c{number}" for number in range(50, MOST_UNDONE + 5)]
+    assert told.more == {}
+
+
 def test_what_did_nothing_is_neither_told_nor_counted() -> None:
     failed = ToolError(type="refused", message="No.").model_dump(mode="json")
     unknown = ToolError(type="outcome_unknown", message="Who knows?").model_dump(mode="json")

@@ -10,7 +10,8 @@ from perdure.workflows.core.ledger.report import purse_state
 from perdure.workflows.core.ledger.state import new_ledger
 from perdure.workflows.core.ledger.visits import due, visited
 from perdure.workflows.protocol.amounts import Amounts, nano_usd
-from perdure.workflows.protocol.purses import LEASE, Draw, HolderReport, PurseName, SetCaps, Visited
+from perdure.workflows.protocol.purse_visits import Visited
+from perdure.workflows.protocol.purses import LEASE, Draw, HolderReport, PurseName, SetCaps
 from tests.support.purse_world import PurseWorld
 
 pytestmark = pytest.mark.pure

@@ -291,6 +291,7 @@ def test_calls_are_taken_back_in_reverse_and_the_model_is_told_what_stands() -> 
     assert [event.undoes for event in started] == ["t2.s2.c1", "t2.s1.c1"]
     (event,) = rewound(made)
     assert [one.call_id for one in event.undone] == ["t2.s2.c1", "t2.s1.c1"]
+    assert sorted(made.branches(command_id="").undone) == ["t2.s1.c1", "t2.s2.c1"]
     assert [(one.call_id, one.why) for one in event.stands] == [("t2.s2.c2", "It cannot be taken back.")]
     note = made.messages()[2]
     assert (note.own, note.role) == (True, "user")

@@ -10,36 +10,40 @@ from datetime import datetime, timedelta
 from typing import Final, NoReturn, TypeVar
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 from temporalio.workflow import ContinueAsNewVersioningBehavior as Behavior
 
-from perdure.workflows.core.ledger.caps import set_caps
-from perdure.workflows.core.ledger.drawing import draw
+from perdure.workflows.core.ledger.batches import draw_each
+from perdure.workflows.core.ledger.caps import announced, announcement, set_caps
 from perdure.workflows.core.ledger.report import details, purse_state
 from perdure.workflows.core.ledger.runs import LedgerInput
 from perdure.workflows.core.ledger.state import Ledger, new_ledger
 from perdure.workflows.core.ledger.visits import due, next_visit, visited
 from perdure.workflows.protocol.purse_activities import visit_sessions
+from perdure.workflows.protocol.purse_visits import SessionsVisited, Visit, VisitSessions
 from perdure.workflows.protocol.purses import (
     CAPPED,
+    FAULT,
     Draws,
     DrawsTaken,
+    PurseChanged,
     PurseState,
     PurseStateRequest,
-    SessionsVisited,
     SetCaps,
-    Visit,
-    VisitSessions,
 )
 from perdure.workflows.running.activity_options import visit_config
 from perdure.workflows.vocabulary.errors import INVALID_REQUEST
 
 R = TypeVar("R")
 
-#: The server refuses a run's 2,001st update.
+#: Updates, and history events, after which a run hands over once no visit is under way.
 MAX_UPDATES: Final = 1_000
-#: History events after which a run hands over.
 MAX_EVENTS: Final = 2_000
+#: Updates, history events and bytes of history after which a visit is given up for it, which the next run makes again.
+#: The server refuses a run's 2,001st update, and ends a run of 51,200 events or 50 MB.
+MOST_UPDATES: Final = 1_500
+MOST_EVENTS: Final = 10_000
+MOST_BYTES: Final = 16 * 1024 * 1024
 
 
 @workflow.defn(name="LedgerWorkflow")
@@ -57,6 +61,8 @@ class LedgerWorkflow:
         self._news = True
         #: When the timer goes off that is running.
         self._wakes_at: datetime | None = None
+        #: The visit that is under way.
+        self._visiting: workflow.ActivityHandle[SessionsVisited] | None = None
         self._describe()
 
     @workflow.run
@@ -66,22 +72,27 @@ class LedgerWorkflow:
                 await workflow.wait_condition(workflow.all_handlers_finished)
                 _hand_over(self._ledger)
             self._news = False
-            visits = due(self._ledger, workflow.now())
-            if visits:
-                await self._visit(visits)
+            visits, news = due(self._ledger, workflow.now()), announcement(self._ledger)
+            if visits or news is not None:
+                await self._visit(visits, news)
             else:
                 await self._wait()
 
-    async def _visit(self, visits: tuple[Visit, ...]) -> None:
+    async def _visit(self, visits: tuple[Visit, ...], news: PurseChanged | None) -> None:
         summary, since = f"visit {len(visits)} sessions", workflow.now()
         try:
-            found: SessionsVisited = await workflow.execute_activity(
-                visit_sessions, VisitSessions(visits=visits), **visit_config(summary)
+            self._visiting = workflow.start_activity(
+                visit_sessions, VisitSessions(visits=visits, at_work=news), **visit_config(summary)
             )
+            found = await self._visiting
         except ActivityError as failure:
+            if is_cancelled_exception(failure):
+                return
             workflow.logger.warning("sessions_unreachable", extra={"error": str(failure.cause or failure)})
             found = SessionsVisited(visited=())
-        self._become(visited(self._ledger, found.visited, visits, since, workflow.now()))
+        finally:
+            self._visiting = None
+        self._become(announced(visited(self._ledger, found.visited, visits, since, workflow.now()), news))
 
     async def _wait(self) -> None:
         now = workflow.now()
@@ -102,7 +113,7 @@ class LedgerWorkflow:
         now = workflow.now()
         at = next_visit(self._ledger, now)
         sooner = at is not None and (self._wakes_at is None or at < self._wakes_at)
-        return sooner or bool(due(self._ledger, now))
+        return sooner or bool(due(self._ledger, now)) or announcement(self._ledger) is not None
 
     def _is_over(self) -> bool:
         info = workflow.info()
@@ -112,6 +123,17 @@ class LedgerWorkflow:
             or info.is_continue_as_new_suggested()
             or (info.continued_run_id is None and info.is_target_worker_deployment_version_changed())
         )
+
+    def _make_way(self) -> None:
+        """Gives the visit up that is under way, where the run has no room for many more updates."""
+        info = workflow.info()
+        is_full = (
+            self._updates >= MOST_UPDATES
+            or info.get_current_history_length() >= MOST_EVENTS
+            or info.get_current_history_size() >= MOST_BYTES
+        )
+        if is_full and self._is_over() and self._visiting is not None and workflow.patched("visits-make-way"):
+            self._visiting.cancel()
 
     def _become(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -127,10 +149,10 @@ class LedgerWorkflow:
         return self._updated(lambda: self._draw(request))
 
     def _draw(self, request: Draws) -> DrawsTaken:
-        ledger, drawn, now = self._ledger, {}, workflow.now()
-        for session, asked in request.draws.items():
-            taken = draw(ledger, session, asked, now)
-            ledger, drawn[session] = taken.ledger, taken.drawn
+        ledger, drawn = draw_each(self._ledger, request.draws, workflow.now())
+        for session, answer in drawn.items():
+            if answer.refused is not None and answer.refused.limit == FAULT:
+                workflow.logger.error("draw_failed", extra={"session": session, "error": answer.refused.words})
         self._become(ledger)
         return DrawsTaken(drawn=drawn)
 
@@ -148,6 +170,7 @@ class LedgerWorkflow:
     def _updated(self, change: Callable[[], R]) -> R:
         """An update that is wrong fails, and not the workflow task, which would be retried for ever."""
         self._updates += 1
+        self._make_way()
         try:
             return change()
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:

@@ -8,6 +8,7 @@ that has it.
 import asyncio
 import hashlib
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, assert_never
 
@@ -26,7 +27,9 @@ from perdure.temporal.definitions.store import Definitions
 from perdure.workflows.core.session_tools import SPECS
 from perdure.workflows.definition.agent import AgentDefinition, LoadedAgent
 from perdure.workflows.definition.tools import AgentTool, ClientTool, McpServer, McpTool, SessionTool, ToolUse
-from perdure.workflows.protocol.activities import CurrentAgentInput, LoadAgentInput, ToolsChangedInput
+from perdure.workflows.protocol.activities import LoadAgentInput, ToolsChangedInput
+from perdure.workflows.protocol.current_agent import CurrentAgent, CurrentAgentInput
+from perdure.workflows.protocol.purses import Scope
 from perdure.workflows.vocabulary.errors import AGENT_UNAVAILABLE
 from perdure.workflows.vocabulary.parts import ToolSpec
 
@@ -35,14 +38,26 @@ LISTING_S: Final = 7.0
 #: Attempts that wait for a program to start, which is slow the first time.
 _ATTEMPTS_THAT_WAIT: Final = 3
 
+Announced = Callable[[str, str | None], Awaitable[tuple[Scope, ...]]]
+
 log = structlog.get_logger(__name__)
+
+
+async def _none_announced(tenant: str, user: str | None) -> tuple[Scope, ...]:
+    return ()
 
 
 class Agents:
     def __init__(
-        self, definitions: Definitions, catalogue: Catalogue, listings: Listings, allowed: Allowed | None = None
+        self,
+        definitions: Definitions,
+        catalogue: Catalogue,
+        listings: Listings,
+        allowed: Allowed | None = None,
+        announced: Announced = _none_announced,
     ) -> None:
-        """`allowed` None: what the settings allow."""
+        """`allowed` None: what the settings allow. `announced` tells which purses of a tenant and a user have caps."""
+        self._announced = announced
         self._definitions = definitions
         self._allowed = allowed or Allowed.load()
         self._catalogue = catalogue
@@ -87,9 +102,12 @@ class Agents:
         )
 
     @activity.defn(name="current_agent")
-    async def current_agent(self, request: CurrentAgentInput) -> str | None:
+    async def current_agent(self, request: CurrentAgentInput) -> CurrentAgent | str | None:
         known = self._definitions.current(request.name)
-        return known.digest if known else None
+        digest = known.digest if known else None
+        tenant = (activity.info().workflow_id or "").partition("/")[0]
+        purses = await self._announced(tenant, request.user)
+        return CurrentAgent(digest=digest, purses=purses) if purses else digest
 
     @activity.defn(name="tools_changed")
     async def tools_changed(self, request: ToolsChangedInput) -> bool:

@@ -15,7 +15,6 @@ from temporalio.exceptions import ApplicationError
 
 from perdure.temporal.definitions.store import Definitions, InputProblem, Known, check_inputs
 from perdure.temporal.sessions.backend import Backend
-from perdure.temporal.sessions.budgets import Budgets
 from perdure.temporal.sessions.content import new_message
 from perdure.temporal.sessions.errors import SessionNotFound
 from perdure.temporal.sessions.principal import Principal
@@ -39,7 +38,6 @@ class Deliveries:
     def __init__(self, client: Client, definitions: Definitions, blobs: BlobStore, settings: Settings) -> None:
         # This process is a worker that answers for sessions.
         self._backend = Backend(client, settings, Workers(client, here=True))
-        self._budgets = Budgets(client, settings, Workers(client, here=True))
         self._definitions = definitions
         self._blobs = blobs
         self._settings = settings
@@ -108,7 +106,6 @@ class Deliveries:
             continue_as_new_after=self._settings.continue_as_new_after,
         )
         message = await new_message(self._blobs, workflow_id, parts, agent.digest, message_id, busy=schedule.busy)
-        purses = await self._budgets.announced(delivery.tenant, schedule.user)
         start = Start(
             SessionInput(new=new),
             agent.digest,
@@ -116,7 +113,7 @@ class Deliveries:
             agent.demo,
             schedule_id=delivery.schedule_id,
             priority=BACKGROUND,
-            signal=message.model_copy(update={"purses": purses}),
+            signal=await self._backend.budgets.announcing(message, delivery.tenant, schedule.user),
         )
         if not await self._backend.start(start):
             return False

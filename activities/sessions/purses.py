@@ -7,6 +7,7 @@ the next one, so each worker has at most one update open at a purse, however man
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Final
 
@@ -15,7 +16,9 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle, W
 from temporalio.service import RPCError, RPCStatusCode
 
 from perdure.temporal.sessions.ledgers import Ledgers
+from perdure.temporal.sessions.visibility import at_work_query
 from perdure.temporal.settings import Settings
+from perdure.workflows.protocol.purse_visits import SessionsVisited, Visit, Visited, VisitSessions
 from perdure.workflows.protocol.purses import (
     Draw,
     DrawLeases,
@@ -23,12 +26,9 @@ from perdure.workflows.protocol.purses import (
     Draws,
     DrawsTaken,
     LeasesDrawn,
+    PurseChanged,
     PurseName,
     Scope,
-    SessionsVisited,
-    Visit,
-    Visited,
-    VisitSessions,
 )
 from perdure.workflows.session import SessionWorkflow
 
@@ -79,7 +79,7 @@ class Purses:
 
     @activity.defn(name="visit_sessions")
     async def visit_sessions(self, request: VisitSessions) -> SessionsVisited:
-        tenant, scope, _ = (activity.info().workflow_id or "").split("/", 2)
+        tenant, scope, purse_id = (activity.info().workflow_id or "").split("/", 2)
         kind: Scope = "tenant" if scope == "tenant" else "user"
         places = asyncio.Semaphore(_VISITS)
 
@@ -88,7 +88,22 @@ class Purses:
                 activity.heartbeat()
                 return await self._visit(f"{tenant}/{one.session_id}", kind, one)
 
+        if request.at_work is not None:
+            await self._tell_at_work(PurseName(tenant=tenant, scope=kind, id=purse_id), request.at_work)
         return SessionsVisited(visited=tuple(await asyncio.gather(*map(visit, request.visits))))
+
+    async def _tell_at_work(self, name: PurseName, news: PurseChanged) -> None:
+        """A session that cannot be told hears it with what lets it spend next."""
+        try:
+            async for found in self._client.list_workflows(at_work_query(name)):
+                activity.heartbeat()
+                handle: WorkflowHandle[SessionWorkflow, Any] = self._client.get_workflow_handle(found.id)
+                with suppress(RPCError):
+                    await handle.signal(SessionWorkflow.purse_changed, news, rpc_timeout=_QUERY_TIMEOUT)
+        except RPCError as error:
+            # Temporal's test server lists nothing.
+            if error.status is not RPCStatusCode.UNIMPLEMENTED:
+                raise
 
     async def _visit(self, workflow_id: str, scope: Scope, visit: Visit) -> Visited:
         handle: WorkflowHandle[SessionWorkflow, Any] = self._client.get_workflow_handle(workflow_id)

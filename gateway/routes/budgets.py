@@ -8,13 +8,17 @@ from starlette.responses import JSONResponse
 from perdure.gateway.http.strict_json import StrictRoute
 from perdure.gateway.openapi.budget_answers import Budget, BudgetList
 from perdure.gateway.routes.context import App, Caller
-from perdure.temporal.sessions.budgets import PurseId
+from perdure.temporal.sessions.requests import Label
 from perdure.workflows.definition.agent import PurseLimits
 
 router = APIRouter(prefix="/v1/budgets", tags=["budgets"], route_class=StrictRoute)
 
 ScopePath = Annotated[Literal["user", "tenant"], Path(description="Whose budget: a user's, or the tenant's")]
-IdPath = Annotated[PurseId, Path(description="The user, or the tenant. Sessions without a user belong to `local`")]
+#: Whatever a session takes as its user, slashes included.
+IdPath = Annotated[
+    Label,
+    Path(description="The user, or the tenant, percent-encoded. Sessions without a user belong to `local`"),
+]
 
 
 @router.get("", response_model=None, responses={200: {"model": BudgetList}})
@@ -25,13 +29,13 @@ async def get_budgets(
     return {"budgets": await app.sessions.budgets.newest(caller, limit)}
 
 
-@router.get("/{scope}/{id}", response_model=None, responses={200: {"model": Budget}})
+@router.get("/{scope}/{id:path}", response_model=None, responses={200: {"model": Budget}})
 async def get_budget(scope: ScopePath, id: IdPath, app: App, caller: Caller) -> dict[str, Any]:  # noqa: A002
     """The caps, what was spent, and what is leased to sessions. A budget that nobody has set or drawn on is empty."""
     return await app.sessions.budgets.show(caller, scope, id)
 
 
-@router.put("/{scope}/{id}", response_model=None, responses={200: {"model": Budget}})
+@router.put("/{scope}/{id:path}", response_model=None, responses={200: {"model": Budget}})
 async def set_budget(
     scope: ScopePath,
     id: IdPath,  # noqa: A002

@@ -39,7 +39,8 @@ async def answer_question(
     check_answer(answer, question.model_copy(update={"args": args}), state)
     answer = await as_taken(answer, question, shared.edit_arguments)
     command = await make_answer(shared.blobs, session, answer, question, caller.by)
-    await shared.backend.signal(session, command.model_copy(update={"traceparent": caller.traceparent}))
+    user = (await shared.backend.query(session, SessionWorkflow.receipt, "")).user
+    await shared.backend.let_spend(session, user, command.model_copy(update={"traceparent": caller.traceparent}))
     shared.live.poke(session)
     after = await shared.backend.query(session, SessionWorkflow.question, answer.question_id)
     if after.answer_id != command.id:

@@ -25,6 +25,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from perdure.temporal.server.schedules import next_times
 from perdure.temporal.server.sticky import forget_worker
+from perdure.temporal.sessions.budgets import Budgets
 from perdure.temporal.sessions.errors import (
     NoWorker,
     Overloaded,
@@ -52,6 +53,7 @@ from perdure.workflows.protocol.signals import (
     Retry,
     Rewind,
     SendMessage,
+    Spending,
     Stop,
     WithdrawMessage,
 )
@@ -61,13 +63,12 @@ from perdure.workflows.vocabulary.search_attributes import USER
 R = TypeVar("R")
 P = TypeVar("P")
 Question = Callable[[WorkflowHandle[SessionWorkflow, str]], Coroutine[Any, Any, R]]
-Signal = SendMessage | CallerCommand
 
 _PROBE_S: Final = 2.0
 #: Seconds without an answer after which it is asked whether a worker lives, and between two such looks.
 _DOUBT_S: Final = 1.0
 _DOUBT_AGAIN_S: Final = 0.5
-_SIGNALS: Final[dict[type[Signal], Any]] = {
+_SIGNALS: Final[dict[type[CallerCommand | Spending], Any]] = {
     SendMessage: SessionWorkflow.send_message,
     EditMessage: SessionWorkflow.edit_message,
     WithdrawMessage: SessionWorkflow.withdraw_message,
@@ -88,6 +89,7 @@ class Backend:
         self._client = client
         self._settings = settings
         self._workers = workers or Workers(client)
+        self.budgets = Budgets(client, settings, self._workers)
         self._turnstile = Turnstile(settings.calls_at_once, settings.calls_waiting, settings.calls_wait_s)
 
     async def start(self, start: Start) -> bool:
@@ -172,8 +174,16 @@ class Backend:
     async def events(self, session: str, after: int) -> EventsPage:
         return await self.query(session, SessionWorkflow.events, after)
 
-    async def signal(self, session: str, command: Signal) -> None:
+    async def signal(self, session: str, command: CallerCommand) -> None:
         """Raises what `query` raises, and `SessionClosed` where the session ended meanwhile."""
+        await self._signal(session, command)
+
+    async def let_spend(self, session: str, user: str | None, command: Spending) -> None:
+        """Signals a session of this user, and tells it which purses it has to ask. Raises as `signal`."""
+        tenant = session.partition("/")[0]
+        await self._signal(session, await self.budgets.announcing(command, tenant, user))
+
+    async def _signal(self, session: str, command: CallerCommand | Spending) -> None:
         async with self._turn(session):
             try:
                 await self._handle(session).signal(_SIGNALS[type(command)], command)

@@ -10,9 +10,8 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Awaitable
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
-from pydantic import AfterValidator, StringConstraints
 from temporalio.client import Client, WorkflowExecution, WorkflowQueryFailedError, WorkflowUpdateFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -37,19 +36,13 @@ from perdure.workflows.definition.agent import Caps, PurseLimits
 from perdure.workflows.definition.purse_caps import PERIODS, UNITS, Period, Unit, caps_of
 from perdure.workflows.protocol.amounts import Amounts
 from perdure.workflows.protocol.purses import SCOPES, AllowedOver, PurseName, PurseState, Scope, SetCaps
+from perdure.workflows.protocol.signals import SpendingCommand
 from perdure.workflows.vocabulary.search_attributes import TENANT
 
 R = TypeVar("R")
+S = TypeVar("S", bound=SpendingCommand)
 
 
-def _no_dots(value: str) -> str:
-    if value in (".", ".."):
-        raise ValueError("cannot be '.' or '..'")
-    return value
-
-
-#: Of a user or a tenant: the characters of all ids, and those that addresses of mail have beside.
-PurseId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._~:@+-]{1,200}$"), AfterValidator(_no_dots)]
 #: Seconds for which it is believed that a purse has caps, or none. What this process sets counts at once.
 _BELIEVED_S: Final = 5.0
 _MOST_BELIEVED: Final = 10_000
@@ -78,7 +71,7 @@ class Budgets:
         `InvalidRequest`."""
         name = _name(caller, scope, purse_id)
         caller.need_any("limits", "To set budgets")
-        command = SetCaps(id=uuid.uuid4().hex, caps=_changes(changes), by=caller.by)
+        command = SetCaps(id=uuid.uuid4().hex, caps=_changes(changes), by=caller.by, announces=True)
         if not command.caps:
             raise InvalidRequest(None, "give at least one of day, month and total")
         state = await self._asked(self._ledgers.set_caps(name, command))
@@ -97,6 +90,10 @@ class Budgets:
         found = await self._asked(self._listed(query, limit))
         names = [name for one in found if (name := _parsed(one.id)) is not None]
         return [budget_json(await self._asked(self._state(name))) for name in names]
+
+    async def announcing(self, command: S, tenant: str, user: str | None) -> S:
+        """A command to a session of this user, with the purses that the session has to ask. Needs no worker."""
+        return command.model_copy(update={"purses": await self.announced(tenant, user)})
 
     async def announced(self, tenant: str, user: str | None) -> tuple[Scope, ...]:
         """The purses with caps of their own that a session of this user has to ask. Needs no worker."""

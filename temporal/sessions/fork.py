@@ -28,6 +28,7 @@ from perdure.temporal.sessions.starting import Start, title_of
 from perdure.temporal.stores.blobs import BlobStore
 from perdure.workflows.core.fork import retold
 from perdure.workflows.core.runs import SessionInput
+from perdure.workflows.core.state.leases import Leases
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.agent import AgentDefinition
 from perdure.workflows.protocol.paths import Stretch
@@ -87,16 +88,19 @@ async def fork(
     choice = await choose(definitions, state, wanted.agent, wanted.model)
     session_id = uuid.uuid4().hex
     session = caller.workflow_id(session_id)
+    user = caller.user or state.new.user
+    purses = await budgets.announced(caller.tenant, user) if budgets is not None else ()
     new = NewSession(
         tenant=caller.tenant,
         session_id=session_id,
         agent=choice.agent,
         digest=choice.digest,
         inputs=choice.inputs,
-        user=caller.user or state.new.user,
+        user=user,
         metadata=state.metadata,
         continue_as_new_after=continue_as_new_after,
         behavior=BEHAVIOR,
+        purses=dict.fromkeys(purses, ()),
         forked_from=ForkedFrom(session_id=source, turn_id=wanted.turn_id),
     )
     carried = await moved(blobs, as_fork(state, new, choice, datetime.now(UTC)), workflow_id, session)
@@ -104,9 +108,7 @@ async def fork(
     message = None
     if wanted.text is not None:
         message = await new_message(blobs, session, (Text(text=wanted.text),), choice.digest, cursor=carried.log.seq)
-        purses = await budgets.announced(caller.tenant, new.user) if budgets is not None else ()
-        sent = {"traceparent": caller.traceparent, "purses": purses, "sender": caller.sender}
-        message = message.model_copy(update=sent)
+        message = message.model_copy(update={"traceparent": caller.traceparent, "sender": caller.sender})
     first = message.parts if asked is None and message is not None else asked.parts if asked is not None else None
     start = Start(
         SessionInput(carried=carried, message=message),
@@ -160,7 +162,8 @@ def as_fork(state: SessionState, new: NewSession, choice: Choice, at: datetime) 
         events = (begun_as(events[0], new), *events[1:])
     slot = replace(state.slot, digest=new.digest, pinned=choice.pinned, role=choice.role)
     log = replace(state.log, events=events, last_at=at)
-    return replace(state, new=new, created_at=at, log=log, slot=slot, behavior=new.behavior)
+    leases = Leases().announcing(tuple(new.purses))
+    return replace(state, new=new, created_at=at, log=log, slot=slot, leases=leases, behavior=new.behavior)
 
 
 async def moved(blobs: BlobStore, state: SessionState, source: str, target: str) -> SessionState:

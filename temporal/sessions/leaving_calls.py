@@ -5,7 +5,7 @@ Rule 2: of all others, the first are told in short, and the rest are counted by 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -33,12 +33,19 @@ class LeavingCalls:
     more: dict[str, int] = field(default_factory=dict)
 
 
-def leaving_calls(leaving: Iterable[Message], definition: AgentDefinition | None, undo: bool | None) -> LeavingCalls:
+def leaving_calls(
+    leaving: Iterable[Message], definition: AgentDefinition | None, undo: bool | None, undone: Collection[str] = ()
+) -> LeavingCalls:
     """Of the calls in `leaving`, those that the session has to know of. `undo`: whether calls are taken back; None: a person
-    is asked. Raises `NotRewindable` where there are too many to take back."""
+    is asked. `undone`: calls that were taken back before. Raises `NotRewindable` where there are too many to take back."""
     uses = {tool.name: tool for tool in definition.tools if isinstance(tool, ToolUse)} if definition else {}
     people = {tool.name for tool in definition.tools if isinstance(tool, ClientTool)} if definition else set()
-    calls = [call for call in cut_calls(leaving) if call.name not in people and _matters(call, uses.get(call.name))]
+    before = frozenset(undone)
+    calls = [
+        call
+        for call in cut_calls(leaving)
+        if call.name not in people and call.call_id not in before and _matters(call, uses.get(call.name))
+    ]
     back = [call for call in calls if _goes_back(call, uses)]
     if len(back) > MOST_UNDONE and undo is not False:
         raise NotRewindable(

@@ -40,6 +40,8 @@ R = TypeVar("R")
 #: The type of purses' workflows.
 LEDGER: Final = "LedgerWorkflow"
 _RPC_TIMEOUT: Final = timedelta(seconds=10)
+#: Bytes that a workflow's summary may have.
+_SUMMARY_BYTES: Final = 400
 
 
 class Ledgers:
@@ -99,9 +101,13 @@ class Ledgers:
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             memo={CAPPED: False},
             search_attributes=TypedSearchAttributes(attributes),
-            static_summary=f"purse of {name.scope} {name.id}"[:200],
+            static_summary=_short(f"purse of {name.scope} {name.id}"),
             static_details=f"What the {name.scope} **{name.id}** may spend, has spent and has leased to sessions.",
         )
         return await self._client.execute_update_with_start_workflow(
             update, arg, start_workflow_operation=start, rpc_timeout=_RPC_TIMEOUT
         )
+
+
+def _short(text: str) -> str:
+    return text.encode()[:_SUMMARY_BYTES].decode(errors="ignore")

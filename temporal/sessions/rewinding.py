@@ -104,8 +104,8 @@ class Rewinder:
         else:
             if page.full:
                 raise TooManyBranches
-            command = await self._cutting(caller, session, wanted, receipt, base, definition)
-        await self._backend.signal(session, command)
+            command = await self._cutting(caller, session, wanted, receipt, base, definition, page.undone)
+        await self._backend.let_spend(session, receipt.user, command)
         if receipt.turn_id is not None:
             # The model call hears it at once, not at its next heartbeat.
             self._live.stop(session)
@@ -132,8 +132,9 @@ class Rewinder:
         digest = self._digest(receipt)
         if wanted.model is not None:
             check_role(await self._definitions.by_digest(digest or receipt.digest), wanted.model, receipt.agent)
-        await self._backend.signal(
+        await self._backend.let_spend(
             session,
+            receipt.user,
             Retry(
                 id=command_id,
                 content_sha256=sha256,
@@ -173,7 +174,7 @@ class Rewinder:
         kept = shared_by(path, count, page.path, page.count)
         leaving = await self._read.messages(session, path, kept, count)
         first = leaving or await self._read.messages(session, page.path, kept, min(kept + 1, page.count))
-        told = leaving_calls(leaving, definition, base["undo"])
+        told = leaving_calls(leaving, definition, base["undo"], page.undone)
         return Rewind(
             **base,
             branch=branch,
@@ -190,12 +191,13 @@ class Rewinder:
         receipt: Receipt,
         base: dict[str, Any],
         definition: AgentDefinition | None,
+        undone: tuple[str, ...],
     ) -> Rewind:
         assert wanted.message_id is not None
         number, leaving = await self._read.find(session, wanted.message_id)
         found, given = leaving[0], wanted.neutral_parts()
         _check(found, given)
-        told = leaving_calls(leaving, definition, wanted.undo)
+        told = leaving_calls(leaving, definition, wanted.undo, undone)
         if wanted.model is not None:
             agent = await self._definitions.by_digest(base["digest"] or receipt.digest)
             check_role(agent, wanted.model, receipt.agent)

@@ -15,7 +15,6 @@ from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.live.protocols import LivePublisher
 from perdure.temporal.sessions.admission import Admissions, full
 from perdure.temporal.sessions.backend import Backend
-from perdure.temporal.sessions.budgets import Budgets
 from perdure.temporal.sessions.configuring import check_role
 from perdure.temporal.sessions.content import content_sha256, new_message
 from perdure.temporal.sessions.errors import IdConflict, MessageWithdrawn, SessionBusy, SessionClosed, SessionError
@@ -64,10 +63,8 @@ class Sender:
         definitions: Definitions,
         live: LivePublisher,
         files: MessageFiles,
-        budgets: Budgets,
     ) -> None:
         self._files = files
-        self._budgets = budgets
         self._backend = backend
         self._admissions = admissions
         self._blobs = blobs
@@ -114,12 +111,9 @@ class Sender:
             command = await new_message(
                 self._blobs, session, parts, digest, message_id, receipt.seq, sha256, model, busy
             )
-            purses = await self._budgets.announced(caller.tenant, receipt.user)
-            command = command.model_copy(
-                update={"traceparent": caller.traceparent, "purses": purses, "sender": caller.sender}
-            )
+            command = command.model_copy(update={"traceparent": caller.traceparent, "sender": caller.sender})
             position = await place.take()
-            await self._backend.signal(session, command)
+            await self._backend.let_spend(session, receipt.user, command)
         if policy == "interrupt":
             # The model call hears it at once, not at its next heartbeat.
             self._live.stop(session)

@@ -18,7 +18,6 @@ from perdure.temporal.sessions.admission import Admissions
 from perdure.temporal.sessions.answers import EditArguments
 from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.branch_reader import BranchReader
-from perdure.temporal.sessions.budgets import Budgets
 from perdure.temporal.sessions.collaborators import Collaborators
 from perdure.temporal.sessions.creating import Created, Creator
 from perdure.temporal.sessions.erase import Eraser, Scrub
@@ -59,7 +58,7 @@ class Sessions:
     ) -> None:
         """`gone_within_s` seconds are waited for Temporal to delete what is erased, after which `scrub` is called."""
         self._backend = backend = Backend(client, settings, workers)
-        self.budgets = budgets = Budgets(client, settings, workers)
+        self.budgets = budgets = backend.budgets
         after = settings.continue_as_new_after if continue_as_new_after is None else continue_as_new_after
         self.uploads = Uploads(blobs, settings.upload_days)
         files = MessageFiles(blobs, self.uploads, definitions, environment())
@@ -68,7 +67,7 @@ class Sessions:
         self.sealed = Sealed(blobs)
         self._shared = Collaborators(
             backend=backend,
-            sender=Sender(backend, Admissions(backend), blobs, definitions, live, files, budgets),
+            sender=Sender(backend, Admissions(backend), blobs, definitions, live, files),
             queued=Queued(backend, blobs, files, live),
             eraser=Eraser(client, backend, blobs, self.sealed, gone_within_s, scrub),
             blobs=blobs,

@@ -10,7 +10,6 @@ from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.sessions import access
 from perdure.temporal.sessions.access import needs, stream_needs
 from perdure.temporal.sessions.answering import answer_question
-from perdure.temporal.sessions.backend import Signal
 from perdure.temporal.sessions.collaborators import Collaborators
 from perdure.temporal.sessions.configuring import configured, limited, limits_of
 from perdure.temporal.sessions.erase import Erased
@@ -42,7 +41,7 @@ from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.agent import Limits
 from perdure.workflows.protocol.branch_queries import BranchesPage
 from perdure.workflows.protocol.queries import EventsPage, Receipt, SnapshotPage, TimersPage
-from perdure.workflows.protocol.signals import CancelTimer, Stop
+from perdure.workflows.protocol.signals import CancelTimer, Spending, Stop
 from perdure.workflows.protocol.traces import TraceStep
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.busy import Busy
@@ -115,14 +114,14 @@ class Session:
             await self.check("pin")
         command = await configured(self._backend, self._shared.definitions, self.workflow_id, changes)
         if command is not None:
-            await self._tell(command.model_copy(update={"by": self._caller.by}))
+            await self._let_spend(command.model_copy(update={"by": self._caller.by}))
 
     @needs("limits")
     async def limit(self, changes: Limits) -> Limits:
         """Sets the limits that are given; null lifts a cap. Returns all that hold then. Raises as `limited`."""
         command = await limited(self._backend, self._shared.definitions, self.workflow_id, changes)
         if command is not None:
-            await self._tell(command.model_copy(update={"by": self._caller.by}))
+            await self._let_spend(command.model_copy(update={"by": self._caller.by}))
         return await limits_of(self._backend, self._shared.definitions, self.workflow_id)
 
     @needs("fork")
@@ -271,7 +270,8 @@ class Session:
             raise SessionClosed
         if not any(timer.timer_id == timer_id for timer in page.timers):
             raise TimerNotFound
-        await self._tell(CancelTimer(id=uuid.uuid4().hex, timer_id=timer_id))
+        await self._backend.signal(self.workflow_id, CancelTimer(id=uuid.uuid4().hex, timer_id=timer_id))
+        self._shared.live.poke(self.workflow_id)
 
     @needs("read")
     async def file(self, sha256: str) -> tuple[bytes, str] | None:
@@ -290,8 +290,8 @@ class Session:
     async def _receipt(self, message_id: str = "") -> Receipt:
         return await self._backend.query(self.workflow_id, SessionWorkflow.receipt, message_id)
 
-    async def _tell(self, command: Signal) -> None:
-        await self._backend.signal(self.workflow_id, command)
+    async def _let_spend(self, command: Spending) -> None:
+        await self._backend.let_spend(self.workflow_id, (await self._receipt()).user, command)
         self._shared.live.poke(self.workflow_id)
 
     def _interrupt(self) -> None:

@@ -3,6 +3,8 @@
 from typing import Literal
 
 from perdure.temporal.sessions.starting import searchable
+from perdure.workflows.core.purses_asked import NOBODY
+from perdure.workflows.protocol.purses import PurseName
 from perdure.workflows.vocabulary.search_attributes import AGENT, STATUS, TENANT, USER
 
 Status = Literal["idle", "working", "waiting", "closed"]
@@ -23,4 +25,18 @@ def visibility_query(
         clauses.append("ExecutionStatus != 'Running'")
     elif status is not None:
         clauses.append(f"ExecutionStatus = 'Running' AND {STATUS.name} = '{status}'")
+    return " AND ".join(clauses)
+
+
+def at_work_query(purse: PurseName) -> str:
+    """Open sessions that draw on this purse and are not idle."""
+    clauses = [
+        "WorkflowType = 'SessionWorkflow'",
+        "ExecutionStatus = 'Running'",
+        f"{TENANT.name} = '{searchable(purse.tenant)}'",
+        f"{STATUS.name} != 'idle'",
+    ]
+    if purse.scope == "user":
+        own = f"{USER.name} = '{searchable(purse.id)}'"
+        clauses.append(f"({own} OR {USER.name} IS NULL)" if purse.id == NOBODY else own)
     return " AND ".join(clauses)

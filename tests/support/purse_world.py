@@ -21,7 +21,8 @@ from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState, dump_state, new_state, read_state
 from perdure.workflows.definition.agent import Caps, Limits, PurseLimits
 from perdure.workflows.protocol.amounts import Amounts, nano_usd
-from perdure.workflows.protocol.purses import Allowance, Draw, Drawn, LeasesDrawn, PurseName, SetCaps, Visit, Visited
+from perdure.workflows.protocol.purse_visits import Visit, Visited
+from perdure.workflows.protocol.purses import Allowance, Draw, Drawn, LeasesDrawn, PurseName, SetCaps
 from perdure.workflows.protocol.signals import NewSession
 from perdure.workflows.vocabulary.parts import Usage
 from tests.support.core import agent

@@ -47,7 +47,6 @@ def accept(draft: Draft, command: SendMessage) -> None:
             role=command.model,
             traceparent=command.traceparent,
             busy=busy,
-            purses=command.purses,
         )
     )
     if not state.is_busy:

@@ -61,7 +61,8 @@ from perdure.workflows.core.sealing_changes import SealingBegun
 from perdure.workflows.core.session_tools import carry_out
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.working import keep_time
-from perdure.workflows.protocol.activities import CurrentAgentInput, LoadAgentInput, ToolsChangedInput
+from perdure.workflows.protocol.activities import LoadAgentInput, ToolsChangedInput
+from perdure.workflows.protocol.current_agent import CurrentAgentInput
 from perdure.workflows.protocol.queries import Timer
 from perdure.workflows.vocabulary.errors import REPEATED_CALL
 from perdure.workflows.vocabulary.events import (
@@ -103,7 +104,7 @@ def begin(state: SessionState, action: Work, now: datetime) -> Begun:
             effects = (LoadDefinition(request),)
         case RenewAgent():
             draft.add(RenewalAsked(timer_id=action.timer.timer_id))
-            effects = (FindDefinition(CurrentAgentInput(name=state.agent)),)
+            effects = (FindDefinition(CurrentAgentInput(name=state.agent, user=state.new.user)),)
         case StartTurn():
             _start_turn(draft, action.message)
         case Join():

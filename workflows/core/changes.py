@@ -47,7 +47,6 @@ from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Handoff
 from perdure.workflows.definition.agent import Limits
 from perdure.workflows.protocol.left_out import LeftOut
-from perdure.workflows.protocol.purses import Scope
 from perdure.workflows.protocol.steps import StepRecord, Tried
 from perdure.workflows.vocabulary.busy import Busy
 from perdure.workflows.vocabulary.events import Event
@@ -81,8 +80,6 @@ class Accepted:
     traceparent: str | None = None
     #: What becomes of it where the session works.
     busy: Busy = "queue"
-    #: Purses that have caps of their own.
-    purses: tuple[Scope, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,12 +13,12 @@ from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.tools import ToolUse
 from perdure.workflows.protocol.activities import (
     CallMcpToolInput,
-    CurrentAgentInput,
     LoadAgentInput,
     OpenAgentInput,
     TakeAnswerInput,
     ToolsChangedInput,
 )
+from perdure.workflows.protocol.current_agent import CurrentAgentInput
 from perdure.workflows.protocol.purses import DrawLeases
 from perdure.workflows.protocol.sealing import SealInput
 from perdure.workflows.protocol.signals import NewSession

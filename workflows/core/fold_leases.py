@@ -11,6 +11,7 @@ from perdure.workflows.core.lease_changes import (
     LeaseEnded,
     LeaseReserved,
     PurseHasMore,
+    PursesAnnounced,
 )
 from perdure.workflows.core.state.leases import Leases
 from perdure.workflows.core.state.record import replace
@@ -84,6 +85,8 @@ def _changed(leases: Leases, change: LeaseChange) -> Leases:
             held = leases.of(change.scope)
             held = replace(held, raised_to=change.value, raised_by=change.by)
             return leases.with_held(change.scope, replace(held, retry=held.refused is not None))
+        case PursesAnnounced():
+            return leases.announcing(change.scopes)
         case LeaseAllowed():
             held = replace(leases.of(change.scope), allowance=change.allowance)
             held = replace(held, retry=held.refused is not None)

@@ -56,14 +56,7 @@ from perdure.workflows.core.fold_turn import (
     opened_step,
     passed_on,
 )
-from perdure.workflows.core.lease_changes import (
-    LeaseAllowed,
-    LeaseAnswered,
-    LeaseAsked,
-    LeaseEnded,
-    LeaseReserved,
-    PurseHasMore,
-)
+from perdure.workflows.core.lease_changes import LeaseChange
 from perdure.workflows.core.limit_changes import (
     CallsCounted,
     ClockTurned,
@@ -165,7 +158,7 @@ def apply_note(state: SessionState, note: Note) -> SessionState:
             return counted(replace(state, books=state.books.called_by(note.call_id)), note.count)
         case ExchangeDeclined():
             return replace(state, transcript=state.transcript.leaving_out(note.left_out))
-        case LeaseAsked() | LeaseAnswered() | LeaseEnded() | LeaseReserved() | PurseHasMore() | LeaseAllowed():
+        case _ if isinstance(note, LeaseChange):
             return fold_leases.changed(state, note)
         case RewindTaken():
             return rewinds.taken(state, note)
@@ -213,7 +206,7 @@ def _accept(state: SessionState, note: Accepted) -> SessionState:
     # A definition that could not be loaded is tried again with every message, except while a turn that has none ends.
     ending = state.turn is not None and slot.loaded is None
     slot = replace(slot, digest=digest, error=slot.error if ending else None)
-    return replace(state, inbox=inbox, slot=slot, leases=state.leases.announcing(note.purses))
+    return replace(state, inbox=inbox, slot=slot)
 
 
 def _configure(state: SessionState, note: Configured) -> SessionState:

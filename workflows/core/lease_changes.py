@@ -48,6 +48,13 @@ class PurseHasMore:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PursesAnnounced:
+    """These purses have caps of their own."""
+
+    scopes: tuple[Scope, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class LeaseAllowed:
     """Somebody let the turn go on over the caps of a purse."""
 
@@ -55,4 +62,4 @@ class LeaseAllowed:
     allowance: Allowance
 
 
-LeaseChange = LeaseAsked | LeaseAnswered | LeaseEnded | LeaseReserved | PurseHasMore | LeaseAllowed
+LeaseChange = LeaseAsked | LeaseAnswered | LeaseEnded | LeaseReserved | PurseHasMore | PursesAnnounced | LeaseAllowed

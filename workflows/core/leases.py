@@ -10,13 +10,13 @@ from datetime import datetime
 
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.effects import AskPurses
-from perdure.workflows.core.lease_changes import LeaseAsked, LeaseEnded, LeaseReserved
+from perdure.workflows.core.lease_changes import LeaseAsked, LeaseEnded, LeaseReserved, PursesAnnounced
 from perdure.workflows.core.need import Need
 from perdure.workflows.core.purses_asked import asked_purses, purse_user, purses_below, told_caps
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.purse_caps import Unit, each_cap
 from perdure.workflows.protocol.amounts import Amounts, nano_usd
-from perdure.workflows.protocol.purses import MARGIN, Draw, DrawLeases, HolderReport, Refusal, Scope
+from perdure.workflows.protocol.purses import FAULT, MARGIN, Draw, DrawLeases, HolderReport, Refusal, Scope
 from perdure.workflows.vocabulary.questions import Shortfall
 
 #: Sessions of older behavior told a purse that had refused nothing until they needed something again.
@@ -36,6 +36,8 @@ def refusal(state: SessionState, need: Need) -> Shortfall | None:
         refused = state.leases.of(scope).refused
         if refused is None or state.leases.free(scope).covers(wanted):
             continue
+        if refused.limit == FAULT:
+            return Shortfall(scope=scope, limit=FAULT, words=refused.words)
         unit = _unit(refused)
         if wanted.of(unit) > refused.left.of(unit):
             return _shortfall(scope, refused, unit, wanted)
@@ -132,6 +134,12 @@ def end_leases(draft: Draft) -> bool:
     for scope in ending:
         draft.add(LeaseEnded(scope=scope))
     return bool(ending)
+
+
+def announce(draft: Draft, scopes: tuple[Scope, ...]) -> None:
+    """These purses have caps of their own; the session asks them before its next step."""
+    if any(scope not in draft.state.leases.announced for scope in scopes):
+        draft.add(PursesAnnounced(scopes=scopes))
 
 
 def lease_report(state: SessionState, scope: Scope) -> HolderReport:

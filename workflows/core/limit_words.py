@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Final
 
 from perdure.workflows.vocabulary.durations import format_duration
-from perdure.workflows.vocabulary.errors import BUDGET_EXCEEDED, MODEL_QUOTA, WORKING_TIME
+from perdure.workflows.vocabulary.errors import BUDGET_EXCEEDED, MODEL_QUOTA, PURSE_FAILED, WORKING_TIME
 from perdure.workflows.vocabulary.parts import ToolError
 from perdure.workflows.vocabulary.questions import Scope, Shortfall
 
@@ -70,6 +70,8 @@ def exceeded(short: Shortfall) -> ToolError:
     match short.limit:
         case "provider":
             return ToolError(type=MODEL_QUOTA, message=told(short))
+        case "fault":
+            return ToolError(type=PURSE_FAILED, message=told(short))
         case "working_time":
             return ToolError(type=WORKING_TIME, message=told(short))
         case _:

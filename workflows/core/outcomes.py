@@ -6,7 +6,7 @@ from perdure.workflows.core.step import StepFailure
 from perdure.workflows.core.sub_answer import SubAnswer
 from perdure.workflows.definition.agent import LoadedAgent
 from perdure.workflows.protocol.activities import OpenedAgent, StepOutput, ToolOutput
-from perdure.workflows.protocol.purses import LeasesDrawn
+from perdure.workflows.protocol.purses import LeasesDrawn, Scope
 from perdure.workflows.protocol.sealing import Sealed
 from perdure.workflows.vocabulary.elicitation import ServerAsks
 from perdure.workflows.vocabulary.parts import ToolError
@@ -29,6 +29,8 @@ class DefinitionLoaded:
 class DefinitionFound:
     #: None: it could not be found out.
     digest: str | None
+    #: Purses that have caps of their own.
+    purses: tuple[Scope, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from perdure.workflows.core.raising import raised, read_raise
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Pause
 from perdure.workflows.definition.partial_limits import with_partial
-from perdure.workflows.protocol.purses import SCOPES
+from perdure.workflows.protocol.purses import FAULT, SCOPES
 from perdure.workflows.protocol.signals import Answer
 from perdure.workflows.vocabulary.budget_events import BudgetPaused, BudgetRaised
 from perdure.workflows.vocabulary.ids import question_id, step_id
@@ -24,7 +24,7 @@ from perdure.workflows.vocabulary.questions import Answerer, Shortfall
 def may_ask(state: SessionState, short: Shortfall) -> bool:
     """Whether the turn asks at this limit, and does not end."""
     limits, parent = state.effective_limits, state.new.parent
-    if state.behavior < 1 or state.rehearsal or limits.on_limit == "stop":
+    if state.behavior < 1 or state.rehearsal or limits.on_limit == "stop" or short.limit == FAULT:
         return False
     if parent is None or short.scope != "session":
         return True

@@ -21,6 +21,7 @@ from perdure.workflows.core.changes import (
 )
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.lease_changes import LeaseEnded, PurseHasMore
+from perdure.workflows.core.leases import announce
 from perdure.workflows.core.pausing import answer as decided
 from perdure.workflows.core.review import ask_purse_again, pass_quota, review
 from perdure.workflows.core.rewinds.receive import answer_rewind, retry, rewind
@@ -38,6 +39,7 @@ from perdure.workflows.protocol.signals import (
     Rewind,
     SendMessage,
     Signal,
+    SpendingCommand,
     Stop,
     Supersede,
     WithdrawMessage,
@@ -50,6 +52,8 @@ def receive(state: SessionState, signal: Signal, now: datetime) -> Changes:
     draft = Draft(state, now)
     if isinstance(signal, SendMessage | EditMessage | Rewind | Retry) and signal.sender is not None:
         draft.add(Requested(subject=signal.sender))
+    if isinstance(signal, SpendingCommand):
+        announce(draft, signal.purses)
     match signal:
         case SendMessage():
             take_in(draft, signal)
@@ -70,6 +74,7 @@ def started(state: SessionState, message: SendMessage | None, now: datetime) -> 
     if message is not None and message.sender is not None:
         draft.add(Requested(subject=message.sender))
     if message is not None:
+        announce(draft, message.purses)
         accept(draft, message)
     return draft.changes
 
@@ -119,6 +124,8 @@ def _obey(draft: Draft, command: Command) -> None:
             if command.reason == SUPERSEDED:
                 supersede(draft)
             draft.add(CloseRequested(reason=command.reason))
+        case PurseChanged(capped=True):
+            announce(draft, (command.scope,))
         case PurseChanged(recall=True):
             draft.add(LeaseEnded(scope=command.scope))
         case PurseChanged():

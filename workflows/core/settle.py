@@ -18,6 +18,7 @@ from perdure.workflows.core.declined import is_declined, left_out_for
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.idle import close_idle
 from perdure.workflows.core.lease_changes import LeaseAnswered
+from perdure.workflows.core.leases import announce
 from perdure.workflows.core.limit_changes import StepUndone
 from perdure.workflows.core.outcomes import (
     AgentAdopted,
@@ -70,6 +71,7 @@ def settle(state: SessionState, outcome: Outcome, now: datetime) -> Changes:
             _loaded(draft, outcome.found)
         case DefinitionFound():
             draft.add(AgentRenewed(digest=outcome.digest))
+            announce(draft, outcome.purses)
         case ToolsCompared():
             draft.add(ToolsKnown(changed=outcome.changed))
         case PursesAnswered():

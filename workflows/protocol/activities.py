@@ -13,6 +13,7 @@ from perdure.workflows.definition.agent import LoadedAgent
 from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.definition.schedules import Schedule
 from perdure.workflows.definition.tools import McpAddress
+from perdure.workflows.protocol.current_agent import CurrentAgent, CurrentAgentInput
 from perdure.workflows.protocol.steps import Left, StepRecord
 from perdure.workflows.vocabulary.elicitation import ServerAsks, ServerInput
 from perdure.workflows.vocabulary.parts import (
@@ -188,10 +189,6 @@ class ToolsChangedInput(Frozen):
     turn_id: str | None = Field(default=None, exclude_if=absent)
 
 
-class CurrentAgentInput(Frozen):
-    name: str
-
-
 class Delivery(Frozen):
     """What a schedule delivers each time: all that there is to know of it."""
 
@@ -249,8 +246,9 @@ async def load_agent(request: LoadAgentInput) -> LoadedAgent:
 
 
 @activity.defn(name="current_agent")
-async def current_agent(request: CurrentAgentInput) -> str | None:
-    """The digest of the definition that this agent has now; None where no agent of the name is known any more."""
+async def current_agent(request: CurrentAgentInput) -> CurrentAgent | str | None:
+    """The digest of the definition that this agent has now; None where no agent of the name is known any more. Where purses
+    of the session's user and tenant have caps, these, too."""
     raise NotImplementedError
 
 

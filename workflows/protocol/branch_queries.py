@@ -1,6 +1,9 @@
 """What is asked of a session's branches, and what it answers."""
 
+import operator
 from datetime import datetime
+
+from pydantic import Field
 
 from perdure.workflows.protocol.paths import Path
 from perdure.workflows.vocabulary.parts import Frozen
@@ -77,3 +80,5 @@ class BranchesPage(Frozen):
     retried: str | None
     #: The command that was asked for; None: it was not taken in.
     taken: Taken | None = None
+    #: Where a command was asked for: calls that were taken back, or may have been, and are not taken back again.
+    undone: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)

@@ -2,7 +2,11 @@
 
 from temporalio import activity
 
-from perdure.workflows.protocol.purses import DrawLeases, LeasesDrawn, SessionsVisited, VisitSessions
+from perdure.workflows.protocol.purse_visits import SessionsVisited, VisitSessions
+from perdure.workflows.protocol.purses import (
+    DrawLeases,
+    LeasesDrawn,
+)
 
 
 @activity.defn(name="draw_leases")

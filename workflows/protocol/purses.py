@@ -29,6 +29,9 @@ MARGIN: Final = timedelta(minutes=5)
 #: Key of a purse's memo that says whether it has caps of its own.
 CAPPED: Final = "capped"
 
+#: The limit of a refusal that no cap is the reason of.
+FAULT: Final = "fault"
+
 
 class Allowance(Frozen):
     """Somebody let a turn go on over the caps."""
@@ -79,7 +82,7 @@ class Draw(Frozen):
 class Refusal(Frozen):
     """Why a purse does not bear the next step."""
 
-    #: As `day.cost_usd`.
+    #: As `day.cost_usd`; `FAULT`: the purse failed at this request alone, and `words` says how.
     limit: str
     #: In the limit's unit, as the rest.
     cap: float
@@ -91,6 +94,7 @@ class Refusal(Frozen):
     left: Amounts = Amounts()
     #: Leases that others hold are being asked back, so it is worth asking again in a moment.
     again: bool = Field(default=False, exclude_if=operator.not_)
+    words: str | None = Field(default=None, exclude_if=absent)
 
 
 class Drawn(Frozen):
@@ -115,6 +119,8 @@ class SetCaps(Frozen):
     #: What is left out stays as it is; None lifts.
     caps: dict[Period, dict[Unit, int | float | None] | None]
     by: Answerer | None = Field(default=None, exclude_if=absent)
+    #: Sessions that are at work are told where the purse had no caps before. Older callers did not ask for it.
+    announces: bool = Field(default=False, exclude_if=operator.not_)
 
 
 class DrawLeases(Frozen):
@@ -137,6 +143,8 @@ class PurseChanged(Frozen):
     scope: Scope
     #: The lease is asked back: it ends now, but for what is open.
     recall: bool = Field(default=False, exclude_if=operator.not_)
+    #: The purse has caps of its own now, so the session has to ask it.
+    capped: bool = Field(default=False, exclude_if=operator.not_)
     #: The limit that refused, and its cap now, where somebody raised it.
     limit: str | None = Field(default=None, exclude_if=absent)
     value: float | None = Field(default=None, exclude_if=absent)
@@ -155,36 +163,6 @@ class HolderReport(Frozen):
     until: datetime | None
     #: A request is under way.
     drawing: bool
-
-
-class Visit(Frozen):
-    """A session that a purse wants to hear from, or to tell something."""
-
-    session_id: str
-    #: To be told first.
-    tell: PurseChanged | None = Field(default=None, exclude_if=absent)
-    #: What it has of the purse is wanted.
-    ask: bool = False
-
-
-class VisitSessions(Frozen):
-    """Input of the activity `visit_sessions`. The purse is the workflow that runs the activity."""
-
-    visits: tuple[Visit, ...]
-
-
-class Visited(Frozen):
-    """What became of a visit."""
-
-    session_id: str
-    #: `gone`: there is no such session any more; `unknown`: nobody could be asked.
-    found: Literal["open", "over", "gone", "unknown"]
-    #: None where it was not asked, or nobody could tell.
-    report: HolderReport | None = Field(default=None, exclude_if=absent)
-
-
-class SessionsVisited(Frozen):
-    visited: tuple[Visited, ...]
 
 
 class Draws(Frozen):

@@ -26,7 +26,14 @@ from perdure.workflows.vocabulary.questions import Answerer
 BEHAVIOR: Final = 2
 
 
-class SendMessage(Frozen):
+class SpendingCommand(Frozen):
+    """A command that lets a session spend: a turn begins with it, or may go on."""
+
+    #: Purses that have caps of their own, which the session has to ask. The sender looks them up.
+    purses: tuple[Scope, ...] = Field(default=(), exclude_if=operator.not_)
+
+
+class SendMessage(SpendingCommand):
     message_id: Id
     parts: tuple[Part, ...]
     #: sha256 of what the caller sent, to tell a repeat from another message under the same id.
@@ -41,8 +48,6 @@ class SendMessage(Frozen):
     traceparent: str | None = Field(default=None, exclude_if=absent)
     #: What becomes of it while the session works; None: what the definition says.
     busy: Busy | None = Field(default=None, exclude_if=absent)
-    #: Purses that have caps of their own, so that the session asks them, too.
-    purses: tuple[Scope, ...] = Field(default=(), exclude_if=operator.not_)
     #: The subject that asks for it, where callers are authenticated; see `core/approvers.py`.
     sender: str | None = Field(default=None, exclude_if=absent)
 
@@ -76,7 +81,7 @@ class Stop(Frozen):
     turn_id: str | None = None
 
 
-class Configure(Frozen):
+class Configure(SpendingCommand):
     """What is None stays as it is."""
 
     id: Id
@@ -99,7 +104,7 @@ class Close(Frozen):
     reason: str = "closed"
 
 
-class Answer(Frozen):
+class Answer(SpendingCommand):
     """Answers a question; only the first answer counts."""
 
     id: Id
@@ -135,7 +140,7 @@ class CutCall(Frozen):
     whole: bool = True
 
 
-class Rewind(Frozen):
+class Rewind(SpendingCommand):
     """Lets the conversation go on from a message of the branch that goes on, or on an earlier branch.
 
     A turn that runs is stopped first; messages that wait go on waiting."""
@@ -174,7 +179,7 @@ class Rewind(Frozen):
     sender: str | None = Field(default=None, exclude_if=absent)
 
 
-class Retry(Frozen):
+class Retry(SpendingCommand):
     """Runs the last turn on, which failed or was stopped."""
 
     id: Id
@@ -193,10 +198,12 @@ class CancelTimer(Frozen):
     timer_id: str
 
 
-#: What a caller can tell a session to do, beside messages.
-CallerCommand = EditMessage | WithdrawMessage | Stop | Answer | CancelTimer | Configure | Close | Rewind | Retry
+#: What a caller tells a session that lets it spend.
+Spending = SendMessage | Answer | Configure | Rewind | Retry
+#: What a caller can tell it beside.
+CallerCommand = EditMessage | WithdrawMessage | Stop | CancelTimer | Close
 #: What it is told by the sessions and purses around it, too.
-Command = CallerCommand | Supersede | PurseChanged
+Command = CallerCommand | Answer | Configure | Rewind | Retry | Supersede | PurseChanged
 Signal = SendMessage | Command
 
 

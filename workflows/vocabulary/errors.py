@@ -110,6 +110,8 @@ STALE_ATTEMPT: Final = "stale_attempt"
 # A purse.
 #: A request to it makes no sense.
 INVALID_REQUEST: Final = "invalid_request"
+#: It failed at what a session asked of it, so the session's turn cannot go on.
+PURSE_FAILED: Final = "purse_failed"
 
 # A scheduled message.
 #: The session that it is for is another agent's.

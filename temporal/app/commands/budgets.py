@@ -101,7 +101,9 @@ def _shown(unit: str, amount: float) -> str:
 
 
 def _path(scope: str, owner: str) -> str:
-    return f"/v1/budgets/{scope}/{quote(owner, safe='')}"
+    # A segment of dots alone would be taken for a step in the path, not for a user.
+    owner = owner.replace(".", "%2E") if owner in (".", "..") else quote(owner, safe="")
+    return f"/v1/budgets/{scope}/{owner}"
 
 
 def _ask(method: str, path: str, body: dict[str, Any] | None, url: str | None, data_dir: Path | None) -> Any:

@@ -47,7 +47,9 @@ from perdure.temporal.definitions.endpoints import missing_key
 from perdure.temporal.definitions.folders import SHIPPED
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.live.protocols import Live
+from perdure.temporal.sessions.budgets import Budgets
 from perdure.temporal.sessions.erase import Scrub
+from perdure.temporal.sessions.workers import Workers
 from perdure.temporal.settings import Settings, environment
 from perdure.temporal.stores.blobs import BlobStore, LocalBlobs
 from perdure.temporal.stores.handover import Handover
@@ -126,7 +128,8 @@ def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
         parts.catalogue.arguments,
         MediaLoader(parts.blobs, environment(), fetcher(environment())),
     )
-    agents = Agents(parts.definitions, parts.catalogue, parts.mcp.listings)
+    budgets = Budgets(client, settings, Workers(client, here=True))
+    agents = Agents(parts.definitions, parts.catalogue, parts.mcp.listings, announced=budgets.announced)
     sub_agents = SubAgentCalls(parts.definitions, parts.blobs)
     purses = Purses(client, settings)
     loop = asyncio.get_running_loop()

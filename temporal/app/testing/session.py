@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
@@ -58,7 +59,7 @@ class Session:
         self._blobs = blobs
         self._model = model
         self._events: list[Event] = []
-        self._budgets = service.budgets
+        self._announcing = partial(service.budgets.announcing, tenant=new.tenant, user=new.user)
         self._opened = service.open(Principal.trusted(new.tenant), new.session_id)
         self._sealed = service.sealed
         self._answers = Answers(service, new, self._until)
@@ -73,8 +74,7 @@ class Session:
         message = await new_message(
             self._blobs, self.handle.id, (Text(text=text),), self.new.digest, message_id, busy=busy
         )
-        purses = await self._budgets.announced(self.new.tenant, self.new.user)
-        await self.handle.signal(SessionWorkflow.send_message, message.model_copy(update={"purses": purses}))
+        await self.handle.signal(SessionWorkflow.send_message, await self._announcing(message))
         return message.message_id
 
     async def steer(self, text: str) -> str:
@@ -186,7 +186,7 @@ class Session:
     ) -> None:
         """Switches to another of the agent's models, sets metadata, or other limits than the agent's."""
         change = Configure(id=uuid.uuid4().hex, model=model, metadata=metadata, limits=limits)
-        await self.handle.signal(SessionWorkflow.configure, change)
+        await self.handle.signal(SessionWorkflow.configure, await self._announcing(change))
 
     async def rewind(
         self,

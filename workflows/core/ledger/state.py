@@ -111,6 +111,8 @@ class Ledger(Record):
     waiting: dict[str, Waiting] = field(default_factory=dict)
     gone: dict[str, Gone] = field(default_factory=dict)
     allowed: tuple[AllowedOver, ...] = ()
+    #: Id of the command that gave the purse caps, which sessions at work are not told of yet.
+    untold: str = ""
     #: Ids of the last commands.
     commands: tuple[str, ...] = ()
 

@@ -13,7 +13,8 @@ from perdure.workflows.core.ledger.state import Holder, Ledger, Waiting, with_ho
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.definition.purse_caps import UNITS, each_cap, limit_name
 from perdure.workflows.protocol.amounts import Amounts
-from perdure.workflows.protocol.purses import HolderReport, PurseChanged, Visit, Visited
+from perdure.workflows.protocol.purse_visits import Visit, Visited
+from perdure.workflows.protocol.purses import HolderReport, PurseChanged
 
 #: Sessions that are visited at once.
 AT_ONCE: Final = 50

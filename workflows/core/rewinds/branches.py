@@ -38,6 +38,9 @@ def branches(state: SessionState, request: BranchesRequest) -> BranchesPage:
             message_id=taken.message_id,
             turn_id=taken.turn_id,
         ),
+        undone=()
+        if request.command_id is None
+        else tuple(call_id for call_id, undo in state.branches.undos.items() if undo.over),
     )
 
 

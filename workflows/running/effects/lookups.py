@@ -10,6 +10,7 @@ from perdure.workflows.core.effects import CompareTools, FindDefinition, LoadDef
 from perdure.workflows.core.outcomes import DefinitionFound, DefinitionLoaded, ToolsCompared
 from perdure.workflows.definition.agent import LoadedAgent
 from perdure.workflows.protocol.activities import current_agent, load_agent, tools_changed
+from perdure.workflows.protocol.current_agent import CurrentAgent
 from perdure.workflows.running.activity_options import LOAD_AGENT, TOOLS_CHANGED
 from perdure.workflows.vocabulary.errors import AGENT_UNAVAILABLE
 from perdure.workflows.vocabulary.parts import ToolError
@@ -31,11 +32,15 @@ async def load_definition(effect: LoadDefinition) -> DefinitionLoaded:
 
 async def find_definition(effect: FindDefinition) -> DefinitionFound:
     try:
-        digest: str | None = await workflow.execute_local_activity(current_agent, effect.request, **LOAD_AGENT)
+        found: CurrentAgent | str | None = await workflow.execute_local_activity(
+            current_agent, effect.request, **LOAD_AGENT
+        )
     except FailureError as failure:
         workflow.logger.warning("agent_unknown", extra={"agent": effect.request.name, "error": str(failure)})
         return DefinitionFound(None)
-    return DefinitionFound(digest)
+    if isinstance(found, CurrentAgent):
+        return DefinitionFound(found.digest, found.purses)
+    return DefinitionFound(found)
 
 
 async def compare_tools(effect: CompareTools) -> ToolsCompared:

@@ -10,6 +10,7 @@ import typer
 from perdure.temporal.app.cli import agents, budgets, conversations, processes, projects, recordings, sessions, tools
 from perdure.temporal.app.cli.options import flag
 from perdure.temporal.app.console.exit import leave
+from perdure.temporal.environment import load_secret_files
 from perdure.temporal.user_error import UserError
 
 app = typer.Typer(
@@ -44,6 +45,7 @@ def options(
     ] = False,
 ) -> None:
     """AI agent sessions that never die."""
+    load_secret_files()
 
 
 def main() -> None:

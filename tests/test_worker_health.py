@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -66,13 +67,12 @@ async def test_a_worker_that_ended_while_its_process_runs_on_is_to_be_restarted(
 
 
 @pytest.mark.server
-async def test_without_temporal_a_worker_is_alive_and_not_ready(temporal_server: DevServer, address: str) -> None:
-    away = await Client.connect(f"127.0.0.1:{free_ports(1)[0]}", lazy=True)
-    health = WorkerHealth(away)
+async def test_without_temporal_a_worker_is_alive_and_not_ready(tmp_path: Path, address: str) -> None:
+    async with DevServer(tmp_path, 0, None) as server:
+        client = await Client.connect(server.address)
+        health = WorkerHealth(client)
+        health.ready(Worker(client, task_queue="health-away", workflows=[Nothing]))
     async with health_served(health, address):
-        # The SDK makes no worker on a client that was never connected.
-        there = await Client.connect(temporal_server.address)
-        health.ready(Worker(there, task_queue="health-away", workflows=[Nothing]))
         assert await told(address) == ((200, "ok"), (503, "temporal_unavailable"))
 
 

@@ -6,9 +6,10 @@ from typing import Final
 import pytest
 import pytest_asyncio
 
+from perdure.temporal.app.bench.rig.person import talking, turns
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
-from tests.support.topology import Topology, topology, turns
+from tests.support.topology import Topology, topology
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -25,18 +26,19 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Top
 
 
 async def test_a_rolling_restart_loses_nothing(running: Topology) -> None:
-    async with running.people(PEOPLE) as people:
+    async with talking(PEOPLE, running.urls, "assistant") as people:
+        await turns(people)
         for process in running.processes:
             assert await process.stop() == 0
             await turns(people)
             await process.start()
             await turns(people)
-    for person in people:
-        person.check(ANSWER)
+    assert [person.faults(ANSWER) for person in people] == [[]] * PEOPLE
 
 
 async def test_each_process_is_killed_in_turn(running: Topology) -> None:
-    async with running.people(PEOPLE) as people:
+    async with talking(PEOPLE, running.urls, "assistant") as people:
+        await turns(people)
         for process in running.processes:
             await process.kill()
             await turns(people)
@@ -46,5 +48,4 @@ async def test_each_process_is_killed_in_turn(running: Topology) -> None:
         await turns(people)
         await running.redis.start()
         await turns(people)
-    for person in people:
-        person.check(ANSWER)
+    assert [person.faults(ANSWER) for person in people] == [[]] * PEOPLE

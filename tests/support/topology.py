@@ -1,4 +1,4 @@
-"""A whole deployment of processes: Temporal, Redis, workers, gateways, and people who talk meanwhile."""
+"""A whole deployment of processes: Temporal, Redis, workers, and gateways."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,12 +6,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-import httpx2
-
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.app.fakes.provider import FakeProvider
 from tests.support.dev import Command, free_ports
-from tests.support.people import Person
 from tests.support.redis import Redis, redis_server
 
 _WORKERS: Final = 2
@@ -39,31 +36,6 @@ class Topology:
     @property
     def processes(self) -> list[Command]:
         return [*self.workers, *self.gateways]
-
-    @asynccontextmanager
-    async def people(self, count: int, urls: list[str] | None = None) -> AsyncIterator[list[Person]]:
-        """Talks until the block ends; then all of them have their last answer. By the gateways, or by what stands before
-        them at `urls`."""
-        limits = httpx2.Limits(max_connections=None)
-        async with AsyncExitStack() as stack:
-            http = await stack.enter_async_context(httpx2.AsyncClient(timeout=30, limits=limits))
-            all_of_them = [Person(http, urls or self.urls, f"p{number}") for number in range(count)]
-            await asyncio.gather(*(person.start() for person in all_of_them))
-            for person in all_of_them:
-                stack.push_async_callback(person.leave)
-            enough = asyncio.Event()
-            async with asyncio.TaskGroup() as talking:
-                for person in all_of_them:
-                    talking.create_task(person.talk(enough))
-                await turns(all_of_them)
-                yield all_of_them
-                await turns(all_of_them)
-                enough.set()
-
-
-async def turns(people: list[Person], count: int = 1) -> None:
-    """Returns once each has got `count` answers more."""
-    await asyncio.gather(*(person.answered(len(person.sent) - 1 + count) for person in people))
 
 
 @asynccontextmanager

@@ -128,6 +128,9 @@ class Settings(BaseSettings):
 
     #: Where this process serves its metrics to Prometheus, as `IP:port`; for workers, which have no gateway. None: nowhere.
     metrics_address: Annotated[_Address | None, _NotEmpty] = None
+    #: Where a worker serves `/healthz` and `/readyz` to whoever restarts processes, as `IP:port`. None: nowhere. A gateway
+    #: has both among its routes.
+    health_address: Annotated[_Address | None, _NotEmpty] = None
     #: Whether OpenTelemetry spans are sent to where the standard `OTEL_…` variables say.
     otel: _Switch = False
     #: Whether spans hold what was said, and the arguments and results of tools.

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from perdure.temporal.blob_address import BlobAddress, blob_address
@@ -63,6 +64,21 @@ def _host_names(given: Any) -> Any:
     return names
 
 
+_ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9_-]+(\.[a-z0-9_-]+)*)(:[0-9]{1,5})?", re.IGNORECASE)
+
+
+def _origins(given: Any) -> Any:
+    """Accepts comma-separated text, as in an environment variable, or a list."""
+    origins = tuple(one.strip() for one in given.split(",") if one.strip()) if isinstance(given, str) else given
+    if not all(isinstance(origin, str) and _ORIGIN.fullmatch(origin) for origin in origins):
+        raise ValueError(
+            "give whole origins, without a path or a slash at the end and with commas between them, as in "
+            "https://app.example.com,http://localhost:3000"
+        )
+    return origins
+
+
+_Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)]
 _HostNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_host_names)]
 _Address = Annotated[str, AfterValidator(_ip_and_port)]
 _Switch = Annotated[bool, BeforeValidator(lambda given: given or False)]
@@ -122,6 +138,9 @@ class Settings(BaseSettings):
 
     #: Where this process serves its metrics to Prometheus, as `IP:port`; for workers, which have no gateway. None: nowhere.
     metrics_address: Annotated[_Address | None, _NotEmpty] = None
+    #: Where a worker serves `/healthz` and `/readyz` to whoever restarts processes, as `IP:port`. None: nowhere. A gateway
+    #: has both among its routes.
+    health_address: Annotated[_Address | None, _NotEmpty] = None
     #: Whether OpenTelemetry spans are sent to where the standard `OTEL_…` variables say.
     otel: _Switch = False
     #: Whether spans hold what was said, and the arguments and results of tools.
@@ -168,9 +187,31 @@ class Settings(BaseSettings):
     calls_waiting: int = Field(default=5000, ge=0)
     #: How long a call waits for its turn.
     calls_wait_s: float = Field(default=20, gt=0)
+    #: The file of API keys that `perdure keys create` makes. With it, a gateway asks its callers who they are, and several
+    #: gateways share it by a mount. None: no keys.
+    keys_file: Annotated[Path | None, _NotEmpty] = None
+    #: An identity provider whose tokens (JWT) callers may give: its `iss`, as in `https://login.example.com/`. None: none.
+    jwt_issuer: Annotated[str | None, _NotEmpty] = None
+    #: What a token's `aud` has to hold one of, with commas between them.
+    jwt_audience: _Patterns = None
+    #: Where the provider's public keys (JWKS) are. None: its OpenID configuration names the address.
+    jwt_keys_url: Annotated[str | None, _NotEmpty] = None
+    #: The claim that names a caller's tenant. A dot leads into an object. None: everyone is of the next setting's tenant.
+    jwt_tenant_claim: Annotated[str | None, _NotEmpty] = None
+    #: The tenant of callers where no claim names one.
+    jwt_tenant: str = "default"
+    #: The claim that names a caller's user.
+    jwt_user_claim: str = "sub"
+    #: The claim with a caller's scopes and roles: a list, or names with blanks between them.
+    jwt_scope_claim: str = "scope"
+    #: Scopes that each caller with a valid token has besides, with commas between them.
+    jwt_scopes: _Patterns = None
     #: Host names under which clients reach the gateway and the Web UI, besides localhost, IP addresses and the
     #: gateway's --host. `*.example.com` matches every name below it. Requests for any other host are refused.
     allowed_hosts: _HostNames = ()
+    #: Origins whose pages may use the API and `client.js`, with commas between them, as in `https://app.example.com`. Pages
+    #: of any other site are refused.
+    allowed_origins: _Origins = ()
     #: The size of bodies with messages or answers; all others may have 1 MiB.
     body_limit_bytes: int = Field(default=10 * 1024 * 1024, ge=1024)
     #: The size of an upload, with whatever multipart adds to it.
@@ -200,13 +241,15 @@ class Settings(BaseSettings):
             return cls(**{name: value for name, value in overrides.items() if value is not None})
         except ValidationError as error:
             # Without the input: it may be a secret in the wrong variable.
-            problems = [f"{_named(problem['loc'])}: {problem['msg']}" for problem in error.errors()]
+            problems = [f"{_named(problem['loc'])}{problem['msg']}" for problem in error.errors()]
             raise SettingsInvalid("; ".join(problems)) from None
 
     @model_validator(mode="after")
     def _both_or_none(self) -> Self:
-        if (self.deployment_name is None) != (self.build_id is None):
-            raise ValueError("set both or neither")
+        for one, other in (("deployment_name", "build_id"), ("jwt_issuer", "jwt_audience")):
+            if (getattr(self, one) is None) != (getattr(self, other) is None):
+                both = " and ".join(f"{_PREFIX}{name}".upper() for name in (one, other))
+                raise PydanticCustomError("both_or_none", f"{both}: set both or neither")
         return self
 
     @property
@@ -226,5 +269,5 @@ class Settings(BaseSettings):
 
 
 def _named(location: tuple[int | str, ...]) -> str:
-    """The variable's name, or both names of the pair: no other rule covers more than one setting."""
-    return " and ".join(f"{_PREFIX}{name}".upper() for name in location[:1] or ("deployment_name", "build_id"))
+    """The variable's name and a colon; nothing where a rule covers several settings, and names them itself."""
+    return "".join(f"{_PREFIX}{name}: ".upper() for name in location[:1])

@@ -23,6 +23,7 @@ from perdure.temporal.app.bench.measures import (
     apart,
     bursts,
     calls,
+    fleet,
     growth,
     histories,
     idle,
@@ -66,6 +67,7 @@ _BURST: _Steps = (4, 4)
 _GROWTH: _Steps = (growth.turns_of(False), growth.turns_of(True))
 _PURSES: _Steps = (2, 2)
 _APART: _Steps = (apart.steps_of(False), apart.steps_of(True))
+_FLEET: _Steps = (fleet.STEPS, fleet.STEPS)
 
 
 def bench(
@@ -163,4 +165,8 @@ async def _measure(
     if Rows.apart in rows:
         (folder / "apart").mkdir()
         found += await apart.measure(folder / "apart", provider, quick, steps(Rows.apart, _APART))
+    if Rows.fleet in rows:
+        idle.raise_file_limit()
+        (folder / "fleet").mkdir()
+        found += await fleet.measure(folder / "fleet", provider, quick, steps(Rows.fleet, _FLEET))
     return found

@@ -19,11 +19,13 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from perdure.activities.models import providers
+from perdure.gateway.auth.authentication import Authentication
 from perdure.gateway.http.connections import Bounds, protocol
 from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.app.dev_server.ports import listen
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.app.processes.assembly import DEFINITIONS_CHECK_S, Parts, assemble, make_app, make_worker
+from perdure.temporal.app.processes.health import WorkerHealth, health_served
 from perdure.temporal.app.processes.identity import new_identity
 from perdure.temporal.app.processes.live import live_between
 from perdure.temporal.app.processes.reap import reap
@@ -112,20 +114,31 @@ async def run_worker(settings: Settings, sources: Sources, ready: Callable[[str]
     async with AsyncExitStack() as stack:
         runtime, told = await stack.enter_async_context(telemetry(settings, served=False))
         client = await connect(settings, runtime=runtime)
+        health = WorkerHealth(client)
+        await stack.enter_async_context(health_served(health, settings.health_address))
         await ensure_search_attributes(client)
         parts = assemble(settings, sources, demo_without_keys=False, telemetry=told)
         await stack.enter_async_context(_definitions(parts))
         stack.push_async_callback(parts.aclose)
         providers.load(parts.definitions.providers)
         live = await stack.enter_async_context(live_between(settings, client.namespace, told.metrics))
-        await stack.enter_async_context(_working(make_worker(client, live, parts)))
+        worker = make_worker(client, live, parts)
+        await stack.enter_async_context(_working(worker))
         await stack.enter_async_context(_schedules(client, parts))
+        health.ready(worker)
         ready(client.service_client.config.target_host)
         await stopped.wait()
+        health.stopping()
 
 
 async def run_gateway(
-    settings: Settings, sources: Sources, *, host: str, port: int, ready: Callable[[str], None]
+    settings: Settings,
+    sources: Sources,
+    *,
+    host: str,
+    port: int,
+    ready: Callable[[str], None],
+    asks: Authentication | None = None,
 ) -> None:
     """A gateway to the cluster that `TEMPORAL_…` names, until a signal comes."""
     stopped = _stop_signal()
@@ -138,7 +151,7 @@ async def run_gateway(
         await stack.enter_async_context(_definitions(parts))
         stack.push_async_callback(parts.aclose)
         live = await stack.enter_async_context(live_between(settings, client.namespace, told.metrics))
-        app = make_app(client, live, parts, host=host, temporal_ui=None)
+        app = make_app(client, live, parts, host=host, temporal_ui=None, asks=asks)
         failed = await stack.enter_async_context(_serving(app, listener, settings))
         ready(f"http://{host}:{port}")
         await asyncio.wait({failed, asyncio.create_task(stopped.wait())}, return_when=asyncio.FIRST_COMPLETED)

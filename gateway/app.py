@@ -52,6 +52,7 @@ from perdure.gateway.routes import (
     uploads,
 )
 from perdure.gateway.routes.context import DescribeTool, Gateway, ReadMetrics
+from perdure.temporal.blob_address import Bucket
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.live.protocols import Live
 from perdure.temporal.sessions.answers import EditArguments
@@ -62,6 +63,7 @@ from perdure.temporal.sessions.trace import RebuildRequest, not_rebuilt
 from perdure.temporal.sessions.workers import Workers
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.blobs import BlobStore, StoreFull, StoreUnavailable
+from perdure.temporal.stores.health import StoreHealth
 from perdure.temporal.telemetry.metrics import UNMEASURED, Metrics
 
 log = structlog.get_logger(__name__)
@@ -194,6 +196,7 @@ def create_app(
         read_metrics=read_metrics,
         temporal_ui=temporal_ui,
         live_state=lambda: live.state,
+        shared_store=StoreHealth(blobs) if isinstance(settings.blob_store, Bucket) else None,
     )
     app.mount("/pages", pages.PageFiles(directory=pages.PAGES), name="pages")
     _handle_failures(app)

@@ -139,6 +139,20 @@ async def test_a_store_that_is_away_is_unavailable_and_comes_back(s3: S3, blobs:
     assert await probe(blobs)
 
 
+@pytest.mark.slow
+async def test_a_store_that_hangs_is_given_up_and_found_again(s3: S3, blobs: BlobStore) -> None:
+    await blobs.put("t/s/name", b"kept")
+    s3.freeze()
+    try:
+        async with asyncio.timeout(60):
+            for work in (blobs.get("t/s/name"), blobs.put("t/s/other", b"")):
+                with pytest.raises(StoreUnavailable, match=f"{s3.endpoint} does not answer in time"):
+                    await work
+    finally:
+        s3.thaw()
+    assert await blobs.get("t/s/name") == b"kept"
+
+
 async def test_a_bucket_that_is_missing_is_no_store_without_blobs(s3: S3) -> None:
     blobs = opened(s3, "no-such-bucket", "p")
     for work in (blobs.get("t/s/n"), blobs.put("t/s/n", b""), blobs.keys("t/s"), blobs.copy("t/s/n", "t/s2/n")):

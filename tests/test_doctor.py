@@ -49,6 +49,7 @@ async def test_a_running_dev_is_well(dev: Dev) -> None:
         ("ok", "retention"),
         ("ok", "search attributes"),
         ("ok", "workers"),
+        ("ok", "clock"),
         ("unknown", "query buffer"),
         ("unknown", "poller limit"),
         ("ok", "definitions"),

@@ -1,6 +1,7 @@
 """The checks of `perdure doctor`, each a function that returns what it found and never raises for what it checks.
 
-Rule 1: nothing is changed but a probe in the blob store (`blob_check.py`), which is taken away again.
+Rule 1: nothing is changed but a probe in the blob store (`blob_check.py`), which is taken away again. What polls, polls a queue
+of its own.
 Rule 2: a key is only ever said to be there or not.
 Rule 3: what cannot be seen from outside is said to be so (`unknown`), not guessed.
 """
@@ -9,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
 from typing import Final, Literal
 
 from temporalio.api.enums.v1 import TaskQueueType, WorkerDeploymentVersionStatus
@@ -33,6 +35,9 @@ from perdure.workflows.definition.providers.table import PROVIDERS
 from perdure.workflows.protocol.activities import TASK_QUEUE
 from perdure.workflows.vocabulary.search_attributes import ALL
 
+#: Of Temporal; the tests run on it.
+OLDEST_SERVER: Final = (1, 32)
+
 State = Literal["ok", "warning", "failed", "unknown"]
 
 _RPC: Final = timedelta(seconds=10)
@@ -54,7 +59,13 @@ class Check:
 async def server(client: Client) -> Check:
     info = await client.workflow_service.get_system_info(GetSystemInfoRequest(), timeout=_RPC)
     target = client.service_client.config.target_host
-    return Check("ok", "server", f"{target} answers, version {info.server_version}")
+    ours = f"Perdure {version('perdure')}, SDK {version('temporalio')}"
+    found = f"{target} answers, version {info.server_version}; here: {ours}"
+    numbers = tuple(int(number) for number in re.findall(r"\d+", info.server_version)[:2])
+    if numbers < OLDEST_SERVER:
+        oldest = ".".join(map(str, OLDEST_SERVER))
+        return Check("warning", "server", found, f"Perdure is tested with {oldest} and later; update the server")
+    return Check("ok", "server", found)
 
 
 async def retention(client: Client, wanted_days: int) -> Check:

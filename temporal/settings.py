@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from perdure.temporal.environment import DEFAULT_DATA_DIR, environment
 from perdure.temporal.redis_address import RedisAddress, redis_address
+from perdure.temporal.task_queues import QueueName, Queues, Serves
 from perdure.temporal.user_error import UserError
 
 __all__ = ["Settings", "SettingsInvalid", "environment"]
@@ -123,18 +124,45 @@ class Settings(BaseSettings):
     sticky_schedule_to_start_s: float = Field(default=3, gt=0)
     #: A worker's long polls for workflow tasks. More pollers run more tasks at once, at the cost of token latency.
     workflow_pollers: int = Field(default=5, ge=2)
+    #: A worker's long polls for activities, on each of its task queues.
+    activity_pollers: int = Field(default=5, ge=1)
+    #: With it, a worker scales its pollers by load, up to so many of each kind; it begins with those above. None: their
+    #: number is fixed.
+    pollers_at_most: Annotated[int | None, Field(ge=2), _NotEmpty] = None
     #: A worker killed inside a workflow task stalls the session for this long.
     workflow_task_timeout_s: float = Field(default=5, ge=1, le=120)
     #: The shortest interval at which a tool's own heartbeats reach the server; at 0.25 s they are most of its load.
     heartbeat_throttle_s: float = Field(default=2, gt=0)
     #: The grace period in which a stopping worker finishes its activities, before it hands them on.
     graceful_shutdown_s: float = Field(default=30, ge=0)
-    #: Activities that a worker runs at the same time. A streaming model call counts from its first to its last token.
+    #: Activities that a worker runs at the same time, on each of its task queues. A streaming model call counts from its
+    #: first to its last token.
     activity_slots: int = Field(default=1000, ge=1)
+    #: The same for model calls, where they have a task queue of their own. None: as many as activities.
+    model_slots: Annotated[int | None, Field(ge=1), _NotEmpty] = None
+    #: The same for calls of tools, where they have a task queue of their own. None: as many as activities.
+    tool_slots: Annotated[int | None, Field(ge=1), _NotEmpty] = None
+    #: Workflow tasks that a worker runs at the same time.
+    workflow_slots: int = Field(default=100, ge=2)
+    #: Activities that a worker starts in a second, on each of its task queues. None: as many as there are.
+    activities_per_s: Annotated[float | None, Field(gt=0), _NotEmpty] = None
+    #: A share of the machine's memory, or of the container's, from 0 to 1. While more is in use, a worker takes nothing
+    #: new; the slots above are then the most that it runs. Set it together with the CPU's target, or neither.
+    memory_target: Annotated[float | None, Field(gt=0, le=1), _NotEmpty] = None
+    #: The same for a share of the CPU; see the memory's target.
+    cpu_target: Annotated[float | None, Field(gt=0, le=1), _NotEmpty] = None
     #: Processes for tools with `process: true`; calls beyond this number wait.
     tool_processes: int = Field(default=4, ge=1, le=1000)
     #: Sessions that a worker keeps in memory; others are replayed when something happens to them.
     cached_workflows: int = Field(default=4000, ge=0)
+
+    #: The task queue that model calls are sent to, so that workers of their own can take them. Workers and gateways must
+    #: have the same. None: that of sessions, `perdure`.
+    models_queue: Annotated[QueueName | None, _NotEmpty] = None
+    #: The same for calls of Perdure's own tools and of MCP servers.
+    tools_queue: Annotated[QueueName | None, _NotEmpty] = None
+    #: What a worker takes, with commas between: `sessions`, `models`, `tools`. None: all of it.
+    queues: Annotated[Queues | None, NoDecode, _NotEmpty] = None
 
     #: The worker's deployment, for Temporal's worker versioning; set it together with the build id, or neither.
     deployment_name: Annotated[_Name | None, _NotEmpty] = None
@@ -190,14 +218,33 @@ class Settings(BaseSettings):
             return cls(**{name: value for name, value in overrides.items() if value is not None})
         except ValidationError as error:
             # Without the input: it may be a secret in the wrong variable.
-            problems = [f"{_named(problem['loc'])}: {problem['msg']}" for problem in error.errors()]
+            problems = [_problem(problem["loc"], problem["msg"]) for problem in error.errors()]
             raise SettingsInvalid("; ".join(problems)) from None
 
     @model_validator(mode="after")
-    def _both_or_none(self) -> Self:
-        if (self.deployment_name is None) != (self.build_id is None):
-            raise ValueError("set both or neither")
+    def _consistent(self) -> Self:
+        for one, other in (("deployment_name", "build_id"), ("memory_target", "cpu_target")):
+            if (getattr(self, one) is None) != (getattr(self, other) is None):
+                raise ValueError(f"{_variable(one)} and {_variable(other)}: set both or neither")
+        if self.models_queue is not None and self.models_queue == self.tools_queue:
+            raise ValueError(f"{_variable('models_queue')} and {_variable('tools_queue')}: give two different names")
+        for kind in self.queues or ():
+            if kind != "sessions" and self.queue_of(kind) is None:
+                needed = _variable(f"{kind}_queue")
+                raise ValueError(
+                    f"{_variable('queues')}: names {kind}, which needs a task queue of its own: set {needed}"
+                )
         return self
+
+    def queue_of(self, kind: Serves) -> str | None:
+        """The task queue of its own that model calls or tools have; None: they are sent to that of sessions."""
+        return {"sessions": None, "models": self.models_queue, "tools": self.tools_queue}[kind]
+
+    @property
+    def own_queues(self) -> dict[Serves, str]:
+        """What has a task queue of its own, apart from sessions, and that queue's name."""
+        named: dict[Serves, str | None] = {"models": self.models_queue, "tools": self.tools_queue}
+        return {kind: name for kind, name in named.items() if name is not None}
 
     @property
     def blobs_root(self) -> Path:
@@ -213,6 +260,10 @@ class Settings(BaseSettings):
         return timedelta(seconds=self.workflow_task_timeout_s)
 
 
-def _named(location: tuple[int | str, ...]) -> str:
-    """The variable's name, or both names of the pair: no other rule covers more than one setting."""
-    return " and ".join(f"{_PREFIX}{name}".upper() for name in location[:1] or ("deployment_name", "build_id"))
+def _variable(name: str) -> str:
+    return f"{_PREFIX}{name}".upper()
+
+
+def _problem(location: tuple[int | str, ...], message: str) -> str:
+    """A rule that covers several settings names them itself."""
+    return f"{_variable(str(location[0]))}: {message}" if location else message.removeprefix("Value error, ")

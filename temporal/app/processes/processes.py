@@ -10,7 +10,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, get_args
 
 import structlog
 import uvicorn
@@ -22,7 +22,7 @@ from perdure.activities.models import providers
 from perdure.gateway.http.connections import Bounds, protocol
 from perdure.temporal.app.dev_server.ports import listen
 from perdure.temporal.app.dev_server.server import DevServer
-from perdure.temporal.app.processes.assembly import DEFINITIONS_CHECK_S, Parts, assemble, make_app, make_worker
+from perdure.temporal.app.processes.assembly import DEFINITIONS_CHECK_S, Parts, assemble, make_app, make_workers
 from perdure.temporal.app.processes.identity import new_identity
 from perdure.temporal.app.processes.live import live_between
 from perdure.temporal.app.processes.reap import reap
@@ -35,6 +35,7 @@ from perdure.temporal.server.client import connect, ensure_search_attributes
 from perdure.temporal.server.dev_addresses import DevAddresses, published
 from perdure.temporal.server.schedules import ScheduleKeeper
 from perdure.temporal.settings import Settings
+from perdure.temporal.task_queues import Serves
 
 log = structlog.get_logger(__name__)
 
@@ -85,8 +86,7 @@ async def run_dev(
             await stack.enter_async_context(_in_background(ToolFiles.of_user().watch(DEFINITIONS_CHECK_S)))
         stack.push_async_callback(parts.aclose)
         providers.load(parts.definitions.providers)
-        worker = make_worker(client, live, parts)
-        await stack.enter_async_context(_working(worker))
+        await stack.enter_async_context(_working(make_workers(client, live, parts, get_args(Serves))))
         await stack.enter_async_context(_schedules(client, parts))
         app = make_app(client, live, parts, host=host, temporal_ui=server.ui_url, scrub=server.scrub)
         failed = await stack.enter_async_context(_serving(app, listener, settings))
@@ -116,8 +116,10 @@ async def run_worker(settings: Settings, sources: Sources, ready: Callable[[str]
         stack.push_async_callback(parts.aclose)
         providers.load(parts.definitions.providers)
         live = await stack.enter_async_context(live_between(settings, client.namespace, told.metrics))
-        await stack.enter_async_context(_working(make_worker(client, live, parts)))
-        await stack.enter_async_context(_schedules(client, parts))
+        serves: tuple[Serves, ...] = settings.queues or get_args(Serves)
+        await stack.enter_async_context(_working(make_workers(client, live, parts, serves)))
+        if "sessions" in serves:
+            await stack.enter_async_context(_schedules(client, parts))
         ready(client.service_client.config.target_host)
         await stopped.wait()
 
@@ -174,13 +176,14 @@ async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]
 
 
 @asynccontextmanager
-async def _working(worker: Worker) -> AsyncIterator[None]:
-    running = asyncio.create_task(worker.run())
+async def _working(workers: list[Worker]) -> AsyncIterator[None]:
+    running = [asyncio.create_task(worker.run()) for worker in workers]
     try:
         yield
     finally:
-        await worker.shutdown()
-        await asyncio.gather(running, return_exceptions=True)
+        # At the same time: each has its whole grace period.
+        await asyncio.gather(*(worker.shutdown() for worker in workers))
+        await asyncio.gather(*running, return_exceptions=True)
 
 
 class _Uvicorn(uvicorn.Server):

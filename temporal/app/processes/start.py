@@ -63,8 +63,8 @@ def agent_line(name: str, definitions: Definitions) -> str:
     return f"  agent [bold]{escape(name)}[/]  {escape(model.use)}{note}"
 
 
-async def worker(data_dir: Path | None, sources: Sources) -> None:
-    configure(settings := Settings.load(data_dir=data_dir))
+async def worker(data_dir: Path | None, queues: str | None, sources: Sources) -> None:
+    configure(settings := Settings.load(data_dir=data_dir, queues=queues))
     _warn_of_no_live(settings)
     await run_worker(settings, sources, lambda target: print(f"ready worker at {target}", flush=True))  # noqa: T201
 

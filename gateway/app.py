@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib import metadata
 from typing import Any, Final
 
@@ -16,8 +17,11 @@ from starlette.types import ASGIApp, Lifespan
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from perdure.gateway.auth.authenticate import Authenticate, anonymous
+from perdure.gateway.auth.key_file import SigningKey
+from perdure.gateway.auth.session_tokens import SessionTokens
+from perdure.gateway.http.allowed_origins import AllowedOrigins
 from perdure.gateway.http.answer_headers import AnswerHeaders
-from perdure.gateway.http.auth import Authenticate, anonymous
 from perdure.gateway.http.body_limit import BodyLimit
 from perdure.gateway.http.hosts import KnownHosts
 from perdure.gateway.http.json_bodies import JsonBodies
@@ -42,6 +46,7 @@ from perdure.gateway.routes import (
     sessions,
     streams,
     timers,
+    tokens,
     traces,
     transcripts,
     uploads,
@@ -74,6 +79,7 @@ _ROUTES: Final = (
     answers,
     budgets,
     timers,
+    tokens,
     files,
     uploads,
     streams,
@@ -128,13 +134,15 @@ def create_app(
     temporal_ui: str | None = None,
     scrub: Scrub | None = None,
     authenticate: Authenticate = anonymous,
+    tokens: SessionTokens | None = None,
     rebuild_request: RebuildRequest = not_rebuilt,
     describe_tool: DescribeTool = lambda name: None,
     edit_arguments: EditArguments = lambda name, spec, args: None,
     measures: Metrics = UNMEASURED,
     read_metrics: ReadMetrics | None = None,
 ) -> FastAPI:
-    """The app. `host` is what it is served on: a name there is one of its own, as those of `allowed_hosts` are.
+    """The app. `host` is what it is served on: a name there is one of its own, as those of `allowed_hosts` are. Without
+    `tokens`, those of sessions count here alone.
 
     Call `app.state.watches.cut()` when the server is told to stop: it waits for open streams.
     """
@@ -181,6 +189,7 @@ def create_app(
         definitions=definitions,
         settings=settings,
         authenticate=authenticate,
+        tokens=tokens or SessionTokens(partial(tuple, [SigningKey.new()]), blobs),
         describe_tool=describe_tool,
         read_metrics=read_metrics,
         temporal_ui=temporal_ui,
@@ -191,7 +200,8 @@ def create_app(
     # The last is the outermost.
     app.add_middleware(BodyLimit, limit=settings.body_limit_bytes, others={uploads.PATH: settings.upload_limit_bytes})
     app.add_middleware(JsonBodies, raw=[uploads.PATH])
-    app.add_middleware(OriginGuard, hosts=KnownHosts([host, *settings.allowed_hosts]), pages=pages.LINKED)
+    hosts, origins = KnownHosts([host, *settings.allowed_hosts]), AllowedOrigins(settings.allowed_origins)
+    app.add_middleware(OriginGuard, hosts=hosts, pages=pages.LINKED, allowed=origins)
     return app
 
 

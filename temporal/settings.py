@@ -5,16 +5,16 @@ Our own settings are `PERDURE_…`. The standard `TEMPORAL_…` variables say ho
 variables; our code neither copies nor stores them.
 """
 
-import ipaddress
-import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from perdure.temporal.environment import DEFAULT_DATA_DIR, environment
+from perdure.temporal.network_names import host_names, ip_and_port, origins
 from perdure.temporal.redis_address import RedisAddress, redis_address
 from perdure.temporal.task_queues import QueueName, Queues, Serves
 from perdure.temporal.user_error import UserError
@@ -22,6 +22,8 @@ from perdure.temporal.user_error import UserError
 __all__ = ["Settings", "SettingsInvalid", "environment"]
 
 _PREFIX = "PERDURE_"
+#: Settings of which neither is anything without the other.
+_PAIRS = (("deployment_name", "build_id"), ("memory_target", "cpu_target"), ("jwt_issuer", "jwt_audience"))
 
 
 class SettingsInvalid(UserError):
@@ -33,38 +35,9 @@ _Name = Annotated[str, Field(pattern=r"^[^.:\s]{1,200}$")]
 _Build = Annotated[str, Field(pattern=r"^[^:\s]{1,200}$")]
 #: An empty variable, such as `KEY=` in a compose file, counts as not set.
 _NotEmpty = BeforeValidator(lambda given: given or None)
-
-
-_ADDRESS = "give an IP address and a port, as in 127.0.0.1:9464"
-
-
-def _ip_and_port(given: str) -> str:
-    host, _, port = given.rpartition(":")
-    bare = host.removeprefix("[").removesuffix("]")
-    try:
-        bracketed = ipaddress.ip_address(bare).version == 6
-    except ValueError:
-        raise ValueError(_ADDRESS) from None
-    if bracketed == (bare == host) or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise ValueError(_ADDRESS)
-    return given
-
-
-_HOST_NAME = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?", re.IGNORECASE)
-
-
-def _host_names(given: Any) -> Any:
-    """Accepts comma-separated text, as in an environment variable, or a list."""
-    names = tuple(name.strip() for name in given.split(",") if name.strip()) if isinstance(given, str) else given
-    if not all(isinstance(name, str) and _HOST_NAME.fullmatch(name) for name in names):
-        raise ValueError(
-            "give names without scheme and port, with commas between them, as in agents.example.com,*.internal.example.com"
-        )
-    return names
-
-
-_HostNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_host_names)]
-_Address = Annotated[str, AfterValidator(_ip_and_port)]
+_Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(origins)]
+_HostNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(host_names)]
+_Address = Annotated[str, AfterValidator(ip_and_port)]
 _Switch = Annotated[bool, BeforeValidator(lambda given: given or False)]
 
 
@@ -186,9 +159,31 @@ class Settings(BaseSettings):
     calls_waiting: int = Field(default=5000, ge=0)
     #: How long a call waits for its turn.
     calls_wait_s: float = Field(default=20, gt=0)
+    #: The file of API keys that `perdure keys create` makes. With it, a gateway asks its callers who they are, and several
+    #: gateways share it by a mount. None: no keys.
+    keys_file: Annotated[Path | None, _NotEmpty] = None
+    #: An identity provider whose tokens (JWT) callers may give: its `iss`, as in `https://login.example.com/`. None: none.
+    jwt_issuer: Annotated[str | None, _NotEmpty] = None
+    #: What a token's `aud` has to hold one of, with commas between them.
+    jwt_audience: _Patterns = None
+    #: Where the provider's public keys (JWKS) are. None: its OpenID configuration names the address.
+    jwt_keys_url: Annotated[str | None, _NotEmpty] = None
+    #: The claim that names a caller's tenant. A dot leads into an object. None: everyone is of the next setting's tenant.
+    jwt_tenant_claim: Annotated[str | None, _NotEmpty] = None
+    #: The tenant of callers where no claim names one.
+    jwt_tenant: str = "default"
+    #: The claim that names a caller's user.
+    jwt_user_claim: str = "sub"
+    #: The claim with a caller's scopes and roles: a list, or names with blanks between them.
+    jwt_scope_claim: str = "scope"
+    #: Scopes that each caller with a valid token has besides, with commas between them.
+    jwt_scopes: _Patterns = None
     #: Host names under which clients reach the gateway and the Web UI, besides localhost, IP addresses and the
     #: gateway's --host. `*.example.com` matches every name below it. Requests for any other host are refused.
     allowed_hosts: _HostNames = ()
+    #: Origins whose pages may use the API and `client.js`, with commas between them, as in `https://app.example.com`. Pages
+    #: of any other site are refused.
+    allowed_origins: _Origins = ()
     #: The size of bodies with messages or answers; all others may have 1 MiB.
     body_limit_bytes: int = Field(default=10 * 1024 * 1024, ge=1024)
     #: The size of an upload, with whatever multipart adds to it.
@@ -218,21 +213,20 @@ class Settings(BaseSettings):
             return cls(**{name: value for name, value in overrides.items() if value is not None})
         except ValidationError as error:
             # Without the input: it may be a secret in the wrong variable.
-            problems = [_problem(problem["loc"], problem["msg"]) for problem in error.errors()]
+            problems = [f"{_named(problem['loc'])}{problem['msg']}" for problem in error.errors()]
             raise SettingsInvalid("; ".join(problems)) from None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        for one, other in (("deployment_name", "build_id"), ("memory_target", "cpu_target")):
+        for one, other in _PAIRS:
             if (getattr(self, one) is None) != (getattr(self, other) is None):
-                raise ValueError(f"{_variable(one)} and {_variable(other)}: set both or neither")
+                raise _problem_of(one, other, "set both or neither")
         if self.models_queue is not None and self.models_queue == self.tools_queue:
-            raise ValueError(f"{_variable('models_queue')} and {_variable('tools_queue')}: give two different names")
+            raise _problem_of("models_queue", "tools_queue", "give two different names")
         for kind in self.queues or ():
             if kind != "sessions" and self.queue_of(kind) is None:
-                needed = _variable(f"{kind}_queue")
-                raise ValueError(
-                    f"{_variable('queues')}: names {kind}, which needs a task queue of its own: set {needed}"
+                raise _problem_of(
+                    "queues", f"{kind}_queue", f"to take {kind} alone, give them a task queue of their own"
                 )
         return self
 
@@ -260,10 +254,11 @@ class Settings(BaseSettings):
         return timedelta(seconds=self.workflow_task_timeout_s)
 
 
-def _variable(name: str) -> str:
-    return f"{_PREFIX}{name}".upper()
+def _named(location: tuple[int | str, ...]) -> str:
+    """The variable's name and a colon; nothing where a rule covers several settings, and names them itself."""
+    return "".join(f"{_PREFIX}{name}: ".upper() for name in location[:1])
 
 
-def _problem(location: tuple[int | str, ...], message: str) -> str:
-    """A rule that covers several settings names them itself."""
-    return f"{_variable(str(location[0]))}: {message}" if location else message.removeprefix("Value error, ")
+def _problem_of(one: str, other: str, problem: str) -> PydanticCustomError:
+    both = " and ".join(f"{_PREFIX}{name}".upper() for name in (one, other))
+    return PydanticCustomError("inconsistent", f"{both}: {problem}")

@@ -13,8 +13,8 @@ from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.sessions.budgets import Budgets
-from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.ledgers import Ledgers
+from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.visibility import at_work_query
 from perdure.workflows import ledger
 from perdure.workflows.core.runs import SessionInput
@@ -105,7 +105,9 @@ async def test_a_session_at_work_is_told_of_a_cap_that_is_set_meanwhile(lab: Lab
     async with asyncio.timeout(20):
         while talk.handle.id not in [one.id async for one in lab.client.list_workflows(query)]:
             pass
-    await Budgets(lab.client, lab.parts.settings).set(Caller("lab"), "user", "Zoë", PurseLimits(total=Caps(tokens=1)))
+    await Budgets(lab.client, lab.parts.settings).set(
+        Principal.trusted("lab"), "user", "Zoë", PurseLimits(total=Caps(tokens=1))
+    )
     async with asyncio.timeout(20):
         while "purse_changed" not in await signals(talk.handle):
             pass

@@ -9,14 +9,15 @@ from typing import Any
 import httpx2
 import pytest
 import pytest_asyncio
+from starlette.requests import HTTPConnection
 from temporalio.api.enums.v1 import EventType
 
 from perdure.gateway.app import create_app
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.server.client import connect
 from perdure.temporal.sessions.answers import check_answer
-from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.errors import InvalidRequest
+from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.requests import AnswerBody
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.files import put_file
@@ -203,6 +204,10 @@ async def test_nobody_knows_what_became_of_a_call_that_runs_once(shop: Shop) -> 
     await shop.server.start()
 
 
+async def tenant_named(request: HTTPConnection) -> Principal:
+    return Principal.trusted(request.headers.get("tenant", "lab"))
+
+
 @pytest.fixture
 async def http(shop: Shop) -> AsyncIterator[httpx2.AsyncClient]:
     """A gateway to the lab's sessions."""
@@ -213,7 +218,7 @@ async def http(shop: Shop) -> AsyncIterator[httpx2.AsyncClient]:
         blobs=lab.parts.blobs,
         definitions=lab.parts.definitions,
         settings=lab.parts.settings,
-        authenticate=lambda request: Caller(request.headers.get("tenant", "lab")),
+        authenticate=tenant_named,
     )
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://localhost") as client:
         yield client

@@ -289,6 +289,8 @@ class Story:
         await self.http.get("/v1/sessions/closes/events", headers={"Last-Event-ID": str(frames[-1].seq)})
         async with self.view("closes", after=1_000_000) as viewer:
             await viewer.until("session.snapshot")
+        made = await self.http.post("/v1/sessions/closes/tokens", json={"scopes": ["session:read"], "ttl": 60})
+        await self.http.delete(f"/v1/sessions/closes/tokens/{made.json()['jti']}")
         await self.http.delete("/v1/sessions/closes?erase=true")
 
     async def what_stands_around_sessions(self) -> None:

@@ -6,9 +6,11 @@ import httpx2
 import pytest
 from starlette.responses import PlainTextResponse
 
+from perdure.gateway.http.allowed_origins import AllowedOrigins
 from perdure.gateway.http.hosts import KnownHosts
 from perdure.gateway.http.origin_guard import OriginGuard
 from perdure.gateway.routes.pages import LINKED
+from perdure.temporal.settings import Settings, SettingsInvalid
 from tests.support.session_client import told
 
 HERE = "http://localhost:8000"
@@ -115,3 +117,69 @@ async def test_two_host_names_are_none() -> None:
     app = OriginGuard(PlainTextResponse("served"), KnownHosts(), LINKED)
     await app(scope, None, send)  # type: ignore[arg-type]
     assert status == 421
+
+
+APP = "https://app.example.com"
+PAGE = {"Origin": APP, "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
+ASKS = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization, content-type"}
+
+
+async def listed(method: str, path: str, headers: dict[str, str], base_url: str = HERE) -> httpx2.Response:
+    """As a server asks that lists the origin of an app."""
+    app = OriginGuard(PlainTextResponse("served"), KnownHosts(), LINKED, AllowedOrigins([APP]))
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=base_url) as client:
+        return await client.request(method, path, headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/sessions/s1/events"),
+        ("POST", "/v1/sessions"),
+        ("GET", "/client.js"),
+        ("GET", "/pages/view/view.js"),
+    ],
+)
+async def test_a_listed_origin_uses_the_api(method: str, path: str) -> None:
+    answer = await listed(method, path, PAGE)
+    assert (answer.text, answer.headers["access-control-allow-origin"]) == ("served", APP)
+    assert (answer.headers["access-control-allow-credentials"], answer.headers["vary"]) == ("true", "Origin")
+
+
+async def test_its_browser_asks_first_and_the_app_is_not_asked() -> None:
+    answer = await listed("OPTIONS", "/v1/sessions/s1/messages", {**PAGE, **ASKS})
+    assert (answer.status_code, answer.text, answer.headers["access-control-allow-origin"]) == (204, "", APP)
+    for name, value in (("methods", "PATCH"), ("headers", "Authorization"), ("headers", "Last-Event-ID")):
+        assert value in answer.headers[f"access-control-allow-{name}"]
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/", PAGE),
+        ("/metrics", PAGE),
+        ("/sessions/s1", PAGE),
+        ("/v1/sessions", {**PAGE, "Origin": "https://app.example.com.evil.example"}),
+        ("/v1/sessions", {**PAGE, "Origin": "http://app.example.com"}),
+        ("/v1/sessions", {**PAGE, "Origin": f"{APP}:8443"}),
+        ("/v1/sessions", {**PAGE, "Origin": "null"}),
+        # A frame or an image of such a page has no origin that a server could trust.
+        ("/v1/sessions", {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}),
+    ],
+)
+async def test_nothing_else_is_open_to_others(path: str, headers: dict[str, str]) -> None:
+    for method, more in (("GET", {}), ("OPTIONS", ASKS)):
+        answer = await listed(method, path, {**headers, **more})
+        assert told(answer) == (403, "foreign_origin")
+        assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+async def test_a_listed_origin_does_not_stand_for_a_host() -> None:
+    assert told(await listed("GET", "/v1/sessions", PAGE, "http://app.example.com"))[1] == "unknown_host"
+
+
+@pytest.mark.parametrize("wrong", ["*", "app.example.com", "https://app.example.com/", "https://*.example.com", "null"])
+def test_an_origin_is_listed_in_whole(wrong: str) -> None:
+    with pytest.raises(SettingsInvalid, match=r"PERDURE_ALLOWED_ORIGINS: .*whole origins"):
+        Settings.load(allowed_origins=f"{APP},{wrong}")
+    assert Settings.load(allowed_origins=f"{APP}, http://[::1]:3000").allowed_origins == (APP, "http://[::1]:3000")

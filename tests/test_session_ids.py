@@ -8,7 +8,7 @@ import pytest_asyncio
 from pydantic import JsonValue, ValidationError
 
 from perdure.temporal.app.dev_server.server import DevServer
-from perdure.temporal.sessions.caller import Caller
+from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.requests import CreateSession
 from perdure.temporal.sessions.runs import children_of, runs_of
 from perdure.workflows.core.runs import SessionInput
@@ -52,7 +52,7 @@ def test_a_schedule_chooses_none_either() -> None:
 @pytest.mark.parametrize("tenant", ["definitions", "perdure", "~"])
 def test_no_tenant_lies_among_other_blobs(tenant: str) -> None:
     with pytest.raises(ValueError, match="reserved"):
-        Caller(tenant)
+        Principal(tenant)
 
 
 @pytest.mark.server

@@ -8,7 +8,6 @@ import pytest_asyncio
 
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.live.protocols import Nowhere
-from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.content import content_sha256
 from perdure.temporal.sessions.errors import (
     AlreadyAnswered,
@@ -19,6 +18,7 @@ from perdure.temporal.sessions.errors import (
     SessionNotFound,
     TimerNotFound,
 )
+from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.requests import AnswerBody, ConfigureSession, CreateSession, ForkSession
 from perdure.temporal.sessions.service import Sessions
 from perdure.workflows.definition.agent import Limits
@@ -28,7 +28,7 @@ from tests.support.session_lab import Lab, Play, Talk, ends, lab_on
 
 pytestmark = pytest.mark.server
 
-ANN, BOB = Caller("lab", "ann"), Caller("other", "bob")
+ANN, BOB = Principal.trusted("lab", "ann"), Principal.trusted("other", "bob")
 HI = (Text(text="hi"),)
 
 

@@ -85,7 +85,7 @@ def test_a_deployment_has_a_name_and_a_build_or_neither(monkeypatch: pytest.Monk
         ({"MODELS_QUEUE": "calls", "TOOLS_QUEUE": "calls"}, "PERDURE_MODELS_QUEUE and PERDURE_TOOLS_QUEUE: give two"),
         ({"MODELS_QUEUE": "perdure"}, "PERDURE_MODELS_QUEUE: .*perdure is the task queue of sessions"),
         ({"TOOLS_QUEUE": "my tools"}, "PERDURE_TOOLS_QUEUE: "),
-        ({"QUEUES": "models"}, "PERDURE_QUEUES: names models, .*set PERDURE_MODELS_QUEUE$"),
+        ({"QUEUES": "models"}, "PERDURE_QUEUES and PERDURE_MODELS_QUEUE: .*a task queue of their own$"),
         ({"QUEUES": "model"}, "PERDURE_QUEUES: .*give sessions, models, tools"),
         ({"QUEUES": ","}, "PERDURE_QUEUES: "),
         ({"MEMORY_TARGET": "0.8"}, "PERDURE_MEMORY_TARGET and PERDURE_CPU_TARGET: set both or neither$"),

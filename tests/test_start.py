@@ -4,18 +4,22 @@ import asyncio
 import json
 import os
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from perdure.gateway.auth.api_keys import new_key
+from perdure.gateway.auth.key_file import Keys, changed_keys
+from perdure.temporal.sessions.scopes import EVERYTHING
 from tests.support.dev import free_ports
 
 
-async def gateway(folder: Path, *arguments: str) -> tuple[int, str]:
+async def gateway(folder: Path, *arguments: str, **more: str) -> tuple[int, str]:
     """Exit code and standard error of a gateway that finds no Temporal."""
     ports = free_ports(2)
     command = [str(Path(sys.executable).parent / "perdure"), "gateway", "--port", str(ports[0]), *arguments]
-    environment = {**os.environ, "TEMPORAL_ADDRESS": f"127.0.0.1:{ports[1]}", "PERDURE_LOG_FORMAT": "json"}
+    environment = {**os.environ, "TEMPORAL_ADDRESS": f"127.0.0.1:{ports[1]}", "PERDURE_LOG_FORMAT": "json", **more}
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(*command, cwd=folder, env=environment, stdout=pipe, stderr=pipe)
     async with asyncio.timeout(60):
@@ -63,3 +67,15 @@ async def test_without_redis_a_gateway_says_what_is_missing(tmp_path: Path, monk
 async def test_an_open_address_must_be_asked_for(tmp_path: Path) -> None:
     code, told = await gateway(tmp_path, "--host", "192.0.2.1")
     assert (code, "needs --insecure" in told) == (1, True)
+
+
+async def test_a_gateway_that_asks_who_calls_serves_anywhere_and_warns_of_nothing(tmp_path: Path) -> None:
+    keys = tmp_path / "keys.json"
+    code, told = await gateway(tmp_path, "--host", "192.0.2.1", PERDURE_KEYS_FILE=str(keys))
+    assert (code, "no file of keys" in told and str(keys) in told) == (1, True)
+    made = new_key("default", None, EVERYTHING, datetime.now(UTC), None, "")
+    with changed_keys(keys) as replace:
+        replace(Keys(keys=(made.kept,)))
+    code, told = await gateway(tmp_path, "--host", "192.0.2.1", PERDURE_KEYS_FILE=str(keys))
+    # It comes as far as the address, which is no machine's.
+    assert (code, "cannot be used" in told, "warning" in told) == (1, True, False)

@@ -10,13 +10,15 @@ from typing import Any
 import httpx2
 import pytest
 
-from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.errors import FileUnreadable
+from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.uploads import Uploads
 from perdure.temporal.stores.blobs import LocalBlobs
 from tests.support.dev import Dev
 from tests.support.pictures import pdf, picture
 
+WRITES = ("session:write",)
+ANN, BOB = (Principal("acme", name, WRITES) for name in ("ann", "bob"))
 PNG = picture("PNG", (40, 20))
 TEXT = "größe;preis\n1;2\n"
 
@@ -277,32 +279,32 @@ async def test_erasing_a_session_erases_what_its_messages_brought_and_a_fork_kee
 
 async def test_only_the_user_who_gave_it_can_use_an_upload(tmp_path: Path) -> None:
     uploads = Uploads(LocalBlobs(tmp_path), days=2)
-    given = await uploads.receive(Caller("acme", "ann"), stream(PNG[:30], b"", PNG[30:]), "", "")
+    given = await uploads.receive(ANN, stream(PNG[:30], b"", PNG[30:]), "", "")
 
-    assert await uploads.find(Caller("acme", "ann"), given.uri) == given
-    assert await uploads.read(Caller("acme", "ann"), given) == PNG
+    assert await uploads.find(ANN, given.uri) == given
+    assert await uploads.read(ANN, given) == PNG
     # A program that speaks for all users of its tenant.
-    assert await uploads.find(Caller("acme"), given.uri) == given
-    for other in (Caller("acme", "bob"), Caller("other", "ann"), Caller("other")):
+    assert await uploads.find(Principal.trusted("acme"), given.uri) == given
+    for other in (BOB, Principal("other", "ann", WRITES), Principal.trusted("other")):
         assert await uploads.find(other, given.uri) is None
     for wrong in (f"{given.uri}0", given.uri[:-1], "upload:..", f"upload:20260101.{given.uri[-32:]}"):
-        assert await uploads.find(Caller("acme", "ann"), wrong) is None
+        assert await uploads.find(ANN, wrong) is None
 
 
 async def test_an_upload_expires_some_days_later(tmp_path: Path) -> None:
     now = datetime(2026, 11, 28, 23, 59, tzinfo=UTC)
     clock = [now]
     uploads = Uploads(LocalBlobs(tmp_path), days=2, now=lambda: clock[0])
-    given = await uploads.receive(Caller("acme"), stream(pdf()), "", "a.pdf")
+    given = await uploads.receive(Principal.trusted("acme"), stream(pdf()), "", "a.pdf")
     clock[0] = now + timedelta(days=2)
     assert await uploads.expire() == 0
-    assert await uploads.find(Caller("acme"), given.uri) == given
+    assert await uploads.find(Principal.trusted("acme"), given.uri) == given
     clock[0] = now + timedelta(days=3)
     assert await uploads.expire() == 2
-    assert await uploads.find(Caller("acme"), given.uri) is None
+    assert await uploads.find(Principal.trusted("acme"), given.uri) is None
     # Also after nobody looked for weeks.
     clock[0] = now
-    await uploads.receive(Caller("acme"), stream(pdf()), "", "a.pdf")
+    await uploads.receive(Principal.trusted("acme"), stream(pdf()), "", "a.pdf")
     clock[0] = now + timedelta(days=40)
     assert await uploads.expire() == 2
 
@@ -314,9 +316,9 @@ async def test_a_stream_that_breaks_leaves_nothing(tmp_path: Path) -> None:
 
     uploads = Uploads(LocalBlobs(tmp_path), days=2)
     with pytest.raises(ConnectionResetError):
-        await uploads.receive(Caller("acme"), breaks(), "", "")
+        await uploads.receive(Principal.trusted("acme"), breaks(), "", "")
     with pytest.raises(FileUnreadable):
-        await uploads.receive(Caller("acme"), stream(b"\0"), "", "")
+        await uploads.receive(Principal.trusted("acme"), stream(b"\0"), "", "")
     assert [name for _, _, names in os.walk(tmp_path) for name in names] == []
 
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.temporal.sessions.starting import searchable
-from perdure.temporal.sessions.visibility import readable, visibility_query
+from perdure.temporal.sessions.starting import readable, searchable
+from perdure.temporal.sessions.visibility import visibility_query
 
 
 def test_filters_are_joined() -> None:

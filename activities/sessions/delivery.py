@@ -15,9 +15,9 @@ from temporalio.exceptions import ApplicationError
 
 from perdure.temporal.definitions.store import Definitions, InputProblem, Known, check_inputs
 from perdure.temporal.sessions.backend import Backend
-from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.content import new_message
 from perdure.temporal.sessions.errors import SessionNotFound
+from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.starting import BACKGROUND, Start, title_of
 from perdure.temporal.sessions.workers import Workers
 from perdure.temporal.settings import Settings
@@ -75,7 +75,7 @@ class Deliveries:
 
     async def _receipt(self, delivery: Delivery, session_id: str, message_id: str) -> Receipt | None:
         """None: there is no such session. Raises ApplicationError if it belongs to another agent."""
-        session = Caller(delivery.tenant).workflow_id(session_id)
+        session = Principal.trusted(delivery.tenant).workflow_id(session_id)
         try:
             receipt = await self._backend.query(session, SessionWorkflow.receipt, message_id)
         except SessionNotFound:
@@ -87,7 +87,7 @@ class Deliveries:
 
     async def _send(self, delivery: Delivery, agent: Known, session_id: str, message_id: str) -> bool:
         """Signals the session, or starts it with the signal. False: it was closed meanwhile."""
-        schedule, workflow_id = delivery.schedule, Caller(delivery.tenant).workflow_id(session_id)
+        schedule, workflow_id = delivery.schedule, Principal.trusted(delivery.tenant).workflow_id(session_id)
         try:
             inputs = check_inputs(agent.definition, dict(schedule.inputs))
         except InputProblem as problem:

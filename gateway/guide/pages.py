@@ -43,6 +43,7 @@ PAGES: Final = (
     Page("testing", "Testing"),
     Page("operations", "Operations"),
     Page("settings", "Settings"),
+    Page("access", "Who may do what"),
     Page("security", "Security"),
 )
 

@@ -4,7 +4,8 @@ Rule 1: a request names a host that is ours (see `hosts.py`), or it is refused, 
 Rule 2: a browser says which page makes a request (`Origin`, `Sec-Fetch-Site`). A page that did not come from this very host
 and port gets nothing and changes nothing; another port of the same host is another site, too. Who sends neither header is
 no browser of today, and passes.
-Rule 3: people may follow a link from anywhere to a page, for what opens then is a page of ours, in a tab of its own.
+Rule 3: pages of the origins that the operator lists may use the API (see `allowed_origins.py`).
+Rule 4: people may follow a link from anywhere to a page, for what opens then is a page of ours, in a tab of its own.
 """
 
 import re
@@ -13,6 +14,7 @@ from typing import Final
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from perdure.gateway.http.allowed_origins import AllowedOrigins
 from perdure.gateway.http.hosts import Host, KnownHosts
 from perdure.gateway.http.problems import Problem
 
@@ -23,20 +25,31 @@ _OURS: Final = {"same-origin", "none"}
 class OriginGuard:
     """ASGI middleware. `pages` matches the paths that may be linked to from other sites."""
 
-    def __init__(self, app: ASGIApp, hosts: KnownHosts, pages: re.Pattern[str]) -> None:
+    def __init__(
+        self, app: ASGIApp, hosts: KnownHosts, pages: re.Pattern[str], allowed: AllowedOrigins | None = None
+    ) -> None:
         self._app = app
+        self._allowed = allowed or AllowedOrigins()
         self._hosts = hosts
         self._pages = pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        problem = None if scope["type"] == "lifespan" else self._problem(scope)
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        origin = self._allowed.origin_of(scope, headers)
+        problem = self._problem(scope, headers, listed=origin is not None)
         if problem is not None:
             await problem.response()(scope, receive, send)
-        else:
+        elif origin is None:
             await self._app(scope, receive, send)
+        elif (preflight := self._allowed.preflight(scope, headers, origin)) is not None:
+            await preflight(scope, receive, send)
+        else:
+            await self._app(scope, receive, self._allowed.answering(send, origin))
 
-    def _problem(self, scope: Scope) -> Problem | None:
-        headers = Headers(scope=scope)
+    def _problem(self, scope: Scope, headers: Headers, *, listed: bool) -> Problem | None:
         named = headers.getlist("host")
         host = Host.parse(named[0]) if len(named) == 1 else None
         if host is None or host not in self._hosts:
@@ -45,13 +58,16 @@ class OriginGuard:
                 "This server does not answer to the host name of this request. If the name is the server's, list it in "
                 "PERDURE_ALLOWED_HOSTS where the server starts, as in PERDURE_ALLOWED_HOSTS=agents.example.com.",
             )
+        if listed:
+            return None
         if not all(map(host.is_origin, headers.getlist("origin"))) or not (
             _OURS.issuperset(headers.getlist("sec-fetch-site")) or self._is_link(scope, headers)
         ):
             return Problem(
                 "foreign_origin",
-                "A page of another site or port made this request; only this server's own pages may. A proxy in front "
-                "of the server must pass on the Host header as the browser sent it, with its port.",
+                "A page of another site or port made this request; only this server's own pages may, and those of "
+                "PERDURE_ALLOWED_ORIGINS. A proxy in front of the server must pass on the Host header as the browser sent "
+                "it, with its port.",
             )
         return None
 

@@ -21,6 +21,8 @@ Code = Literal[
     sessions.Code,
     "not_found",
     "agent_not_found",
+    "unauthenticated",
+    "issuer_unavailable",
     "bad_request",
     "body_too_large",
     "unsupported_media_type",
@@ -50,6 +52,8 @@ KINDS: Final[Mapping[Code, Kind]] = {
     "budget_not_found": Kind(404, sessions.BudgetNotFound.title),
     "message_not_found": Kind(404, sessions.MessageNotFound.title),
     "branch_not_found": Kind(404, sessions.BranchNotFound.title),
+    "unauthenticated": Kind(401, "Who calls is not known"),
+    "forbidden": Kind(403, sessions.Forbidden.title),
     "bad_request": Kind(400, "The request cannot be understood"),
     "validation": Kind(422, sessions.InvalidRequest.title),
     "file_unreadable": Kind(422, sessions.FileUnreadable.title),
@@ -76,6 +80,7 @@ KINDS: Final[Mapping[Code, Kind]] = {
     "no_worker": Kind(503, sessions.NoWorker.title, retry_after=2),
     "overloaded": Kind(503, sessions.Overloaded.title, retry_after=2),
     "state_lost": Kind(500, sessions.StateLost.title),
+    "issuer_unavailable": Kind(503, "The identity provider does not answer", retry_after=5),
     "store_unavailable": Kind(503, "The blob store cannot be used", retry_after=5),
     "store_full": Kind(507, "The blob store has no room"),
     "temporal_unavailable": Kind(503, sessions.TemporalSilent.title, retry_after=2),
@@ -129,8 +134,11 @@ class Problem(Exception):
 
     def response(self) -> JSONResponse:
         retry_after = KINDS[self.code].retry_after
-        wait = {} if retry_after is None else {"Retry-After": str(retry_after)}
-        return JSONResponse(self.body(), self.status, {**wait, **self.headers}, MEDIA_TYPE)
+        more = {} if retry_after is None else {"Retry-After": str(retry_after)}
+        if self.status == 401:
+            # RFC 9110, section 11.6.1: an answer 401 names a scheme.
+            more["WWW-Authenticate"] = "Bearer"
+        return JSONResponse(self.body(), self.status, {**more, **self.headers}, MEDIA_TYPE)
 
 
 def invalid(field: str, message: str) -> Problem:

@@ -7,7 +7,8 @@ Source of the format: WHATWG HTML, section 9.2 (server-sent events).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -57,13 +58,19 @@ class EventStreamResponse(Response):
         keepalive_s: float = 15,
         headers: dict[str, str] | None = None,
         opened: Callable[[], Callable[[], None]] = lambda: lambda: None,
+        until: float | None = None,
+        known: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
-        """`opened` is called when the stream begins; what it returns, when the stream ends."""
+        """`opened` is called when the stream begins; what it returns, when the stream ends. It is cut at `until` (in seconds
+        since 1970), when its reader has to say anew who they are, and soon after `known`, asked each `keepalive_s` seconds,
+        is false."""
         super().__init__(status_code=200, headers={**HEADERS, **(headers or {})})
         self._frames = frames
         self._keepalive_s = keepalive_s
         self._sent_at = 0.0
         self._opened = opened
+        self._until = until
+        self._known = known
 
     def init_headers(self, headers: Any = None) -> None:
         super().init_headers(headers)
@@ -82,6 +89,10 @@ class EventStreamResponse(Response):
         await self._send(send, OPENING)
         pump = asyncio.create_task(self._pump(send))
         others = [asyncio.create_task(self._keep_alive(send)), asyncio.create_task(_disconnected(receive))]
+        if self._until is not None:
+            others.append(asyncio.create_task(asyncio.sleep(self._until - time.time())))
+        if self._known is not None:
+            others.append(asyncio.create_task(self._while_known(self._known)))
         try:
             await asyncio.wait([pump, *others], return_when=asyncio.FIRST_COMPLETED)
             if pump.done() and not pump.cancelled():
@@ -114,6 +125,12 @@ class EventStreamResponse(Response):
                 # The server does not take bytes faster than they are read, so this also finds out who reads no more.
                 async with asyncio.timeout(self._keepalive_s):
                     await self._send(send, KEEPALIVE)
+
+    async def _while_known(self, known: Callable[[], Awaitable[bool]]) -> None:
+        while True:
+            await asyncio.sleep(self._keepalive_s)
+            if not await known():
+                return
 
     async def _send(self, send: Send, body: bytes) -> None:
         self._sent_at = asyncio.get_running_loop().time()

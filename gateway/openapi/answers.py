@@ -30,6 +30,23 @@ class SessionNamed(Frozen):
     session_id: str
 
 
+class TokenMade(Frozen):
+    session_id: str
+    #: For the header `Authorization: Bearer …`, or the cookie `perdure_token`. It is shown once.
+    token: str
+    #: By which it is revoked.
+    jti: str
+    #: What it allows.
+    scopes: tuple[str, ...]
+    expires_at: datetime
+
+
+class TokenNamed(Frozen):
+    session_id: str
+    #: The token's id.
+    jti: str
+
+
 class LimitsChanged(Frozen):
     session_id: str
     #: Those that hold now.

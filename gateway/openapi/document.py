@@ -21,6 +21,11 @@ from perdure.gateway.openapi.words import FIELDS
 from perdure.temporal.field_comments import field_comments
 
 _PLACE: Final = "#/components/schemas/"
+_BEARER: Final = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "An API key, a token of the identity provider, or a session's token. `perdure dev` asks for none.",
+}
 _NONE: Final = re.compile(r"\bNone\b")
 
 
@@ -44,6 +49,8 @@ def complete(document: dict[str, Any], routes: Sequence[BaseRoute]) -> dict[str,
         if name in schemas:
             _describe(record, schemas[name])
     _exemplify(schemas)
+    document["components"]["securitySchemes"] = {"bearer": _BEARER}
+    document["security"] = [{"bearer": []}, {}]
     return document
 
 

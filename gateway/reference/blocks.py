@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from perdure.gateway.guide.pages import PAGES
-from perdure.gateway.reference import calls, definition, events, problems, routes, settings
+from perdure.gateway.reference import calls, definition, events, problems, routes, scopes, settings
 
 BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "calls": calls.reference,
@@ -16,6 +16,7 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "events": events.reference,
     "problems": problems.reference,
     "routes": routes.reference,
+    "scopes": scopes.reference,
     "settings": settings.reference,
 }
 _BLOCK: Final = re.compile(r"^(<!-- (?P<name>\w+): .*? -->\n).*?^(<!-- end -->\n)", re.MULTILINE | re.DOTALL)

@@ -23,6 +23,7 @@ router = APIRouter(prefix="/v1/agents", tags=["agents"])
 @router.get("", response_model=None, responses={200: {"model": AgentList}})
 async def get_agents(app: App, caller: Caller) -> dict[str, Any]:
     """All agents that serve, what is wrong in the files of others, where Temporal's Web UI is, and what is shown live."""
+    caller.need("agents:read")
     known = [app.definitions.current(name) for name in app.definitions.names()]
     serving = [agent for agent in known if agent is not None]
     agents = [_agent_json(app, agent) for agent in serving]
@@ -34,6 +35,7 @@ async def get_agents(app: App, caller: Caller) -> dict[str, Any]:
 @router.get("/{name}", response_model=None, responses={200: {"model": AgentEntry}})
 async def get_agent(name: Annotated[str, Path(max_length=64)], app: App, caller: Caller) -> dict[str, Any]:
     """One agent; of its schedules also the next times, none where a schedule is paused or not in place yet."""
+    caller.need("agents:read")
     agent = app.definitions.current(name)
     if agent is None:
         raise Problem("agent_not_found")

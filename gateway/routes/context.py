@@ -1,25 +1,28 @@
 """What routes are given: the collaborators of one gateway as `App`, and who asks as `Caller`."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, cast
 
 from fastapi import Depends
 from starlette.requests import Request
 
-from perdure.gateway.http.auth import Authenticate
+from perdure.gateway.auth.authenticate import Authenticate, anonymous
+from perdure.gateway.auth.session_tokens import SessionTokens
 from perdure.gateway.http.open_streams import OpenStreams
+from perdure.gateway.http.problems import Problem
 from perdure.gateway.live.watches import Watches
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.live.protocols import LiveState
-from perdure.temporal.sessions import caller
+from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.service import Sessions
 from perdure.temporal.settings import Settings
-from perdure.temporal.stores.blobs import BlobStore
+from perdure.temporal.stores.blobs import BlobStore, StoreUnavailable
 from perdure.temporal.telemetry.trace_context import read_traceparent
 
 #: A tool's description by its name; None for a tool that this process does not know.
 DescribeTool = Callable[[str], str | None]
+Known = Callable[[], Awaitable[bool]]
 #: All metrics of this process as Prometheus' text. Raises OSError.
 ReadMetrics = Callable[[], Awaitable[bytes]]
 
@@ -33,6 +36,7 @@ class Gateway:
     definitions: Definitions
     settings: Settings
     authenticate: Authenticate
+    tokens: SessionTokens
     describe_tool: DescribeTool
     read_metrics: ReadMetrics | None
     #: Address of Temporal's Web UI, where there is one.
@@ -45,11 +49,30 @@ async def _gateway(request: Request) -> Gateway:
     return cast(Gateway, request.app.state.gateway)
 
 
-async def _caller(request: Request) -> caller.Caller:
-    who = (await _gateway(request)).authenticate(request)
-    span = read_traceparent(request.headers.get("traceparent"))
-    return who if span is None else replace(who, traceparent=span)
+async def _caller(request: Request) -> Principal:
+    who = await (await _gateway(request)).authenticate(request)
+    return who.from_span(read_traceparent(request.headers.get("traceparent")))
 
 
+async def _known(request: Request) -> Known | None:
+    gateway = await _gateway(request)
+    if gateway.authenticate is anonymous:
+        return None
+
+    async def known() -> bool:
+        try:
+            await gateway.authenticate(request)
+        except Problem as problem:
+            # Whoever cannot be asked about now was known before.
+            return problem.code != "unauthenticated"
+        except StoreUnavailable:
+            return True
+        return True
+
+    return known
+
+
+#: Whether the key or the token of a request still counts; None: nobody is asked for one.
+StillKnown = Annotated[Known | None, Depends(_known)]
 App = Annotated[Gateway, Depends(_gateway)]
-Caller = Annotated[caller.Caller, Depends(_caller)]
+Caller = Annotated[Principal, Depends(_caller)]

@@ -14,7 +14,7 @@ from perdure.gateway.openapi.answers import FinishedTurn, MessageAccepted, Messa
 from perdure.gateway.openapi.event_stream import EVENT_STREAM
 from perdure.gateway.projections.frames import frames_of
 from perdure.gateway.projections.snapshot_json import sub_question_json
-from perdure.gateway.routes.context import App, Caller
+from perdure.gateway.routes.context import App, Caller, StillKnown
 from perdure.gateway.routes.sent_turn import SentTurn, WaitingFor
 from perdure.temporal.sessions.event_json import question_json
 from perdure.temporal.sessions.json_bytes import to_json
@@ -37,6 +37,7 @@ async def send_message(
     body: MessageBody,
     app: App,
     caller: Caller,
+    known: StillKnown,
     accept: Annotated[str, Header()] = "",
     wait: Annotated[float | None, Query(ge=0, le=MAX_WAIT_S, description="Seconds to wait for the turn")] = None,
 ) -> Response:
@@ -46,13 +47,19 @@ async def send_message(
     if streams:
         app.streams.check(caller)
     session = app.sessions.open(caller, session_id)
-    known = partial(app.watches.take_receipt, session.workflow_id)
-    sent = await session.send(body.neutral_parts(), body.message_id, known=known, model=body.model, busy=body.busy)
+    if streams or wait is not None:
+        await session.check("read")
+    receipt = partial(app.watches.take_receipt, session.workflow_id)
+    sent = await session.send(body.neutral_parts(), body.message_id, known=receipt, model=body.model, busy=body.busy)
     turn = SentTurn(app.watches, session, sent)
     if streams:
         frames = frames_of(turn.items())
         return EventStreamResponse(
-            frames, keepalive_s=app.settings.keepalive_s, opened=lambda: app.streams.opened(caller)
+            frames,
+            keepalive_s=app.settings.keepalive_s,
+            opened=lambda: app.streams.opened(caller),
+            until=caller.expires_at,
+            known=known,
         )
     answer: dict[str, Any] = {"session_id": session_id, "message_id": sent.message_id, "seq": sent.cursor}
     if wait is not None:

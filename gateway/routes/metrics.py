@@ -18,8 +18,9 @@ router = APIRouter(tags=["health"])
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
-async def metrics(app: App, _caller: Caller) -> Response:
+async def metrics(app: App, caller: Caller) -> Response:
     """Metrics in Prometheus' text format; 404 where this process keeps none."""
+    caller.need("metrics")
     if app.read_metrics is None:
         raise Problem("not_found")
     try:

@@ -17,7 +17,7 @@ from perdure.gateway.http.problems import invalid
 from perdure.gateway.http.sse import EventStreamResponse
 from perdure.gateway.openapi.event_stream import EVENT_STREAM
 from perdure.gateway.projections.frames import frames_of
-from perdure.gateway.routes.context import App, Caller
+from perdure.gateway.routes.context import App, Caller, StillKnown
 from perdure.temporal.sessions.errors import SessionError, SessionNotFound
 from perdure.temporal.sessions.session import Session
 
@@ -38,6 +38,7 @@ async def get_events(
     session_id: SessionPath,
     app: App,
     caller: Caller,
+    known: StillKnown,
     after: Annotated[str | None, Query(description="A `seq`; the events greater than it follow")] = None,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> Response:
@@ -56,7 +57,13 @@ async def get_events(
             async with asyncio.timeout(_PREFERRED_S):
                 await session.prefer()
     frames = frames_of(app.watches.follow(session.workflow_id, cursor, patient=True))
-    return EventStreamResponse(frames, keepalive_s=app.settings.keepalive_s, opened=lambda: app.streams.opened(caller))
+    return EventStreamResponse(
+        frames,
+        keepalive_s=app.settings.keepalive_s,
+        opened=lambda: app.streams.opened(caller),
+        until=caller.expires_at,
+        known=known,
+    )
 
 
 async def _has_all(session: Session, cursor: int) -> bool:

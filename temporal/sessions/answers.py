@@ -18,6 +18,7 @@ from perdure.temporal.schemas.yaml_source import field_name
 from perdure.temporal.sessions.errors import InvalidRequest
 from perdure.temporal.sessions.requests import AnswerBody
 from perdure.temporal.sessions.result_files import with_files_kept
+from perdure.temporal.sessions.scopes import Act
 from perdure.temporal.stores.blobs import BlobStore, fold_part
 from perdure.workflows.core.raising import read_raise
 from perdure.workflows.definition import ask_user
@@ -31,6 +32,13 @@ from perdure.workflows.vocabulary.questions import By, Question, Shortfall
 EditArguments = Callable[[str, str, dict[str, JsonValue]], dict[str, JsonValue] | None]
 
 _MAX_MESSAGE: Final = 300
+
+
+def act_of(question: Question, body: AnswerBody) -> Act:
+    """What its caller does who answers so: only who may change limits lets a session spend more."""
+    if question.budget is not None:
+        return "answer" if body.approved is False else "limits"
+    return "approve" if question.kind == "approval" else "answer"
 
 
 def check_answer(body: AnswerBody, question: Question, state: QuestionState) -> None:

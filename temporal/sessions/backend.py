@@ -37,7 +37,7 @@ from perdure.temporal.sessions.errors import (
 )
 from perdure.temporal.sessions.failed_tasks import failing_task, meaning
 from perdure.temporal.sessions.look import Look, read_look
-from perdure.temporal.sessions.starting import WATCHED, Start, start_session
+from perdure.temporal.sessions.starting import WATCHED, Start, readable, start_session
 from perdure.temporal.sessions.turnstile import Turnstile
 from perdure.temporal.sessions.workers import Workers
 from perdure.temporal.settings import Settings
@@ -58,6 +58,7 @@ from perdure.workflows.protocol.signals import (
     WithdrawMessage,
 )
 from perdure.workflows.session import SessionWorkflow
+from perdure.workflows.vocabulary.search_attributes import USER
 
 R = TypeVar("R")
 P = TypeVar("P")
@@ -107,6 +108,13 @@ class Backend:
                 raise
             value = await description.memo_value("body_sha256", None, type_hint=str)
         return value if isinstance(value, str) else None
+
+    async def owner(self, session: str) -> str | None:
+        """The user that the session was started for; None: no user. Raises `SessionNotFound`, `TemporalSilent`, `TooMany`."""
+        async with self._turn(session):
+            described = await self._handle(session).describe()
+        user = described.typed_search_attributes.get(USER)
+        return None if user is None else readable(user)
 
     async def query(self, session: str, method: Callable[[SessionWorkflow, P], R], arg: P) -> R:
         """Asks a session. Raises `SessionNotFound`, `StateLost`, `NoWorker`, `Overloaded`, `TemporalSilent`, `TooMany`."""

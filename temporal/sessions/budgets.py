@@ -1,6 +1,7 @@
 """Budgets of users and tenants as callers have them: shown and set, and which of them a session has to ask.
 
-Rule: a caller reaches the purses of its own tenant alone, and one that is a single user sees only that user's and sets none.
+Rule: a caller reaches the purses of its own tenant alone. Its own user's it sees by `session:read`, all others by
+`session:read:any`; it sets them by `session:limits:any`.
 """
 
 import asyncio
@@ -14,7 +15,6 @@ from typing import Any, Final, TypeVar
 from temporalio.client import Client, WorkflowExecution, WorkflowQueryFailedError, WorkflowUpdateFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.errors import (
     BudgetNotFound,
     InvalidRequest,
@@ -25,6 +25,7 @@ from perdure.temporal.sessions.errors import (
 )
 from perdure.temporal.sessions.json_bytes import rfc3339
 from perdure.temporal.sessions.ledgers import LEDGER, Ledgers
+from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.starting import searchable
 from perdure.temporal.sessions.workers import Workers
 from perdure.temporal.settings import Settings
@@ -59,16 +60,17 @@ class Budgets:
         #: Whether a purse has caps, and until when that is believed.
         self._believed: OrderedDict[PurseName, tuple[bool, float]] = OrderedDict()
 
-    async def show(self, caller: Caller, scope: Scope, purse_id: str) -> dict[str, Any]:
-        """The budget as JSON; one that nobody has set or drawn on is empty. Raises `BudgetNotFound`."""
+    async def show(self, caller: Principal, scope: Scope, purse_id: str) -> dict[str, Any]:
+        """The budget as JSON; one that nobody has set or drawn on is empty. Raises `BudgetNotFound` and `Forbidden`."""
         name = _name(caller, scope, purse_id)
+        caller.need_act("read")
         return budget_json(await self._asked(self._state(name)))
 
-    async def set(self, caller: Caller, scope: Scope, purse_id: str, changes: PurseLimits) -> dict[str, Any]:
-        """Sets the given caps, null lifting one, and returns the budget. Raises `BudgetNotFound` and `InvalidRequest`."""
+    async def set(self, caller: Principal, scope: Scope, purse_id: str, changes: PurseLimits) -> dict[str, Any]:
+        """Sets the given caps, null lifting one, and returns the budget. Raises `BudgetNotFound`, `Forbidden` and
+        `InvalidRequest`."""
         name = _name(caller, scope, purse_id)
-        if caller.user is not None:
-            raise BudgetNotFound
+        caller.need_any("limits", "To set budgets")
         command = SetCaps(id=uuid.uuid4().hex, caps=_changes(changes), by=caller.by, announces=True)
         if not command.caps:
             raise InvalidRequest(None, "give at least one of day, month and total")
@@ -76,10 +78,13 @@ class Budgets:
         self._believe(name, state.caps.caps_spending)
         return budget_json(state)
 
-    async def newest(self, caller: Caller, limit: int) -> list[dict[str, Any]]:
-        """The caller's budgets, the newest first, `limit` at most."""
-        if caller.user is not None:
-            return [await self.show(caller, "user", caller.user)]
+    async def newest(self, caller: Principal, limit: int) -> list[dict[str, Any]]:
+        """The caller's budgets, the newest first, `limit` at most. Raises `Forbidden`."""
+        caller.need_act("read")
+        if caller.session is not None:
+            return []
+        if not caller.holds_any("read"):
+            return [await self.show(caller, "user", caller.user or NOBODY)]
         query = f"WorkflowType = '{LEDGER}' AND ExecutionStatus = 'Running'"
         query += f" AND {TENANT.name} = '{searchable(caller.tenant)}'"
         found = await self._asked(self._listed(query, limit))
@@ -197,9 +202,10 @@ def _changes(wanted: PurseLimits) -> dict[Period, dict[Unit, int | float | None]
     return changes
 
 
-def _name(caller: Caller, scope: Scope, purse_id: str) -> PurseName:
-    foreign = purse_id != caller.tenant if scope == "tenant" else caller.user not in (None, purse_id)
-    if foreign or (scope == "tenant" and caller.user is not None):
+def _name(caller: Principal, scope: Scope, purse_id: str) -> PurseName:
+    own = scope == "user" and caller.session is None and (caller.user or NOBODY) == purse_id
+    foreign = scope == "tenant" and purse_id != caller.tenant
+    if foreign or not (own or caller.holds_any("read")):
         raise BudgetNotFound
     return PurseName(tenant=caller.tenant, scope=scope, id=purse_id)
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from perdure.temporal.definitions.inputs import InputProblem, check_inputs
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.sessions.backend import Backend
-from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.configuring import check_role
 from perdure.temporal.sessions.content import content_sha256, new_message
-from perdure.temporal.sessions.errors import IdConflict, InvalidRequest
+from perdure.temporal.sessions.errors import Forbidden, IdConflict, InvalidRequest
 from perdure.temporal.sessions.message_files import MessageFiles
+from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.requests import CreateSession
 from perdure.temporal.sessions.starting import Start, title_of
 from perdure.temporal.sessions.timezone import timezone_in
@@ -47,26 +47,34 @@ class Creator:
         self._definitions = definitions
         self._continue_as_new_after = continue_as_new_after
 
-    async def create(self, caller: Caller, request: CreateSession) -> Created:
+    async def create(self, caller: Principal, request: CreateSession) -> Created:
         """Starts a session; the same request with the same `session_id` again finds the session that it made.
 
-        Raises `InvalidRequest`, `IdConflict` where the id was taken by another request, and what `Backend.start`
+        Raises `Forbidden`, `InvalidRequest`, `IdConflict` where the id was taken by another request, and what `Backend.start`
         raises."""
+        _check(caller, request)
         session_id = request.session_id or uuid.uuid4().hex
         workflow_id = caller.workflow_id(session_id)
+        owner = request.user or caller.user
         try:
-            if await self._start(caller, request, session_id):
+            if await self._start(caller, request, session_id, owner):
                 return Created(session_id, workflow_id, is_new=True)
         except InvalidRequest:
             # A session that could be created yesterday is found, even where its agent has changed since.
-            if await self._backend.body_sha256(workflow_id) == request.sha256():
+            if await self._is_repeat(workflow_id, request, owner):
                 return Created(session_id, workflow_id, is_new=False)
             raise
-        if await self._backend.body_sha256(workflow_id) != request.sha256():
+        if not await self._is_repeat(workflow_id, request, owner):
             raise IdConflict(f"The session {session_id} exists and was created with another body.")
         return Created(session_id, workflow_id, is_new=False)
 
-    async def _start(self, caller: Caller, request: CreateSession, session_id: str) -> bool:
+    async def _is_repeat(self, workflow_id: str, request: CreateSession, owner: str | None) -> bool:
+        """Whether the session that there is was created by this request, for the same user."""
+        if await self._backend.body_sha256(workflow_id) != request.sha256():
+            return False
+        return await self._backend.owner(workflow_id) == owner
+
+    async def _start(self, caller: Principal, request: CreateSession, session_id: str, user: str | None) -> bool:
         """False where a session with this id exists. Raises `InvalidRequest` where the agent does not take its inputs, or
         where `metadata` name no time zone that there is."""
         agent = self._definitions.current(request.agent)
@@ -98,8 +106,7 @@ class Creator:
                 model=role,
                 busy=request.message.busy,
             )
-            message = message.model_copy(update={"traceparent": caller.traceparent})
-        user = caller.user or request.user
+            message = message.model_copy(update={"traceparent": caller.traceparent, "sender": caller.sender})
         purses = await self._backend.budgets.announced(caller.tenant, user)
         new = NewSession(
             tenant=caller.tenant,
@@ -119,3 +126,16 @@ class Creator:
         return await self._backend.start(
             Start(SessionInput(new=new), agent.digest, title, agent.demo, body_sha256=request.sha256())
         )
+
+
+def _check(caller: Principal, request: CreateSession) -> None:
+    """Raises `Forbidden`. A user's own client says neither whose a session is nor what its instructions are made of."""
+    if caller.session is not None:
+        raise Forbidden("A session's token reaches that session alone.")
+    caller.need_act("create")
+    if request.user is not None:
+        caller.need_any("create", "To name the user")
+    if request.inputs:
+        caller.need_any("create", "To give inputs")
+    if request.metadata.keys() - {"timezone"}:
+        caller.need_act("configure")

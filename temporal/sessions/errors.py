@@ -10,6 +10,7 @@ from typing import ClassVar, Final, Literal
 from temporalio.service import RPCError, RPCStatusCode
 
 Code = Literal[
+    "forbidden",
     "session_not_found",
     "timer_not_found",
     "budget_not_found",
@@ -54,6 +55,13 @@ class SessionError(Exception):
     def __init__(self, detail: str = "") -> None:
         super().__init__(detail or self.title)
         self.detail = detail or f"{self.title}."
+
+
+class Forbidden(SessionError):
+    """Only of what the caller knows to be there: what it must not know of is not found."""
+
+    code = "forbidden"
+    title = "The caller may not do this"
 
 
 class SessionNotFound(SessionError):

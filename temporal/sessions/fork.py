@@ -15,12 +15,12 @@ from pydantic import JsonValue
 from perdure.temporal.definitions.inputs import InputProblem, check_inputs
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.sessions.backend import Backend
-from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.content import new_message
 from perdure.temporal.sessions.errors import IdConflict, InvalidRequest, StateLost
 from perdure.temporal.sessions.fork_blobs import Move
 from perdure.temporal.sessions.fork_segments import SegmentMove, begun_as
 from perdure.temporal.sessions.pasts import read_past
+from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.requests import ForkSession
 from perdure.temporal.sessions.sealed import Sealed
 from perdure.temporal.sessions.starting import Start, title_of
@@ -72,7 +72,7 @@ async def fork(
     blobs: BlobStore,
     sealed: Sealed,
     definitions: Definitions,
-    caller: Caller,
+    caller: Principal,
     source: str,
     wanted: ForkSession,
     *,
@@ -106,7 +106,7 @@ async def fork(
     message = None
     if wanted.text is not None:
         message = await new_message(blobs, session, (Text(text=wanted.text),), choice.digest, cursor=carried.log.seq)
-        message = message.model_copy(update={"traceparent": caller.traceparent})
+        message = message.model_copy(update={"traceparent": caller.traceparent, "sender": caller.sender})
     first = message.parts if asked is None and message is not None else asked.parts if asked is not None else None
     start = Start(
         SessionInput(carried=carried, message=message),

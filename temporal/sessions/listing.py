@@ -8,10 +8,11 @@ from typing import Any, Final
 from temporalio.client import WorkflowExecution, WorkflowExecutionStatus
 
 from perdure.temporal.sessions.backend import Backend
-from perdure.temporal.sessions.caller import Caller
-from perdure.temporal.sessions.errors import InvalidRequest
+from perdure.temporal.sessions.errors import Forbidden, InvalidRequest
 from perdure.temporal.sessions.json_bytes import rfc3339
-from perdure.temporal.sessions.visibility import Status, readable, visibility_query
+from perdure.temporal.sessions.principal import Principal
+from perdure.temporal.sessions.starting import readable
+from perdure.temporal.sessions.visibility import Status, visibility_query
 from perdure.workflows.vocabulary.search_attributes import AGENT, COST, STATUS, USER
 
 PAGE: Final = 50
@@ -19,10 +20,24 @@ _CHECK_BYTES: Final = 6
 
 
 async def list_sessions(
-    backend: Backend, caller: Caller, *, agent: str | None, status: Status | None, user: str | None, cursor: str | None
+    backend: Backend,
+    caller: Principal,
+    *,
+    agent: str | None,
+    status: Status | None,
+    user: str | None,
+    cursor: str | None,
 ) -> dict[str, Any]:
-    """One page: `{sessions, next_cursor}`. Raises `InvalidRequest` where the cursor is not of this list."""
-    wanted = visibility_query(caller.tenant, agent=agent, status=status, user=caller.user or user)
+    """One page: `{sessions, next_cursor}`. Raises `InvalidRequest` where the cursor is not of this list, and `Forbidden`."""
+    caller.need_act("read")
+    if caller.session is not None:
+        raise Forbidden("A session's token reaches that session alone.")
+    nobodys = False
+    if not caller.holds_any("read"):
+        if user not in (None, caller.user):
+            return {"sessions": [], "next_cursor": None}
+        user, nobodys = caller.user, caller.user is None
+    wanted = visibility_query(caller.tenant, agent=agent, status=status, user=user, nobodys=nobodys)
     found, token = await backend.list(wanted, PAGE, None if cursor is None else _token(wanted, cursor))
     # While a session continues as new, the store may know two runs of it; the newer comes first.
     newest = {execution.id: execution for execution in reversed(found)}

@@ -15,9 +15,9 @@ from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.media.data_uris import BadDataUri, declared_type, is_data_uri, read_data_uri
 from perdure.temporal.media.reading import in_thread
 from perdure.temporal.media.recognise import Recognised, Unrecognised, recognise
-from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.errors import FileNotTaken, FileUnreadable, InvalidRequest
 from perdure.temporal.sessions.file_names import file_name, name_in
+from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.uploads import URI, Upload, Uploads
 from perdure.temporal.stores.blobs import BlobMissing, BlobStore
 from perdure.temporal.stores.files import note_upload, put_file
@@ -48,7 +48,7 @@ class MessageFiles:
         self._environment = environment
 
     async def take_in(
-        self, caller: Caller, session: str, parts: tuple[Part, ...], taker: Taker | None, below: str = ""
+        self, caller: Principal, session: str, parts: tuple[Part, ...], taker: Taker | None, below: str = ""
     ) -> tuple[Part, ...]:
         """`parts` with their files as `session` (a workflow id) keeps them. `taker` is the model that the session runs on, if
         that is known; `below` is the field of the request that holds `parts`, with a dot at its end.
@@ -77,7 +77,7 @@ class MessageFiles:
         chosen = role if role in definition.models else definition.model
         return Taker.of(definition.models[chosen], self._environment)
 
-    async def _look(self, caller: Caller, part: File, field: str, taker: Taker | None) -> File | _Arrived:
+    async def _look(self, caller: Principal, part: File, field: str, taker: Taker | None) -> File | _Arrived:
         if is_data_uri(part.uri):
             try:
                 data, declared = read_data_uri(part.uri)
@@ -100,7 +100,7 @@ class MessageFiles:
             return _Arrived(_as_part(seen, part.name or upload.name, upload.bytes), upload.media_type, upload)
         return part.model_copy(update={"name": part.name or name_in(part.uri, part.media_type)})
 
-    async def _kept(self, caller: Caller, session: str, one: Part | _Arrived, field: str) -> Part:
+    async def _kept(self, caller: Principal, session: str, one: Part | _Arrived, field: str) -> Part:
         if not isinstance(one, _Arrived):
             return one
         if isinstance(one.source, Upload):

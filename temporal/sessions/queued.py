@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from perdure.temporal.live.protocols import LivePublisher
 from perdure.temporal.sessions.backend import Backend
-from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.errors import MessageNotFound, MessageNotQueued, MessageWithdrawn
 from perdure.temporal.sessions.message_files import MessageFiles
+from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.stores.blobs import BlobStore, fold
 from perdure.workflows.protocol.queries import Receipt
 from perdure.workflows.protocol.signals import EditMessage, WithdrawMessage
@@ -29,14 +29,15 @@ class Queued:
     files: MessageFiles
     live: LivePublisher
 
-    async def edit(self, caller: Caller, session_id: str, message_id: str, parts: tuple[Part, ...]) -> int | None:
+    async def edit(self, caller: Principal, session_id: str, message_id: str, parts: tuple[Part, ...]) -> int | None:
         """Replaces a message's parts. Returns its place in the queue, from 1, or None if its turn has begun with the new
         parts. Raises also what `MessageFiles.take_in` raises."""
         session = caller.workflow_id(session_id)
         receipt = await self._waiting(session, message_id)
         if any(isinstance(part, File) for part in parts):
             parts = await self.files.take_in(caller, session, parts, await self.files.taker(receipt))
-        command = EditMessage(id=uuid.uuid4().hex, message_id=message_id, parts=await fold(self.blobs, session, parts))
+        folded = await fold(self.blobs, session, parts)
+        command = EditMessage(id=uuid.uuid4().hex, message_id=message_id, parts=folded, sender=caller.sender)
         await self.backend.signal(session, command)
         self.live.poke(session)
         after = await self._receipt(session, message_id)
@@ -46,7 +47,7 @@ class Queued:
             raise MessageNotQueued
         return after.position
 
-    async def withdraw(self, caller: Caller, session_id: str, message_id: str) -> None:
+    async def withdraw(self, caller: Principal, session_id: str, message_id: str) -> None:
         """Withdraws a message; does nothing if it was withdrawn before."""
         session = caller.workflow_id(session_id)
         try:

@@ -14,7 +14,6 @@ from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.live.protocols import LivePublisher
 from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.branch_reader import BranchReader
-from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.configuring import check_role
 from perdure.temporal.sessions.content import canonical
 from perdure.temporal.sessions.errors import (
@@ -29,6 +28,7 @@ from perdure.temporal.sessions.errors import (
 )
 from perdure.temporal.sessions.leaving_calls import leaving_calls
 from perdure.temporal.sessions.message_files import MessageFiles
+from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.requests import RetryTurn, RewindSession
 from perdure.temporal.sessions.sealed import Sealed
 from perdure.temporal.stores.blobs import BlobStore, fold
@@ -75,7 +75,7 @@ class Rewinder:
         self._files = files
         self._live = live
 
-    async def rewind(self, caller: Caller, session: str, wanted: RewindSession) -> Rewound:
+    async def rewind(self, caller: Principal, session: str, wanted: RewindSession) -> Rewound:
         """Raises `MessageNotFound`, `BranchNotFound`, `NotRewindable`, `OtherBranch`, `TooManyBranches`, `RewindOpen`,
         `SessionClosed`, `IdConflict`, and `InvalidRequest`, which names the field."""
         command_id = wanted.rewind_id or uuid.uuid4().hex
@@ -96,6 +96,7 @@ class Rewinder:
             "digest": self._digest(receipt),
             "model": wanted.model,
             "traceparent": caller.traceparent,
+            "sender": caller.sender,
         }
         definition = await self._definitions.by_digest(receipt.digest)
         if wanted.branch is not None:
@@ -110,7 +111,7 @@ class Rewinder:
             self._live.stop(session)
         return await self._taken(session, command_id)
 
-    async def retry(self, caller: Caller, session: str, wanted: RetryTurn) -> Rewound:
+    async def retry(self, caller: Principal, session: str, wanted: RetryTurn) -> Rewound:
         """Raises `NothingToRetry`, `RewindOpen`, `TooManyBranches`, `SessionClosed`, `IdConflict`, and `InvalidRequest`,
         which names the field."""
         command_id = wanted.retry_id or uuid.uuid4().hex
@@ -142,6 +143,7 @@ class Rewinder:
                 digest=digest,
                 model=wanted.model,
                 traceparent=caller.traceparent,
+                sender=caller.sender,
             ),
         )
         return await self._taken(session, command_id)
@@ -183,7 +185,7 @@ class Rewinder:
 
     async def _cutting(
         self,
-        caller: Caller,
+        caller: Principal,
         session: str,
         wanted: RewindSession,
         receipt: Receipt,

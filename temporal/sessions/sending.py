@@ -15,11 +15,11 @@ from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.live.protocols import LivePublisher
 from perdure.temporal.sessions.admission import Admissions, full
 from perdure.temporal.sessions.backend import Backend
-from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.configuring import check_role
 from perdure.temporal.sessions.content import content_sha256, new_message
 from perdure.temporal.sessions.errors import IdConflict, MessageWithdrawn, SessionBusy, SessionClosed, SessionError
 from perdure.temporal.sessions.message_files import MessageFiles
+from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.snapshot import SubQuestion, open_questions, questions_below
 from perdure.temporal.stores.blobs import BlobStore
 from perdure.workflows.protocol.queries import Receipt
@@ -73,7 +73,7 @@ class Sender:
 
     async def send(
         self,
-        caller: Caller,
+        caller: Principal,
         session_id: str,
         parts: tuple[Part, ...],
         message_id: str | None,
@@ -111,7 +111,7 @@ class Sender:
             command = await new_message(
                 self._blobs, session, parts, digest, message_id, receipt.seq, sha256, model, busy
             )
-            command = command.model_copy(update={"traceparent": caller.traceparent})
+            command = command.model_copy(update={"traceparent": caller.traceparent, "sender": caller.sender})
             position = await place.take()
             await self._backend.let_spend(session, receipt.user, command)
         if policy == "interrupt":

@@ -1,7 +1,7 @@
 """The session service: sessions are started, found and opened here, whoever asks for it.
 
 Rule 1: callers reach sessions through `Sessions.open(caller, session_id)` and in no other way, so that the ownership
-check is in one place.
+check is in one place (`access.py`).
 Rule 2: nothing here knows HTTP. What goes wrong is a `SessionError`.
 """
 
@@ -13,19 +13,22 @@ from temporalio.client import Client
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.environment import environment
 from perdure.temporal.live.protocols import LivePublisher
+from perdure.temporal.sessions.access import check
 from perdure.temporal.sessions.admission import Admissions
 from perdure.temporal.sessions.answers import EditArguments
 from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.branch_reader import BranchReader
-from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.collaborators import Collaborators
 from perdure.temporal.sessions.creating import Created, Creator
 from perdure.temporal.sessions.erase import Eraser, Scrub
+from perdure.temporal.sessions.errors import Forbidden
 from perdure.temporal.sessions.listing import list_sessions
 from perdure.temporal.sessions.message_files import MessageFiles
+from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.queued import Queued
 from perdure.temporal.sessions.requests import CreateSession
 from perdure.temporal.sessions.rewinding import Rewinder
+from perdure.temporal.sessions.scopes import Act
 from perdure.temporal.sessions.sealed import Sealed
 from perdure.temporal.sessions.sending import Sender
 from perdure.temporal.sessions.session import Session
@@ -78,23 +81,34 @@ class Sessions:
             branches=BranchReader(backend, self.sealed),
         )
 
-    async def start(self, caller: Caller, request: CreateSession) -> Created:
+    async def start(self, caller: Principal, request: CreateSession) -> Created:
         """Starts a session. Raises as `Creator.create`."""
         return await self._creator.create(caller, request)
 
-    def open(self, caller: Caller, session_id: str) -> Session:
+    def open(self, caller: Principal, session_id: str) -> Session:
         """The caller's session with this id; whether there is one shows when it is asked."""
         return Session(caller, session_id, self._shared)
+
+    async def entrust(self, caller: Principal, session_id: str, acts: tuple[Act, ...]) -> str | None:
+        """The user that a session belongs to, for a backend that may do all of these in it and lets that user do them. Raises
+        `Forbidden`, `SessionNotFound`, `TemporalSilent`, `TooMany`."""
+        for act in acts:
+            await check(self._backend, caller, session_id, act)
+        owner = await self._backend.owner(caller.workflow_id(session_id))
+        if caller.method not in ("key", "trusted"):
+            raise Forbidden("Only an API key makes and revokes tokens of sessions.")
+        return owner
 
     def at(self, workflow_id: str) -> Session:
         """The session with this workflow id, for code that was given it by a session of the caller's, or by Temporal."""
         tenant, _, session_id = workflow_id.partition("/")
-        return self.open(Caller(tenant), session_id)
+        return self.open(Principal.trusted(tenant), session_id)
 
     async def list(
-        self, caller: Caller, *, agent: str | None, status: Status | None, user: str | None, cursor: str | None
+        self, caller: Principal, *, agent: str | None, status: Status | None, user: str | None, cursor: str | None
     ) -> dict[str, Any]:
-        """A page of the caller's sessions: `{sessions, next_cursor}`. Raises `InvalidRequest` for a wrong cursor."""
+        """A page of the caller's sessions: `{sessions, next_cursor}`. Raises `InvalidRequest` for a wrong cursor, and
+        `Forbidden`."""
         return await list_sessions(self._backend, caller, agent=agent, status=status, user=user, cursor=cursor)
 
     async def next_times(self, schedule_id: str) -> tuple[datetime, ...]:

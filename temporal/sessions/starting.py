@@ -35,6 +35,7 @@ WATCHED: Final = Priority(priority_key=1)
 BACKGROUND: Final = Priority(priority_key=5)
 
 _UNSEARCHABLE: Final = re.compile(r"[%'\"\\]")
+_ESCAPED: Final = re.compile("%([0-9A-F]{2})")
 _TITLE: Final = 60
 
 
@@ -140,6 +141,11 @@ def searchable(value: str) -> str:
     """`value` as a search attribute holds it: without the characters that Temporal's SQL stores do not find again, or
     stumble over."""
     return _UNSEARCHABLE.sub(lambda match: f"%{ord(match[0]):02X}", value)
+
+
+def readable(value: str) -> str:
+    """The inverse of `searchable`."""
+    return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), value)
 
 
 def title_of(parts: Sequence[Part]) -> str:

@@ -16,9 +16,9 @@ import structlog
 
 from perdure.temporal.media.reading import in_thread
 from perdure.temporal.media.recognise import Recognised, Unrecognised, recognise
-from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.errors import FileUnreadable
 from perdure.temporal.sessions.file_names import file_name
+from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.stores.blobs import BlobError, BlobMissing, BlobStore
 from perdure.workflows.vocabulary.parts import Frozen
 
@@ -57,10 +57,11 @@ class Uploads:
         self._days = days
         self._now = now
 
-    async def receive(self, caller: Caller, chunks: AsyncIterable[bytes], declared: str, name: str) -> Upload:
+    async def receive(self, caller: Principal, chunks: AsyncIterable[bytes], declared: str, name: str) -> Upload:
         """Stores a file that is coming in. `declared` is its media type as its sender gave it, or empty.
 
-        Raises `FileUnreadable`, and what `chunks` raise; then nothing is kept."""
+        Raises `Forbidden`, `FileUnreadable`, and what `chunks` raise; then nothing is kept."""
+        caller.need_act("write")
         uri = f"{self._now():upload:%Y%m%d}.{secrets.token_hex(16)}"
         folder = _folder(caller.tenant, uri)
         try:
@@ -77,7 +78,7 @@ class Uploads:
             raise
         return upload
 
-    async def find(self, caller: Caller, uri: str) -> Upload | None:
+    async def find(self, caller: Principal, uri: str) -> Upload | None:
         """None where the caller has no such upload, or has it no longer."""
         if URI.fullmatch(uri) is None:
             return None
@@ -85,10 +86,9 @@ class Uploads:
             upload = Upload.model_validate_json(await self._blobs.get(f"{_folder(caller.tenant, uri)}/about"))
         except BlobMissing:
             return None
-        # A caller without a user speaks for all of the tenant's.
-        return upload if caller.user in (None, upload.user) else None
+        return upload if caller.holds_any("write") or caller.user == upload.user else None
 
-    async def read(self, caller: Caller, upload: Upload) -> bytes:
+    async def read(self, caller: Principal, upload: Upload) -> bytes:
         """Its bytes. Raises `BlobMissing` where it has just expired."""
         return await self._blobs.get(f"{_folder(caller.tenant, upload.uri)}/data")
 

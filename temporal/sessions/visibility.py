@@ -1,7 +1,6 @@
 """How sessions are found in Temporal's visibility store: what stands there, and the query for it. Pure."""
 
-import re
-from typing import Final, Literal
+from typing import Literal
 
 from perdure.temporal.sessions.starting import searchable
 from perdure.workflows.core.purses_asked import NOBODY
@@ -10,12 +9,14 @@ from perdure.workflows.vocabulary.search_attributes import AGENT, STATUS, TENANT
 
 Status = Literal["idle", "working", "waiting", "closed"]
 
-_ESCAPED: Final = re.compile("%([0-9A-F]{2})")
 
-
-def visibility_query(tenant: str, *, agent: str | None, status: Status | None, user: str | None) -> str:
-    """Sessions of a tenant; a filter that is None lets all through."""
+def visibility_query(
+    tenant: str, *, agent: str | None, status: Status | None, user: str | None, nobodys: bool = False
+) -> str:
+    """Sessions of a tenant; a filter that is None lets all through. `nobodys`: only those of no user."""
     clauses = ["WorkflowType = 'SessionWorkflow'", "ExecutionStatus != 'ContinuedAsNew'"]
+    if nobodys:
+        clauses.append(f"{USER.name} IS NULL")
     for key, value in ((TENANT, tenant), (AGENT, agent), (USER, user)):
         if value is not None:
             clauses.append(f"{key.name} = '{searchable(value)}'")
@@ -39,8 +40,3 @@ def at_work_query(purse: PurseName) -> str:
         own = f"{USER.name} = '{searchable(purse.id)}'"
         clauses.append(f"({own} OR {USER.name} IS NULL)" if purse.id == NOBODY else own)
     return " AND ".join(clauses)
-
-
-def readable(value: str) -> str:
-    """The inverse of `temporal.sessions.starting.searchable`."""
-    return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), value)

@@ -23,8 +23,8 @@ from perdure.temporal.app.processes.assembly import make_worker
 from perdure.temporal.app.processes.toolset import load_catalogue
 from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.budgets import Budgets
-from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.fork import fork as fork_session
+from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.requests import ForkSession
 from perdure.temporal.sessions.sealed import Sealed
 from perdure.temporal.settings import Settings
@@ -147,7 +147,7 @@ async def fork(lab: Lab) -> Talk:
         lab.parts.blobs,
         Sealed(lab.parts.blobs),
         lab.parts.definitions,
-        Caller("lab"),
+        Principal.trusted("lab"),
         source.handle.id.partition("/")[2],
         ForkSession(turn_id="t2", model="other", text="and 2 + 3?"),
         continue_as_new_after=50,
@@ -710,7 +710,7 @@ async def _leasing(lab: Lab, user: str) -> Talk:
     budgets = Budgets(lab.client, lab.parts.settings)
 
     async def cap(tool_calls: int) -> None:
-        await budgets.set(Caller("lab"), "user", user, PurseLimits(total=Caps(tool_calls=tool_calls)))
+        await budgets.set(Principal.trusted("lab"), "user", user, PurseLimits(total=Caps(tool_calls=tool_calls)))
 
     async def paused(count: int) -> None:
         await talk.until(lambda events: kinds(events).count("budget.paused") == count)

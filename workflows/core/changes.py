@@ -19,6 +19,7 @@ from perdure.workflows.core.agent_changes import (
     ToolsChanged,
     ToolsKnown,
 )
+from perdure.workflows.core.approvers import Requested
 from perdure.workflows.core.binding import Allowed
 from perdure.workflows.core.calls.call import Call, Given
 from perdure.workflows.core.context_changes import (
@@ -244,6 +245,7 @@ Note = (
     | QuotaPassed
     | CallsCounted
     | CallerTraced
+    | Requested
     | ExchangeDeclined
     | RewindTaken
     | UndoBegun

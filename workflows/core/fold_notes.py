@@ -13,6 +13,7 @@ from perdure.workflows.core.agent_changes import (
     ToolsChanged,
     ToolsKnown,
 )
+from perdure.workflows.core.approvers import Requested, with_requester
 from perdure.workflows.core.calls.fold import move, settled
 from perdure.workflows.core.changes import (
     Accepted,
@@ -132,6 +133,8 @@ def apply_note(state: SessionState, note: Note) -> SessionState:
             return opened_step(state, note.record)
         case CallerTraced():
             return with_turn(state, state.turn.traced(note.traceparent)) if state.turn else state
+        case Requested():
+            return replace(state, requesters=with_requester(state.requesters, note.subject))
         case StepEnding():
             return with_turn(state, replace(in_turn(state), step_ending=True))
         case ModelGivenUp():

@@ -6,6 +6,7 @@ Rule: a signal that is wrong, or repeated, becomes an event that says so, or not
 from datetime import datetime
 from typing import assert_never
 
+from perdure.workflows.core.approvers import Requested
 from perdure.workflows.core.arriving import accept, edit, take_in, withdraw
 from perdure.workflows.core.calls.asking import answer
 from perdure.workflows.core.calls.superseding import SUPERSEDED, supersede
@@ -49,6 +50,8 @@ from perdure.workflows.vocabulary.events import SessionStarted
 def receive(state: SessionState, signal: Signal, now: datetime) -> Changes:
     """The changes that follow from `signal`."""
     draft = Draft(state, now)
+    if isinstance(signal, SendMessage | EditMessage | Rewind | Retry) and signal.sender is not None:
+        draft.add(Requested(subject=signal.sender))
     if isinstance(signal, SpendingCommand):
         announce(draft, signal.purses)
     match signal:
@@ -68,6 +71,8 @@ def started(state: SessionState, message: SendMessage | None, now: datetime) -> 
     if state.log.seq == 0:
         new = state.new
         draft.add(SessionStarted(**draft.stamp, agent=new.agent, digest=new.digest, inputs=new.inputs))
+    if message is not None and message.sender is not None:
+        draft.add(Requested(subject=message.sender))
     if message is not None:
         announce(draft, message.purses)
         accept(draft, message)

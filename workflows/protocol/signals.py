@@ -53,6 +53,8 @@ class SendMessage(SpendingCommand):
     traceparent: str | None = Field(default=None, exclude_if=absent)
     #: What becomes of it while the session works; None: what the definition says.
     busy: Busy | None = Field(default=None, exclude_if=absent)
+    #: The subject that asks for it, where callers are authenticated; see `core/approvers.py`.
+    sender: str | None = Field(default=None, exclude_if=absent)
 
 
 class EditMessage(Frozen):
@@ -61,6 +63,8 @@ class EditMessage(Frozen):
     id: Id
     message_id: Id
     parts: tuple[Part, ...]
+    #: The subject that asks for it, where callers are authenticated; see `core/approvers.py`.
+    sender: str | None = Field(default=None, exclude_if=absent)
 
 
 class WithdrawMessage(Frozen):
@@ -176,6 +180,8 @@ class Rewind(SpendingCommand):
     #: The role that answers; None: the session's.
     model: str | None = None
     traceparent: str | None = None
+    #: The subject that asks for it, where callers are authenticated; see `core/approvers.py`.
+    sender: str | None = Field(default=None, exclude_if=absent)
 
 
 class Retry(SpendingCommand):
@@ -188,6 +194,8 @@ class Retry(SpendingCommand):
     digest: str | None = None
     model: str | None = None
     traceparent: str | None = None
+    #: The subject that asks for it, where callers are authenticated; see `core/approvers.py`.
+    sender: str | None = Field(default=None, exclude_if=absent)
 
 
 class CancelTimer(Frozen):

@@ -1,5 +1,6 @@
 """Events of what a session asks somebody outside, and of the answers."""
 
+import operator
 from datetime import datetime
 from typing import Literal
 
@@ -35,6 +36,10 @@ class ApprovalRequested(EventBase):
     bound: Binding | None = Field(default=None, exclude_if=absent)
     #: In words, where the call does not say it.
     prompt: str | None = Field(default=None, exclude_if=absent)
+    #: Whoever answers has to hold one of these roles; absent: nobody in particular has to.
+    roles: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
+    #: Subjects who may not answer, for they asked for the call.
+    not_by: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
 
     @property
     def question(self) -> Question:
@@ -52,6 +57,8 @@ class ApprovalRequested(EventBase):
             reason=self.reason,
             remember=self.remember,
             bound=self.bound,
+            roles=self.roles,
+            not_by=self.not_by,
         )
 
 

@@ -1,11 +1,15 @@
 """What a session asks of people and apps, and who answers. Every model is frozen."""
 
+import operator
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue
 
 from perdure.workflows.vocabulary.parts import BlobRef, Frozen, absent
+
+#: The name of whoever is on this machine where nobody is authenticated. No principal that is authenticated has it.
+LOCAL: Final = "local"
 
 
 class By(Frozen):
@@ -88,5 +92,9 @@ class Question(Frozen):
     reason: Again | None = Field(default=None, exclude_if=absent)
     remember: Remember | None = Field(default=None, exclude_if=absent)
     bound: Binding | None = Field(default=None, exclude_if=absent)
+    #: Of an approval: whoever answers has to hold one of these roles; none: nobody in particular has to.
+    roles: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
+    #: Of an approval: subjects who may not answer, for they asked for the call.
+    not_by: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
     #: Of a budget question.
     budget: Shortfall | None = Field(default=None, exclude_if=absent)

@@ -116,7 +116,7 @@ function contents(question) {
 }
 
 /** An approval: with the arguments as they are, or changed. */
-function approval({ args, agents, remember: most, again }) {
+function approval({ args, agents, remember: most, again, roles }) {
   const holder = h('div', { class: 'arguments' }, table(args));
   const yes = h('button', { type: 'submit', class: 'button primary' }, 'Approve');
   const no = h('button', { type: 'button', class: 'button danger' }, 'Deny');
@@ -127,6 +127,7 @@ function approval({ args, agents, remember: most, again }) {
   const how = ` Allow ${what} for the rest of ${agents ? 'its work' : 'this session'}`;
   const always = most !== 'never' && h('label', { class: 'remember' }, remember, how);
   const changed = again === 'tool_changed' && h('p', { class: 'note' }, 'This tool is another one now than was allowed.');
+  const whose = roles && h('p', { class: 'note' }, `Only somebody with one of these roles can answer: ${roles.join(', ')}.`);
   let form = null;
   edit.addEventListener('click', () => {
     form = form ? null : valuesForm(args);
@@ -137,7 +138,7 @@ function approval({ args, agents, remember: most, again }) {
     if (form) holder.querySelector('input, textarea')?.focus();
   });
   return {
-    nodes: [changed, holder, h('div', { class: 'actions' }, yes, no, reason, edit), always].filter(Boolean),
+    nodes: [changed, whose, holder, h('div', { class: 'actions' }, yes, no, reason, edit), always].filter(Boolean),
     no,
     yes: () => {
       const given = form ? form.read() : args;

@@ -15,7 +15,7 @@ const NO_USAGE = { input_tokens: 0, cached_tokens: 0, cache_write_tokens: 0, out
  * tools: by call_id {state: 'asking'|'allowed'|'running'|'done'|'failed'|'stopped', name, args, result, started_at, duration_ms,
  *   attempts, progress, edited, questions, session_id, agent, usage, cost_usd}; `edited`: it runs with other arguments than the
  *   model's; `session_id`: of the sub-agent that answers it; `agent`: the sub-agent's own view, as far as known, and its spending
- * questions: of a call, in order {question_id, call_id, kind: 'approval'|'input', form, state, name, args, prompt, expires_at, remember, again, asked_at,
+ * questions: of a call, in order {question_id, call_id, kind: 'approval'|'input', form, state, name, args, prompt, expires_at, remember, again, roles, asked_at,
  *   settled_at, reason, by, value}; state: 'open'|'approved'|'denied'|'answered'|'declined'|'expired'|'superseded'|
  *   'stopped', of a limit 'raised'
  * branch, branches, places, lost: see `branches.js`

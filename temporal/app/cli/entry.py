@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from perdure.temporal.app.cli import agents, budgets, conversations, processes, projects, recordings, sessions, tools
+from perdure.temporal.app.cli import (
+    agents,
+    budgets,
+    conversations,
+    keys,
+    processes,
+    projects,
+    recordings,
+    sessions,
+    tools,
+)
 from perdure.temporal.app.cli.options import flag
 from perdure.temporal.app.console.exit import leave
 from perdure.temporal.user_error import UserError
@@ -27,6 +37,7 @@ app.add_typer(tools.app, name="tools")
 app.command()(recordings.replay)
 app.command()(processes.worker)
 app.command()(processes.gateway)
+app.add_typer(keys.app, name="keys")
 app.command()(projects.doctor)
 app.command()(projects.bench)
 

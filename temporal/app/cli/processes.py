@@ -58,7 +58,7 @@ def gateway(
         bool,
         flag(
             "--insecure",
-            "Serve on an address that other machines reach, without authentication: whoever reaches it runs "
+            "Serve on an address that other machines reach though no authentication is configured: whoever reaches it runs "
             "tools, answers approvals and reads every session.",
         ),
     ] = False,

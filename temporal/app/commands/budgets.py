@@ -108,7 +108,7 @@ def _path(scope: str, owner: str) -> str:
 
 def _ask(method: str, path: str, body: dict[str, Any] | None, url: str | None, data_dir: Path | None) -> Any:
     gateway = gateway_address(url, data_dir)
-    with httpx2.Client(base_url=gateway.url, timeout=_TIMEOUT_S) as http:
+    with httpx2.Client(base_url=gateway.url, headers=gateway.headers, timeout=_TIMEOUT_S) as http:
         try:
             answer = http.request(method, path, json=body)
         except httpx2.TransportError as error:

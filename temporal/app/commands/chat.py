@@ -30,7 +30,7 @@ def chat(session: str | None, agent: str, url: str | None, data_dir: Path | None
     `url` and `data_dir` say where the gateway is, see `console.gateway`. Raises `Refused`."""
     gateway = gateway_address(url, data_dir)
     console = Console(highlight=False, soft_wrap=True, markup=False)
-    with httpx2.Client(base_url=gateway.url, timeout=_TIMEOUT) as http:
+    with httpx2.Client(base_url=gateway.url, headers=gateway.headers, timeout=_TIMEOUT) as http:
         try:
             conversation = _take_up(http, console, session) if session else _begin(http, console, agent)
         except AWAY as error:

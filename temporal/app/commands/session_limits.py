@@ -32,7 +32,7 @@ def limit(
         raise Refused("say what to change, as in --session-cost 2; --help names all limits")
     gateway = gateway_address(url, data_dir)
     path = f"/v1/sessions/{quote(session, safe='')}/limits"
-    with httpx2.Client(base_url=gateway.url, timeout=_TIMEOUT_S) as http:
+    with httpx2.Client(base_url=gateway.url, headers=gateway.headers, timeout=_TIMEOUT_S) as http:
         try:
             answer = http.patch(path, json=body)
         except httpx2.TransportError as error:

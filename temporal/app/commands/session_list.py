@@ -52,7 +52,7 @@ def _from_gateway(wanted: Mapping[str, str | None], limit: int, data_dir: Path |
     gateway = gateway_address(None, data_dir)
     found: list[Page] = []
     asked = {name: value for name, value in wanted.items() if value is not None}
-    with httpx2.Client(base_url=gateway.url, timeout=_TIMEOUT_S) as http:
+    with httpx2.Client(base_url=gateway.url, headers=gateway.headers, timeout=_TIMEOUT_S) as http:
         while True:
             try:
                 answer = http.get("/v1/sessions", params=asked)

@@ -18,8 +18,8 @@ from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.live.protocols import Nowhere
 from perdure.temporal.server.client import connect
-from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.errors import SessionError
+from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.requests import SessionId
 from perdure.temporal.sessions.service import Sessions
 from perdure.temporal.sessions.session import Session
@@ -41,7 +41,7 @@ class Direct:
     sessions: Sessions
     blobs: BlobStore
     settings: Settings
-    caller: Caller
+    caller: Principal
 
     def session(self, session_id: str) -> Session:
         """Takes the id of the session, or of its workflow. Raises `Refused`."""
@@ -65,7 +65,7 @@ async def reach(tenant: str, data_dir: Path | None) -> Direct:
     # No folder of definitions is read: a session is asked which one it runs.
     definitions = Definitions((), blobs=blobs)
     sessions = Sessions(client, settings, blobs, definitions, Nowhere(), gone_within_s=_ERASED_WITHIN_S)
-    return Direct(client, sessions, blobs, settings, Caller(tenant))
+    return Direct(client, sessions, blobs, settings, Principal.trusted(tenant))
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

@@ -7,9 +7,11 @@ from typing import Final
 import httpx2
 
 from perdure.temporal.app.console.refused import Refused
-from perdure.temporal.environment import DEFAULT_DATA_DIR
+from perdure.temporal.environment import DEFAULT_DATA_DIR, environment
 from perdure.temporal.server.dev_addresses import find_dev
 
+#: The environment variable with the API key for gateways that ask for one.
+_KEY: Final = "PERDURE_API_KEY"
 #: Where a gateway serves unless it is told otherwise.
 _USUAL: Final = "http://127.0.0.1:8000"
 
@@ -21,6 +23,12 @@ class GatewayAddress:
     options: str
     #: Where `url` comes from, for people.
     origin: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What says who calls: the API key in `PERDURE_API_KEY`, or nothing."""
+        key = environment().get(_KEY, "").strip()
+        return {"Authorization": f"Bearer {key}"} if key else {}
 
     def away(self, error: Exception) -> Refused:
         """What to tell a person where nobody answers there."""
@@ -43,6 +51,8 @@ def gateway_address(url: str | None, data_dir: Path | None) -> GatewayAddress:
 
 def problem_of(answer: httpx2.Response) -> str:
     """What an answer of the gateway's says went wrong, for people."""
+    if answer.status_code == 401:
+        return f"the gateway asks who calls: set {_KEY} to an API key of its (perdure keys create makes one)"
     try:
         return str(answer.json()["detail"])
     except (ValueError, KeyError, TypeError):

@@ -34,6 +34,8 @@ from perdure.activities.tools.remote_results import Taking
 from perdure.activities.tools.runner import ToolRunner
 from perdure.activities.tools.sub_agents import SubAgentCalls
 from perdure.gateway.app import create_app
+from perdure.gateway.auth.authenticate import anonymous
+from perdure.gateway.auth.authentication import Authentication
 from perdure.temporal.app.processes.sources import Sources
 from perdure.temporal.app.processes.telemetry import SILENT, Telemetry
 from perdure.temporal.app.processes.toolset import load_catalogue
@@ -203,9 +205,17 @@ def make_workers(client: Client, live: Live, parts: Parts, serves: Iterable[Serv
 
 
 def make_app(
-    client: Client, live: Live, parts: Parts, *, host: str, temporal_ui: str | None, scrub: Scrub | None = None
+    client: Client,
+    live: Live,
+    parts: Parts,
+    *,
+    host: str,
+    temporal_ui: str | None,
+    scrub: Scrub | None = None,
+    asks: Authentication | None = None,
 ) -> FastAPI:
-    """The gateway, to be served on `host`."""
+    """The gateway, to be served on `host`. Without `asks`, nobody is asked who they are."""
+    authenticate, tokens = (anonymous, None) if asks is None else asks.with_tokens(parts.blobs)
 
     def describe_tool(name: str) -> str | None:
         spec = parts.catalogue.spec(name) or SPECS.get(name)
@@ -220,6 +230,8 @@ def make_app(
         host=host,
         temporal_ui=temporal_ui,
         scrub=scrub,
+        authenticate=authenticate,
+        tokens=tokens,
         rebuild_request=Rebuilding(parts.providers, parts.blobs, environment()).request,
         describe_tool=describe_tool,
         edit_arguments=parts.catalogue.edited,

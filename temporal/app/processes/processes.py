@@ -19,6 +19,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from perdure.activities.models import providers
+from perdure.gateway.auth.authentication import Authentication
 from perdure.gateway.http.connections import Bounds, protocol
 from perdure.temporal.app.dev_server.ports import listen
 from perdure.temporal.app.dev_server.server import DevServer
@@ -125,7 +126,13 @@ async def run_worker(settings: Settings, sources: Sources, ready: Callable[[str]
 
 
 async def run_gateway(
-    settings: Settings, sources: Sources, *, host: str, port: int, ready: Callable[[str], None]
+    settings: Settings,
+    sources: Sources,
+    *,
+    host: str,
+    port: int,
+    ready: Callable[[str], None],
+    asks: Authentication | None = None,
 ) -> None:
     """A gateway to the cluster that `TEMPORAL_…` names, until a signal comes."""
     stopped = _stop_signal()
@@ -138,7 +145,7 @@ async def run_gateway(
         await stack.enter_async_context(_definitions(parts))
         stack.push_async_callback(parts.aclose)
         live = await stack.enter_async_context(live_between(settings, client.namespace, told.metrics))
-        app = make_app(client, live, parts, host=host, temporal_ui=None)
+        app = make_app(client, live, parts, host=host, temporal_ui=None, asks=asks)
         failed = await stack.enter_async_context(_serving(app, listener, settings))
         ready(f"http://{host}:{port}")
         await asyncio.wait({failed, asyncio.create_task(stopped.wait())}, return_when=asyncio.FIRST_COMPLETED)

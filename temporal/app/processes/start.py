@@ -8,6 +8,7 @@ import structlog
 from rich.console import Console
 from rich.markup import escape
 
+from perdure.gateway.auth.authentication import authentication
 from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.app.processes.assembly import Parts
 from perdure.temporal.app.processes.processes import run_dev, run_gateway, run_worker
@@ -70,12 +71,15 @@ async def worker(data_dir: Path | None, queues: str | None, sources: Sources) ->
 
 
 async def gateway(host: str, port: int, insecure: bool, data_dir: Path | None, sources: Sources) -> None:
-    if not _is_loopback(host) and not insecure:
-        raise Refused(
-            f"no authentication is configured, so the gateway serves on loopback only; --host {host} needs --insecure"
-        )
     configure(settings := Settings.load(data_dir=data_dir))
-    if not _is_loopback(host):
+    asks = authentication(settings)
+    if asks is None and not _is_loopback(host) and not insecure:
+        raise Refused(
+            f"no authentication is configured, so the gateway serves on loopback only; --host {host} needs --insecure, "
+            "or API keys (perdure keys create makes one, PERDURE_KEYS_FILE names their file), or an identity provider "
+            "(PERDURE_JWT_ISSUER)"
+        )
+    if asks is None and not _is_loopback(host):
         _warn_of_insecurity(host, port)
     _warn_of_no_live(settings)
     await run_gateway(
@@ -84,6 +88,7 @@ async def gateway(host: str, port: int, insecure: bool, data_dir: Path | None, s
         host=host,
         port=port,
         ready=lambda url: print(f"ready {url}", flush=True),  # noqa: T201
+        asks=asks,
     )
 
 

@@ -49,7 +49,7 @@ from perdure.temporal.app.testing.turns import Turn
 from perdure.temporal.app.testing.worker import MortalWorker
 from perdure.temporal.live.memory import MemoryLive
 from perdure.temporal.server.client import connect
-from perdure.temporal.sessions.caller import Caller
+from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.service import Sessions
 from perdure.temporal.sessions.starting import Start, start_session
 from perdure.temporal.sessions.workers import Workers
@@ -161,7 +161,7 @@ class Perdure:
         that of sessions without a user. `set={"day": {"cost_usd": 1}}` sets caps first."""
         purse_id = TENANT if scope == "tenant" else owner or NOBODY
         self._purses.add(PurseName(tenant=TENANT, scope=scope, id=purse_id))
-        caller, budgets = Caller(TENANT), self._service.budgets
+        caller, budgets = Principal.trusted(TENANT), self._service.budgets
         if set is not None:
             return await budgets.set(caller, scope, purse_id, PurseLimits.model_validate(set))
         return await budgets.show(caller, scope, purse_id)

@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from perdure.temporal.sessions.caller import Caller
-from perdure.temporal.sessions.errors import InvalidRequest
+from perdure.temporal.sessions.errors import Forbidden, InvalidRequest
+from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.requests import AnswerBody
 from perdure.temporal.sessions.service import Sessions
 from perdure.temporal.sessions.validation import from_validation
@@ -24,13 +24,13 @@ from perdure.workflows.vocabulary.question_events import (
     InputReceived,
     InputRequested,
 )
-from perdure.workflows.vocabulary.questions import Question
+from perdure.workflows.vocabulary.questions import By, Question
 
 Until = Callable[[Callable[[list[Event]], bool], str], Awaitable[list[Event]]]
 
 
 class AnswerRefused(ValueError):
-    """The answer does not fit the question; the message names the field."""
+    """The answer does not fit the question, or is not for this person to give; the message says why."""
 
 
 def open_questions(events: Iterable[Event], now: datetime | None = None) -> tuple[Question, ...]:
@@ -68,18 +68,19 @@ class Answers:
         self._new = new
         self._until = until
 
-    async def give(self, asked: tuple[Question, ...], which: str | None, by: str | None, **answer: Any) -> None:
+    async def give(self, asked: tuple[Question, ...], which: str | None, by: str | By | None, **answer: Any) -> None:
         """Answers that question of `asked` whose tool or id is `which`, or the only one; returns once it is settled.
 
         Raises `LookupError` where there is not exactly one, and `AnswerRefused`."""
         question = _pick(asked, which)
         given = {name: value for name, value in answer.items() if value is not None or name == "result"}
-        session = self._service.open(Caller(self._new.tenant, by), self._new.session_id)
+        user, roles = (by.subject, by.scopes) if isinstance(by, By) else (by, ())
+        session = self._service.open(Principal.trusted(self._new.tenant, user, roles), self._new.session_id)
         try:
             await session.answer(AnswerBody.model_validate({"question_id": question.question_id, **given}))
         except ValidationError as error:
             raise AnswerRefused(from_validation(error.errors()).detail) from None
-        except InvalidRequest as error:
+        except (InvalidRequest, Forbidden) as error:
             raise AnswerRefused(error.detail) from None
 
         def settled(events: list[Event]) -> bool:

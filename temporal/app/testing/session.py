@@ -17,8 +17,8 @@ from perdure.temporal.live.frames import Poke
 from perdure.temporal.live.memory import MemoryLive
 from perdure.temporal.live.protocols import Subscription
 from perdure.temporal.live.streamed import until_streamed
-from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.content import new_message
+from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.requests import RetryTurn, RewindSession
 from perdure.temporal.sessions.sealed import all_events
 from perdure.temporal.sessions.service import Sessions
@@ -31,7 +31,7 @@ from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.busy import Busy
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import Text
-from perdure.workflows.vocabulary.questions import Question
+from perdure.workflows.vocabulary.questions import By, Question
 
 #: Real seconds after which a test gives up waiting.
 PATIENCE_S: Final = 30
@@ -58,7 +58,7 @@ class Session:
         self._model = model
         self._events: list[Event] = []
         self._announcing = partial(service.budgets.announcing, tenant=new.tenant, user=new.user)
-        self._opened = service.open(Caller(new.tenant), new.session_id)
+        self._opened = service.open(Principal.trusted(new.tenant), new.session_id)
         self._sealed = service.sealed
         self._answers = Answers(service, new, self._until)
 
@@ -127,24 +127,23 @@ class Session:
         *,
         args: dict[str, Any] | None = None,
         remember: bool | None = None,
-        by: str | None = None,
+        by: str | By | None = None,
     ) -> Turn:
         """Allows a call, with other arguments than the model's if `args` is given, and returns the turn as it goes on.
 
-        `which` is the tool's name or the question's id, where more than one is open; `remember` allows the tool for the
-        rest of the session; `by` is the user who answers. Raises `LookupError` where that is not exactly one open
-        question, and `AnswerRefused` where the answer does not fit it."""
+        `which`: the tool's name or the question's id, where several are open; `remember` allows the tool from then on;
+        `by`: who answers, as a `By` where roles count. Raises `LookupError` where none is meant, and `AnswerRefused`."""
         return await self._answer(which, by, approved=True, args=args, remember=remember)
 
-    async def deny(self, which: str | None = None, *, reason: str | None = None, by: str | None = None) -> Turn:
+    async def deny(self, which: str | None = None, *, reason: str | None = None, by: str | By | None = None) -> Turn:
         """Does not allow a call, or declines what a client tool asks; else as `approve`."""
         return await self._answer(which, by, approved=False, reason=reason)
 
-    async def answer(self, result: Any, which: str | None = None, *, by: str | None = None) -> Turn:
+    async def answer(self, result: Any, which: str | None = None, *, by: str | By | None = None) -> Turn:
         """Answers as a client tool: `result` is its result; else as `approve`."""
         return await self._answer(which, by, result=result)
 
-    async def _answer(self, which: str | None, by: str | None, **answer: Any) -> Turn:
+    async def _answer(self, which: str | None, by: str | By | None, **answer: Any) -> Turn:
         await self._answers.give(await self.questions(), which, by, **answer)
         return await self.turn()
 

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from perdure.temporal.app.processes.assembly import Parts
 from perdure.temporal.definitions.inputs import check_inputs
-from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.content import new_message
+from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.service import Sessions
 from perdure.temporal.sessions.timezone import timezone_in
 from perdure.workflows.protocol.signals import BEHAVIOR, NewSession
@@ -34,7 +34,7 @@ async def new_session(
     session_id = uuid.uuid4().hex
     first = None
     if message is not None:
-        workflow_id = Caller(TENANT).workflow_id(session_id)
+        workflow_id = Principal.trusted(TENANT).workflow_id(session_id)
         first = await new_message(parts.blobs, workflow_id, (Text(text=message),), known.digest, "first")
     return NewSession(
         tenant=TENANT,

@@ -134,6 +134,8 @@ def run_session(state: SessionState, call: Call, work: RunChild) -> RunSession:
         content_sha256=work.opened.content_sha256,
         cursor=0,
         digest=digest,
+        # Whoever asked for this asked for what comes of it, too.
+        sender=state.requesters[-1] if state.requesters else None,
     )
     parent = Parent(
         session_id=state.new.session_id,

@@ -10,6 +10,7 @@ from typing import assert_never
 
 from pydantic import JsonValue
 
+from perdure.workflows.core.approvers import excluded, refusal
 from perdure.workflows.core.binding import Allowed, args_sha256, binding
 from perdure.workflows.core.calls.call import Asked, Asking, Call, Given, Ready, at
 from perdure.workflows.core.calls.fold import asker
@@ -48,11 +49,13 @@ def put(draft: Draft, call: Call) -> None:
 
 
 def answer(draft: Draft, command: Answer) -> None:
-    """The first answer to an open question settles it; any other does nothing."""
+    """The first answer to an open question settles it; any other does nothing, nor does one of who may not answer."""
     found = _open(draft, command.question_id)
     if found is None:
         return
     call, stage, question = found
+    if refusal(question, command.by) is not None:
+        return
     given = _given(call, question, command)
     if command.traceparent is not None:
         draft.add(CallerTraced(traceparent=command.traceparent))
@@ -143,6 +146,8 @@ def _put_approval(draft: Draft, call: Call) -> None:
             reason=call.again,
             remember=approval.remember if approval else None,
             bound=call.bound,
+            roles=approval.by or () if approval else (),
+            not_by=excluded(draft.state, approval),
         )
     )
 

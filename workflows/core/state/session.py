@@ -59,6 +59,8 @@ class SessionState(Record):
     rewinding: Rewinding | None = None
     rewinds: TakenRewinds = field(default_factory=TakenRewinds)
     context: Context = field(default_factory=Context)
+    #: Subjects who asked it for something, the last ones; see `core/approvers.py`.
+    requesters: tuple[str, ...] = ()
     #: The version of what the session does by itself; see `BEHAVIOR`.
     behavior: int = 0
     #: Set by `configure`; None: the definition's.

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
 from perdure.workflows.vocabulary.durations import Duration
-from perdure.workflows.vocabulary.parts import Frozen
+from perdure.workflows.vocabulary.parts import Frozen, absent
 from perdure.workflows.vocabulary.questions import Remember
 
 #: Of an agent's, a tool's, an input's and a role's name.
@@ -69,6 +69,16 @@ class Approval(Frozen):
     default: Literal["approve", "deny"] = Field(
         default="deny", description="What holds when nobody answered before `expires`. Default: deny."
     )
+    by: Annotated[tuple[Name, ...], Field(min_length=1, max_length=32)] | None = Field(
+        default=None,
+        exclude_if=absent,
+        description="Roles, as in `[finance]`: only who holds one of them may answer. Without it, whoever may approve calls.",
+    )
+    not_by: Literal["requester"] | None = Field(
+        default=None,
+        exclude_if=absent,
+        description="`requester`: neither the session's user nor whoever asked the session for something may answer.",
+    )
     remember: Remember | None = Field(
         default=None,
         description="Whether one answer may allow further calls: `never`, or `same_args` for calls with the same arguments. "
@@ -79,6 +89,8 @@ class Approval(Frozen):
     def _consistent(self) -> Self:
         if self.default == "approve" and self.expires is None:
             raise ValueError("default: only counts with expires, after which it holds")
+        if self.default == "approve" and (self.by is not None or self.not_by is not None):
+            raise ValueError("default: with by or not_by, a call cannot be allowed by nobody")
         return self
 
 

@@ -1,0 +1,121 @@
+"""API keys: `pk_<tenant>_<id>_<secret>`. The id names a line of the key file, whose hash the whole key has to fit.
+
+Rule 1: argon2id is slow on purpose, so a key that fitted is known by a keyed hash from then on, in memory. That counts only
+while the file has the line with the same hash.
+Rule 2: guesses wait for each other and for nothing else. Beyond a number of them, callers are told to come again.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from perdure.gateway.auth.key_file import ApiKey, KeyFile, SigningKey
+from perdure.gateway.auth.recognised import Recognised
+from perdure.gateway.http.problems import Problem
+from perdure.temporal.sessions.principal import Principal
+
+PREFIX: Final = "pk_"
+
+#: The least that OWASP's password storage cheat sheet takes for argon2id. A secret has 256 random bits, so that nobody
+#: guesses it from its hash in any case.
+_HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+_ID_BYTES: Final = 6
+_SECRET_BYTES: Final = 32
+_LONGEST: Final = 400
+#: Keys whose argon2id hash is computed at a time, and those that may wait for it.
+_AT_ONCE: Final = 2
+_MOST_WAITING: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    #: Shown once, and kept nowhere.
+    text: str
+    kept: ApiKey
+
+
+def new_key(
+    tenant: str, user: str | None, scopes: tuple[str, ...], now: datetime, expires_at: datetime | None, note: str
+) -> NewKey:
+    key_id = secrets.token_hex(_ID_BYTES)
+    text = f"{PREFIX}{tenant}_{key_id}_{secrets.token_hex(_SECRET_BYTES)}"
+    kept = ApiKey(
+        id=key_id,
+        tenant=tenant,
+        user=user,
+        scopes=scopes,
+        hash=_HASHER.hash(text),
+        created_at=now,
+        expires_at=expires_at,
+        note=note,
+    )
+    return NewKey(text, kept)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class ApiKeys:
+    def __init__(self, file: KeyFile, now: Callable[[], datetime] = _now) -> None:
+        self._file = file
+        self._now = now
+        #: The argon2id hash that a key fitted.
+        self._fitted: Recognised[str] = Recognised()
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._waiting = 0
+
+    @property
+    def signing(self) -> tuple[SigningKey, ...]:
+        """What signs tokens of sessions."""
+        return self._file.signing
+
+    async def principal(self, given: str) -> Principal | None:
+        """Whose key this is; None where it is nobody's, has expired or was revoked. Raises Problem `too_many`."""
+        kept = self._file.keys.get(_id_of(given))
+        if kept is None or (kept.expires_at is not None and kept.expires_at <= self._now()):
+            return None
+        if self._fitted.get(given) != kept.hash:
+            if not await self._fits(given, kept):
+                return None
+            self._fitted.put(given, kept.hash)
+        return Principal(
+            kept.tenant,
+            kept.user,
+            kept.scopes,
+            actor=f"key:{kept.id}",
+            method="key",
+            expires_at=None if kept.expires_at is None else kept.expires_at.timestamp(),
+        )
+
+    async def _fits(self, given: str, kept: ApiKey) -> bool:
+        if self._waiting >= _MOST_WAITING:
+            raise Problem("too_many", "Too many keys are being checked; send the request again.")
+        self._waiting += 1
+        try:
+            async with self._slots:
+                # argon2 computes without the interpreter's lock.
+                return await asyncio.to_thread(_verified, kept.hash, given)
+        finally:
+            self._waiting -= 1
+
+
+def _id_of(given: str) -> str:
+    if len(given) > _LONGEST or not given.startswith(PREFIX):
+        return ""
+    # A tenant's name may have the character, too.
+    parts = given.removeprefix(PREFIX).rsplit("_", 2)
+    return parts[1] if len(parts) == 3 else ""
+
+
+def _verified(hash: str, given: str) -> bool:  # noqa: A002
+    try:
+        return _HASHER.verify(hash, given)
+    except (VerificationError, InvalidHashError):
+        return False

@@ -1,0 +1,152 @@
+"""Tokens of sessions, for browsers: a backend makes one for its user, who reaches one session with it for some minutes.
+
+Rule 1: a token is a JWT that every gateway with the same key file can check. It says which session (`sid`), whose, and what.
+Rule 2: a token that was revoked is named in the blob store, below its session, until that is erased. A gateway looks there
+each few seconds; the one that revokes it knows at once.
+"""
+
+import base64
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from jwt.exceptions import PyJWTError
+
+from perdure.gateway.auth.key_file import SigningKey
+from perdure.gateway.auth.recognised import Recognised
+from perdure.temporal.sessions.principal import Principal
+from perdure.temporal.sessions.scopes import BROWSER
+from perdure.temporal.stores.blobs import BlobMissing, BlobStore
+
+#: The header `typ`, which tells these tokens from those of an identity provider.
+TYPE: Final = "perdure-session+jwt"
+#: Longer than any token counts.
+_REVOKED_S: Final = 3600.0
+_ISSUER: Final = "perdure"
+_ALGORITHM: Final = "EdDSA"
+#: Seconds for which it is believed that a token has not been revoked.
+_BELIEVED_S: Final = 5.0
+_MOST_BELIEVED: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Minted:
+    text: str
+    #: The id by which it is revoked.
+    token_id: str
+    #: In seconds since 1970.
+    expires_at: int
+
+
+class SessionTokens:
+    def __init__(self, signing: Callable[[], Sequence[SigningKey]], blobs: BlobStore) -> None:
+        """The first of the keys signs, all of them check."""
+        self._signing = signing
+        self._blobs = blobs
+        self._recognised: Recognised[tuple[Principal, str, SigningKey]] = Recognised()
+        #: By token id: whether it is revoked, and until when that is believed.
+        self._believed: OrderedDict[str, tuple[bool, float]] = OrderedDict()
+
+    def mint(self, by: Principal, session_id: str, owner: str | None, scopes: tuple[str, ...], ttl_s: int) -> Minted:
+        """A token for a session of `owner`'s, made by a principal that may do in it what `scopes` say."""
+        key = self._signing()[0]
+        now, token_id = int(time.time()), secrets.token_hex(16)
+        claims = {
+            "iss": _ISSUER,
+            "aud": by.tenant,
+            "sid": session_id,
+            "scope": " ".join(scopes),
+            "jti": token_id,
+            "iat": now,
+            "exp": now + ttl_s,
+            "act": {"sub": by.subject},
+            **({} if owner is None else {"sub": owner}),
+        }
+        text = jwt.encode(claims, _private(key), _ALGORITHM, headers={"typ": TYPE, "kid": key.id})
+        return Minted(text, token_id, now + ttl_s)
+
+    async def principal(self, given: str) -> Principal | None:
+        """Whose token this is; None where it is not right, has expired or was revoked. Raises `StoreUnavailable`."""
+        found = self._recognised.get(given)
+        if found is None or found[2] not in self._signing():
+            found = self._checked(given)
+            if found is None:
+                return None
+            self._recognised.put(given, found)
+        principal, token_id, _ = found
+        if (principal.expires_at or 0) <= time.time() or await self._is_revoked(principal, token_id):
+            return None
+        return principal
+
+    async def revoke(self, tenant: str, session_id: str, token_id: str) -> None:
+        """Raises `StoreUnavailable`."""
+        await self._blobs.put(_mark(tenant, session_id, token_id), b"revoked")
+        self._believe(token_id, True)
+
+    def _checked(self, given: str) -> tuple[Principal, str, SigningKey] | None:
+        try:
+            key_id = jwt.get_unverified_header(given).get("kid")
+            key = next((key for key in self._signing() if key.id == key_id), None)
+            if key is None:
+                return None
+            claims = jwt.decode(
+                given,
+                _private(key).public_key(),
+                algorithms=[_ALGORITHM],
+                issuer=_ISSUER,
+                options={"require": ["exp", "iss", "aud", "jti", "sid"], "verify_aud": False},
+            )
+        except PyJWTError:
+            return None
+        scopes = tuple(scope for scope in str(claims.get("scope")).split() if scope in BROWSER)
+        principal = Principal(
+            claims["aud"],
+            claims.get("sub"),
+            scopes,
+            session=claims["sid"],
+            actor=claims["act"]["sub"],
+            method="token",
+            expires_at=float(claims["exp"]),
+        )
+        return principal, claims["jti"], key
+
+    async def _is_revoked(self, principal: Principal, token_id: str) -> bool:
+        believed = self._believed.get(token_id)
+        if believed is not None and time.monotonic() < believed[1]:
+            return believed[0]
+        assert principal.session is not None
+        try:
+            await self._blobs.get(_mark(principal.tenant, principal.session, token_id))
+        except BlobMissing:
+            revoked = False
+        else:
+            revoked = True
+        self._believe(token_id, revoked)
+        return revoked
+
+    def _believe(self, token_id: str, revoked: bool) -> None:
+        self._believed[token_id] = (revoked, time.monotonic() + (_REVOKED_S if revoked else _BELIEVED_S))
+        self._believed.move_to_end(token_id)
+        while len(self._believed) > _MOST_BELIEVED:
+            self._believed.popitem(last=False)
+
+
+def is_session_token(given: str) -> bool:
+    """Whether a token says that it is one of these. What it says is not believed for that."""
+    try:
+        return jwt.get_unverified_header(given).get("typ") == TYPE
+    except PyJWTError:
+        return False
+
+
+def _private(key: SigningKey) -> Ed25519PrivateKey:
+    return Ed25519PrivateKey.from_private_bytes(base64.b64decode(key.seed))
+
+
+def _mark(tenant: str, session_id: str, token_id: str) -> str:
+    return f"{tenant}/{session_id}/tokens/{token_id}"

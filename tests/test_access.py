@@ -1,0 +1,280 @@
+"""Who may do what: scopes, ownership, and a walk of every route as a stranger."""
+
+import asyncio
+import functools
+import hashlib
+import inspect
+import re
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import httpx2
+import pytest
+import pytest_asyncio
+from starlette.requests import HTTPConnection
+
+from perdure.gateway.app import create_app, create_routes
+from perdure.temporal.app.dev_server.server import DevServer
+from perdure.temporal.sessions.access import is_within
+from perdure.temporal.sessions.principal import Principal
+from perdure.temporal.sessions.scopes import BROWSER, EVERYTHING, is_scope
+from perdure.temporal.sessions.session import Session
+from tests.support.pictures import picture
+from tests.support.session_lab import PATIENCE_S, Lab, Play, Talk, ends, lab_on
+
+OWN = tuple(scope.removesuffix(":any") for scope in EVERYTHING)
+ANN = Principal("lab", "ann", OWN)
+#: Who has nothing to do with Ann's session: of another tenant, whatever their scopes; another user; a key of no user; a
+#: browser with a session of its own.
+STRANGERS = {
+    "tenant": Principal("other", None, EVERYTHING, actor="key:1"),
+    "namesake": Principal("other", "ann", OWN),
+    "user": Principal("lab", "bob", OWN),
+    "nobody": Principal("lab", None, OWN, actor="key:2"),
+    "browser": Principal("lab", "ann", BROWSER, session="another", method="token"),
+}
+#: Ann herself, and whoever acts for all of her tenant.
+FRIENDS = {"ann": ANN, "server": Principal("lab", None, EVERYTHING, actor="key:3")}
+#: Whoever reads the metrics of all tenants.
+METER = Principal("lab", None, ("metrics",), actor="key:4")
+
+SECRET = "kumquat"
+PNG = picture("PNG", (4, 4))
+SHA256 = hashlib.sha256(PNG).hexdigest()
+#: A body that each route takes, where it takes one.
+BODIES: Mapping[str, Any] = {
+    "POST /v1/sessions": {"agent": "helper"},
+    "PATCH /v1/sessions/{session_id}": {"metadata": {"seen": True}},
+    "PATCH /v1/sessions/{session_id}/limits": {"session": {"cost_usd": 9}},
+    "POST /v1/sessions/{session_id}/fork": {"turn_id": "t1"},
+    "POST /v1/sessions/{session_id}/rewind": {"message_id": "m1"},
+    "POST /v1/sessions/{session_id}/retry": {},
+    "POST /v1/sessions/{session_id}/messages": {"text": "hello"},
+    "POST /v1/sessions/{session_id}/stop": {},
+    "PUT /v1/sessions/{session_id}/messages/{message_id}": {"text": "other words"},
+    "POST /v1/sessions/{session_id}/answers": {"question_id": "t2.s1.c1.approval", "approved": True},
+    "POST /v1/sessions/{session_id}/tokens": {"scopes": ["read"], "ttl": "1m"},
+    "PUT /v1/budgets/{scope}/{id}": {"day": {"cost_usd": 1}},
+}
+#: Routes that have nothing of a session, and are asked whatever the principal.
+OPEN = {"GET /healthz", "GET /readyz"}
+#: Routes that are not about a session that there is; a stranger sees its own by them, and of Ann's nothing.
+NOT_OF_A_SESSION = {"POST /v1/sessions", "GET /v1/sessions", "POST /v1/files", "GET /v1/budgets"}
+
+
+@functools.cache
+def operations() -> dict[str, bool]:
+    """All routes of the OpenAPI document, and whether they take a body."""
+    paths = create_routes().openapi()["paths"]
+    return {
+        f"{method.upper()} {path}": "requestBody" in operation
+        for path, methods in paths.items()
+        for method, operation in methods.items()
+    }
+
+
+def test_each_method_of_a_session_says_what_it_needs() -> None:
+    # `trace` only makes what shows steps, which have to be got first.
+    exempt = {"check", "trace"}
+    methods = {name: made for name, made in vars(Session).items() if inspect.isfunction(made) and name[0] != "_"}
+    assert [name for name, made in methods.items() if name not in exempt and not hasattr(made, "__wrapped__")] == []
+    assert exempt < methods.keys()
+
+
+@pytest.mark.parametrize(
+    ("session_id", "inside"),
+    [
+        ("a", True),
+        ("a~t1.s1.c1", True),
+        ("a~t1.s1.c1~t2.s3.c4", True),
+        ("a~t1", False),
+        ("a~b~t1.s1.c1", False),
+        ("ab", False),
+        ("b~t1.s1.c1", False),
+    ],
+)
+def test_a_token_reaches_a_session_and_what_it_started(session_id: str, inside: bool) -> None:
+    assert is_within(session_id, "a") is inside
+
+
+def test_the_document_says_how_callers_say_who_they_are() -> None:
+    document = create_routes().openapi()
+    assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+    # `perdure dev` asks nobody.
+    assert document["security"] == [{"bearer": []}, {}]
+
+
+def test_scopes_are_known_or_roles() -> None:
+    assert all(map(is_scope, (*EVERYTHING, *OWN, *BROWSER, "finance")))
+    assert not any(map(is_scope, ("session:raed", "session:read:all", "agents:write", "", "a b", "9")))
+
+
+@dataclass
+class House:
+    """A gateway whose callers say who they are, and Ann's session: an open approval, a timer, a picture, a budget."""
+
+    http: httpx2.AsyncClient
+    session_id: str
+    who: Principal = ANN
+
+    async def ask(self, operation: str, who: Principal, **values: str) -> httpx2.Response:
+        self.who = who
+        method, path = operation.split(" ")
+        given = {
+            "session_id": self.session_id,
+            "message_id": "m1",
+            "branch": "b1",
+            "timer_id": "t1.s1.c1.timer",
+            "sha256": SHA256,
+            "scope": "user",
+            "id": "ann",
+            "name": "helper",
+            "jti": "0" * 32,
+            **values,
+        }
+        url = re.sub(r"\{(\w+)\}", lambda match: given[match[1]], path)
+        if path == "/v1/files":
+            return await self.http.request(method, url, content=PNG)
+        return await self.http.request(method, url, json=BODIES[operation] if operations()[operation] else None)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def lab(temporal_server: DevServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lab]:
+    async with lab_on(temporal_server, tmp_path_factory.mktemp("access")) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def house(lab: Lab) -> AsyncIterator[House]:
+    async def authenticate(_request: HTTPConnection) -> Principal:
+        return opened.who
+
+    async def metrics() -> bytes:
+        return b"up 1\n"
+
+    app = create_app(
+        client=lab.client,
+        live=lab.live,
+        blobs=lab.parts.blobs,
+        definitions=lab.parts.definitions,
+        settings=lab.parts.settings,
+        authenticate=authenticate,
+        read_metrics=metrics,
+    )
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://localhost") as http:
+        opened = House(http, "")
+        made = await http.post("/v1/sessions", json={"agent": "helper"})
+        assert made.status_code == 201, made.text
+        opened.session_id = made.json()["session_id"]
+        talk = Talk(lab, lab.client.get_workflow_handle(f"lab/{opened.session_id}"))
+        lab.stage.plays = [Play(calls=[("wake_me", {"after": "1d", "note": SECRET})]), Play(SECRET)]
+        picture_part = {"type": "file", "uri": (await http.post("/v1/files", content=PNG)).json()["uri"]}
+        first = {"message_id": "m1", "parts": [{"type": "text", "text": SECRET}, picture_part]}
+        sent = await http.post(f"/v1/sessions/{opened.session_id}/messages?wait=60", json=first)
+        assert sent.status_code == 200, sent.text
+        lab.stage.plays = [Play(calls=[("book", {"size": 5})])]
+        waits = await http.post(f"/v1/sessions/{opened.session_id}/messages?wait=60", json={"text": "book"})
+        assert "waiting" in waits.text, waits.text
+        yield opened
+        await talk.close()
+
+
+@pytest.mark.server
+async def test_strangers_see_nothing_on_any_route(house: House) -> None:
+    """A route that is new is walked, too; one that takes a body needs one above."""
+    before = (await house.ask("GET /v1/sessions/{session_id}", ANN)).json()
+    walked = [one for one in operations() if one not in OPEN and "/v1/agents" not in one]
+    for name, stranger in STRANGERS.items():
+        for operation in walked:
+            answer = await house.ask(operation, stranger)
+            told = (name, operation, answer.status_code, answer.text)
+            if operation == "GET /metrics":
+                # They are of no tenant alone, so that no tenant's key has them by itself.
+                assert answer.status_code == 403, told
+            elif operation not in NOT_OF_A_SESSION:
+                # Another tenant has a user of any name.
+                own_budget = operation.endswith("/v1/budgets/{scope}/{id}") and stranger.tenant == "other"
+                assert answer.status_code == 404 or own_budget, told
+            assert SECRET not in answer.text and house.session_id not in answer.text, told
+    assert (await house.ask("GET /v1/sessions/{session_id}", ANN)).json() == before
+
+
+@pytest.mark.server
+async def test_whoever_lacks_the_scope_is_told_which_on_a_session_of_their_own(house: House) -> None:
+    for operation in operations():
+        if operation in OPEN:
+            continue
+        answer = await house.ask(operation, replace(ANN, scopes=()))
+        if operation == "PUT /v1/budgets/{scope}/{id}":
+            assert answer.json()["detail"] == "To set budgets needs the scope session:limits:any."
+        assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), (operation, answer.text)
+        assert "scope" in answer.json()["detail"]
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("who", FRIENDS)
+async def test_every_route_serves_those_who_may(house: House, who: str) -> None:
+    """So what strangers are refused is a request that is served otherwise."""
+    last = ["POST /v1/sessions/{session_id}/rewind", "DELETE /v1/sessions/{session_id}"]
+    for operation in [*(one for one in operations() if one not in last and "events" not in one), *last]:
+        answer = await house.ask(operation, METER if operation == "GET /metrics" else FRIENDS[who])
+        if operation == "PUT /v1/budgets/{scope}/{id}" and who == "ann":
+            assert answer.status_code == 403
+            continue
+        # 409: the message is not in the queue, and there is nothing to retry.
+        assert answer.is_success or answer.status_code == 409, (operation, answer.text)
+
+
+@pytest.mark.server
+async def test_sub_agents_and_forks_belong_to_whom_the_session_does(lab: Lab, house: House) -> None:
+    """Ann's, though a backend started the one and made the other."""
+    backend, bob = FRIENDS["server"], STRANGERS["user"]
+    lab.stage.plays = [Play(calls=[("helper", {"message": SECRET})]), Play("fine"), Play("done")]
+    house.who = backend
+    made = await house.http.post("/v1/sessions", json={"agent": "boss", "user": "ann", "message": SECRET})
+    above = made.json()["session_id"]
+    talk = Talk(lab, lab.client.get_workflow_handle(f"lab/{above}"))
+    await talk.until(ends)
+    forked = await house.http.post(f"/v1/sessions/{above}/fork", json={"turn_id": "t1"})
+    for session_id in (f"{above}~t1.s1.c1", forked.json()["session_id"]):
+        for operation in ("GET /v1/sessions/{session_id}", "GET /v1/sessions/{session_id}/messages"):
+            seen = await house.ask(operation, ANN, session_id=session_id)
+            assert (seen.status_code, SECRET in seen.text) == (200, True), seen.text
+            assert (await house.ask(operation, bob, session_id=session_id)).status_code == 404
+        events = await house.ask("GET /v1/sessions/{session_id}/events", bob, session_id=session_id)
+        assert events.status_code == 404
+
+
+@pytest.mark.server
+async def test_a_taken_id_tells_another_user_nothing_but_that(house: House) -> None:
+    body = {"agent": "helper", "session_id": f"{house.session_id}x", "message": SECRET}
+    house.who = ANN
+    assert [(await house.http.post("/v1/sessions", json=body)).status_code for _ in range(2)] == [201, 200]
+    house.who = STRANGERS["user"]
+    taken = await house.http.post("/v1/sessions", json=body)
+    assert (taken.status_code, taken.json()["code"]) == (409, "id_conflict")
+    # Ids of another tenant are its own.
+    house.who = STRANGERS["namesake"]
+    assert (await house.http.post("/v1/sessions", json=body)).status_code == 201
+
+
+@pytest.mark.server
+async def test_inputs_and_user_come_from_a_backend(house: House) -> None:
+    for more in ({"user": "ann"}, {"user": "bob"}, {"inputs": {"topic": "x"}}):
+        house.who = ANN
+        refused = await house.http.post("/v1/sessions", json={"agent": "helper", **more})
+        assert (refused.status_code, "session:create:any" in refused.json()["detail"]) == (403, True), refused.text
+        house.who = FRIENDS["server"]
+        assert (await house.http.post("/v1/sessions", json={"agent": "helper", **more})).status_code == 201
+
+
+@pytest.mark.server
+async def test_each_user_lists_their_own(house: House) -> None:
+    """Once the list shows Ann's new session to whoever may see it, it shows it to nobody else."""
+    named: dict[str, bool] = {}
+    async with asyncio.timeout(PATIENCE_S):
+        while not (named.get("server") and named.get("ann")):
+            for name, who in {**FRIENDS, **STRANGERS}.items():
+                named[name] = house.session_id in (await house.ask("GET /v1/sessions", who)).text
+    assert {name for name, seen in named.items() if seen} == set(FRIENDS)

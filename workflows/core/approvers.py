@@ -1,0 +1,45 @@
+"""Who may allow or deny a call: the roles that its definition names, and nobody who asked for it. Pure.
+
+Rule 1: what counts is what the question says, whatever becomes of the definition meanwhile.
+Rule 2: without authentication there is one person, who may do everything (`LOCAL`).
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from perdure.workflows.core.state.session import SessionState
+from perdure.workflows.definition.tools.options import Approval
+from perdure.workflows.vocabulary.questions import LOCAL, By, Question
+
+#: Of those who asked a session for something, the last ones.
+MOST_REQUESTERS: Final = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Requested:
+    """This subject has asked the session for something: by a message, other words for one, a rewind, a retry."""
+
+    subject: str
+
+
+def with_requester(requesters: tuple[str, ...], subject: str) -> tuple[str, ...]:
+    return (*(one for one in requesters if one != subject), subject)[-MOST_REQUESTERS:]
+
+
+def excluded(state: SessionState, approval: Approval | None) -> tuple[str, ...]:
+    """The subjects who may not answer: the session's user, and whoever asked the session for something."""
+    if approval is None or approval.not_by is None:
+        return ()
+    user = () if state.new.user is None else (state.new.user,)
+    return tuple(dict.fromkeys((*user, *state.requesters)))
+
+
+def refusal(question: Question, by: By | None) -> str | None:
+    """Why this subject may not answer, as a sentence for people; None: it may."""
+    if by is not None and by.subject == LOCAL:
+        return None
+    if question.not_by and (by is None or by.subject in question.not_by):
+        return "Whoever asked for this may not answer; somebody else has to."
+    if question.roles and (by is None or not set(question.roles) & set(by.scopes)):
+        return f"Only who holds one of these roles may answer: {', '.join(question.roles)}."
+    return None

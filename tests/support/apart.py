@@ -51,6 +51,7 @@ class Apart:
         (folder / "agents").mkdir()
         (folder / "agents" / "waiting.yaml").write_text(_AGENT)
         (folder / "tools.py").write_text(_TOOLS)
+        self.folder = folder
         self.gate = folder / "gate"
         self.redis = redis
         self.environment = {

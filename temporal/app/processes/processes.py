@@ -1,12 +1,12 @@
 """The long-running processes: the embedded whole (`dev`), and worker and gateway for any cluster.
 
 Rule 1: what was started is stopped in the opposite order, also when starting fails half-way.
-Rule 2: SIGINT and SIGTERM stop cleanly: viewers are cut (so that they come again), the worker drains, Temporal goes last.
+Rule 2: SIGINT and SIGTERM stop cleanly: a gateway says that it is not ready, and serves until balancers have noticed;
+viewers are cut (so that they come again), the worker drains, Temporal goes last.
 """
 
 import asyncio
 import contextlib
-import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -29,6 +29,7 @@ from perdure.temporal.app.processes.live import live_between
 from perdure.temporal.app.processes.reap import reap
 from perdure.temporal.app.processes.revival import revive
 from perdure.temporal.app.processes.sources import Sources
+from perdure.temporal.app.processes.stopping import stop_signal
 from perdure.temporal.app.processes.telemetry import telemetry
 from perdure.temporal.app.processes.tool_files import ToolFiles
 from perdure.temporal.live.memory import MemoryLive
@@ -60,7 +61,7 @@ async def run_dev(
 
     `ready(url, temporal_ui, parts)` is called once when it serves.
     """
-    stopped = _stop_signal()
+    stopped = stop_signal(impatient=False)
     async with AsyncExitStack() as stack:
         # Before anything else is started, and held from then on.
         listener = stack.enter_context(listen(host, port, "--port"))
@@ -107,7 +108,7 @@ async def run_dev(
 
 async def run_worker(settings: Settings, sources: Sources, ready: Callable[[str], None]) -> None:
     """A worker on the cluster that `TEMPORAL_…` names, until a signal comes."""
-    stopped = _stop_signal()
+    stopped = stop_signal(impatient=True)
     async with AsyncExitStack() as stack:
         runtime, told = await stack.enter_async_context(telemetry(settings, served=False))
         client = await connect(settings, runtime=runtime)
@@ -135,7 +136,7 @@ async def run_gateway(
     asks: Authentication | None = None,
 ) -> None:
     """A gateway to the cluster that `TEMPORAL_…` names, until a signal comes."""
-    stopped = _stop_signal()
+    stopped = stop_signal(impatient=True)
     async with AsyncExitStack() as stack:
         # Before anything else is started, and held from then on.
         listener = stack.enter_context(listen(host, port, "--port"))
@@ -149,14 +150,6 @@ async def run_gateway(
         failed = await stack.enter_async_context(_serving(app, listener, settings))
         ready(f"http://{host}:{port}")
         await asyncio.wait({failed, asyncio.create_task(stopped.wait())}, return_when=asyncio.FIRST_COMPLETED)
-
-
-def _stop_signal() -> asyncio.Event:
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)
-    return stopped
 
 
 @asynccontextmanager
@@ -229,6 +222,8 @@ async def _serving(app: FastAPI, listener: socket.socket, settings: Settings) ->
     try:
         yield serving
     finally:
+        app.state.draining.begin()
+        await asyncio.wait({serving}, timeout=settings.drain_s)
         app.state.watches.cut()
         server.should_exit = True
         await asyncio.gather(serving, return_exceptions=True)

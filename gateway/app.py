@@ -23,6 +23,7 @@ from perdure.gateway.auth.session_tokens import SessionTokens
 from perdure.gateway.http.allowed_origins import AllowedOrigins
 from perdure.gateway.http.answer_headers import AnswerHeaders
 from perdure.gateway.http.body_limit import BodyLimit
+from perdure.gateway.http.draining import Draining
 from perdure.gateway.http.hosts import KnownHosts
 from perdure.gateway.http.json_bodies import JsonBodies
 from perdure.gateway.http.open_streams import OpenStreams
@@ -96,7 +97,7 @@ _ROUTES: Final = (
 class _App(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         # Around the framework's own, which answers failures that nothing inside of it does.
-        return AnswerHeaders(super().build_middleware_stack())
+        return AnswerHeaders(super().build_middleware_stack(), self.state.draining)
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
@@ -118,6 +119,7 @@ def create_routes(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
         telemetry={"tracing": False},
         responses={"4XX": _PROBLEM, "5XX": _PROBLEM},
     )
+    app.state.draining = Draining()
     for module in _ROUTES:
         app.include_router(module.router)
     return app
@@ -144,7 +146,8 @@ def create_app(
     """The app. `host` is what it is served on: a name there is one of its own, as those of `allowed_hosts` are. Without
     `tokens`, those of sessions count here alone.
 
-    Call `app.state.watches.cut()` when the server is told to stop: it waits for open streams.
+    When the server is told to stop, call `app.state.draining.begin()`, and `app.state.watches.cut()` once it takes no more:
+    it waits for open streams.
     """
     workers = Workers(client, here=live.whole)
     service = Sessions(
@@ -194,6 +197,7 @@ def create_app(
         read_metrics=read_metrics,
         temporal_ui=temporal_ui,
         live_state=lambda: live.state,
+        draining=app.state.draining,
     )
     app.mount("/pages", pages.PageFiles(directory=pages.PAGES), name="pages")
     _handle_failures(app)

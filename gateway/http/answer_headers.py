@@ -5,15 +5,19 @@ from typing import Final
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from perdure.gateway.http.draining import Draining
+
 #: An answer's own come first: event streams, files and pages say how they may be kept.
 _HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
 
 class AnswerHeaders:
-    """ASGI middleware, to be the outermost: no answer is read as another type than it says, and none is kept."""
+    """ASGI middleware, to be the outermost: no answer is read as another type than it says, and none is kept. While the
+    gateway is `draining`, each closes its connection."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, draining: Draining | None = None) -> None:
         self._app = app
+        self._draining = draining
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def with_headers(message: Message) -> None:
@@ -21,6 +25,8 @@ class AnswerHeaders:
                 headers = MutableHeaders(raw=list(message.get("headers", ())))
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
+                if self._draining:
+                    headers["Connection"] = "close"
                 message = {**message, "headers": headers.raw}
             await send(message)
 

@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from perdure.gateway.auth.authenticate import Authenticate, anonymous
 from perdure.gateway.auth.session_tokens import SessionTokens
+from perdure.gateway.http.draining import Draining
 from perdure.gateway.http.open_streams import OpenStreams
 from perdure.gateway.http.problems import Problem
 from perdure.gateway.live.watches import Watches
@@ -43,6 +44,7 @@ class Gateway:
     temporal_ui: str | None
     #: What is carried live between processes.
     live_state: Callable[[], LiveState]
+    draining: Draining
 
 
 async def _gateway(request: Request) -> Gateway:

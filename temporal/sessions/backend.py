@@ -206,7 +206,8 @@ class Backend:
     async def look(self, session: str) -> Look:
         """What Temporal itself knows of it, without a worker."""
         async with self._turn(session):
-            return await read_look(await self._handle(session).describe(), self._client.data_converter)
+            described = await self._handle(session).describe()
+            return await read_look(described, self._client.data_converter, self._settings.own_queues.values())
 
     async def prefer(self, session: str) -> None:
         """Has the tasks of a session taken before others', for somebody looks on. Costs one event of its history."""

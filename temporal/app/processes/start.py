@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 async def dev(host: str, port: int, temporal_port: int, ui_port: int, data_dir: Path | None, sources: Sources) -> None:
     if not _is_loopback(host):
         raise Refused(f"perdure dev serves without credentials, so on loopback only; --host {host} is not")
-    settings = Settings.load(data_dir=data_dir, log_format="console", graceful_shutdown_s=DEV_GRACE_S)
+    settings = Settings.load(data_dir=data_dir, log_format="console", graceful_shutdown_s=DEV_GRACE_S, drain_s=0)
     configure(settings)
     if settings.live is not None:
         log.warning("live.not_used", variable="PERDURE_LIVE", reason="dev is one process, which needs no Redis")
@@ -64,14 +64,16 @@ def agent_line(name: str, definitions: Definitions) -> str:
     return f"  agent [bold]{escape(name)}[/]  {escape(model.use)}{note}"
 
 
-async def worker(data_dir: Path | None, sources: Sources) -> None:
-    configure(settings := Settings.load(data_dir=data_dir))
+async def worker(data_dir: Path | None, queues: str | None, sources: Sources) -> None:
+    configure(settings := Settings.load(data_dir=data_dir, queues=queues))
     _warn_of_no_live(settings)
     await run_worker(settings, sources, lambda target: print(f"ready worker at {target}", flush=True))  # noqa: T201
 
 
-async def gateway(host: str, port: int, insecure: bool, data_dir: Path | None, sources: Sources) -> None:
-    configure(settings := Settings.load(data_dir=data_dir))
+async def gateway(
+    host: str, port: int, insecure: bool, data_dir: Path | None, drain_s: float | None, sources: Sources
+) -> None:
+    configure(settings := Settings.load(data_dir=data_dir, drain_s=drain_s))
     asks = authentication(settings)
     if asks is None and not _is_loopback(host) and not insecure:
         raise Refused(

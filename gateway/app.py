@@ -25,7 +25,6 @@ from perdure.gateway.http.answer_headers import AnswerHeaders
 from perdure.gateway.http.body_limit import BodyLimit
 from perdure.gateway.http.hosts import KnownHosts
 from perdure.gateway.http.json_bodies import JsonBodies
-from perdure.gateway.http.open_streams import OpenStreams
 from perdure.gateway.http.origin_guard import OriginGuard
 from perdure.gateway.http.problems import MEDIA_TYPE, Problem, from_http, from_rpc, from_session, from_validation
 from perdure.gateway.live.watches import Watches
@@ -57,6 +56,8 @@ from perdure.temporal.live.protocols import Live
 from perdure.temporal.sessions.answers import EditArguments
 from perdure.temporal.sessions.erase import Scrub
 from perdure.temporal.sessions.errors import SessionError
+from perdure.temporal.sessions.limits.caps import Caps
+from perdure.temporal.sessions.limits.limits import Limits
 from perdure.temporal.sessions.service import Sessions
 from perdure.temporal.sessions.trace import RebuildRequest, not_rebuilt
 from perdure.temporal.sessions.workers import Workers
@@ -140,13 +141,15 @@ def create_app(
     edit_arguments: EditArguments = lambda name, spec, args: None,
     measures: Metrics = UNMEASURED,
     read_metrics: ReadMetrics | None = None,
+    limits: Limits | None = None,
 ) -> FastAPI:
     """The app. `host` is what it is served on: a name there is one of its own, as those of `allowed_hosts` are. Without
-    `tokens`, those of sessions count here alone.
+    `tokens`, those of sessions count here alone; without `limits`, what the settings limit does.
 
     Call `app.state.watches.cut()` when the server is told to stop: it waits for open streams.
     """
     workers = Workers(client, here=live.whole)
+    limits = limits or Limits(Caps.of(settings), metrics=measures)
     service = Sessions(
         client,
         settings,
@@ -157,6 +160,7 @@ def create_app(
         scrub=scrub,
         edit_arguments=edit_arguments,
         rebuild_request=rebuild_request,
+        limits=limits,
     )
     watches = Watches(
         live=live,
@@ -183,7 +187,7 @@ def create_app(
     app.state.watches = watches
     app.state.gateway = Gateway(
         sessions=service,
-        streams=OpenStreams(settings.streams_per_principal),
+        limits=limits,
         watches=watches,
         blobs=blobs,
         definitions=definitions,

@@ -49,6 +49,7 @@ from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.live.protocols import Live
 from perdure.temporal.sessions.budgets import Budgets
 from perdure.temporal.sessions.erase import Scrub
+from perdure.temporal.sessions.limits.limits import Limits
 from perdure.temporal.sessions.workers import Workers
 from perdure.temporal.settings import Settings, environment
 from perdure.temporal.stores.blobs import BlobStore, LocalBlobs
@@ -110,8 +111,9 @@ def assemble(settings: Settings, sources: Sources, *, demo_without_keys: bool, t
     return Parts(settings, blobs, catalogue, definitions, mcp, places, telemetry=telemetry)
 
 
-def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
-    """A worker for sessions, model calls and Python tools. Must be made on the loop that runs it."""
+def make_worker(client: Client, live: Live, parts: Parts, limits: Limits | None = None) -> Worker:
+    """A worker for sessions, model calls and Python tools, which tells `limits` of those at work. Must be made on the loop
+    that runs it."""
     settings = parts.settings
     handover = Handover()
     telemetry = parts.telemetry
@@ -136,6 +138,11 @@ def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
     if parts.tool_places is not None:
         parts.tool_places.watch.attach(loop)
 
+    counting: dict[str, Callable[..., None]] = {}
+    if limits is not None and limits.counts_turns:
+        limits.hear_sessions()
+        counting["perdure_at_work"] = limits.at_work
+
     def stop(session: str) -> None:
         # Workflow code runs on threads of its own.
         loop.call_soon_threadsafe(live.stop, session)
@@ -149,7 +156,7 @@ def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
             agents.load_agent,
             agents.tools_changed,
             agents.current_agent,
-            Deliveries(client, parts.definitions, parts.blobs, settings).deliver_message,
+            Deliveries(client, parts.definitions, parts.blobs, settings, limits).deliver_message,
             purses.draw_leases,
             purses.visit_sessions,
             parts.mcp.call_mcp_tool,
@@ -169,6 +176,7 @@ def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
                 perdure_tell=telemetry.event,
                 perdure_abandoned=telemetry.abandoned,
                 perdure_stop=stop,
+                **counting,
             ),
             NoStrangers(),
             StaleAttempts(client),
@@ -206,6 +214,7 @@ def make_app(
     client: Client,
     live: Live,
     parts: Parts,
+    limits: Limits | None = None,
     *,
     host: str,
     temporal_ui: str | None,
@@ -235,6 +244,7 @@ def make_app(
         edit_arguments=parts.catalogue.edited,
         measures=parts.telemetry.metrics,
         read_metrics=parts.telemetry.exporter.read if parts.telemetry.exporter else None,
+        limits=limits,
     )
 
 

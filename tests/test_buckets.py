@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perdure.temporal.sessions.limits.bucket import Bucket, Rate, Standing, judge, level
+from perdure.temporal.sessions.limits.bucket import Bucket, Rate, Scope, Standing, judge, level
 from perdure.temporal.sessions.limits.memory_buckets import MemoryBuckets
 
 #: Rates and times that binary fractions hold exactly, so that a reference without rounding agrees to the letter.
@@ -69,7 +69,7 @@ def test_a_bucket_is_never_over_full_and_never_loses_by_itself(
 def test_a_refused_request_takes_nothing_of_any_limit() -> None:
     buckets = MemoryBuckets(clock=lambda: 0.0)
     user, tenant = Rate(0.5, 2), Rate(1.0, 3)
-    asked = [("user", "ann", user), ("tenant", "acme", tenant)]
+    asked: list[tuple[Scope, str, Rate]] = [("user", "ann", user), ("tenant", "acme", tenant)]
     assert buckets.take(asked).refused is None
     for _ in range(10):
         refused = buckets.take(asked).refused

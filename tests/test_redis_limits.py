@@ -1,12 +1,19 @@
 """Limits that two gateways and a worker share over a real Redis, also while it is away."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
+from perdure.gateway import guide
+from perdure.temporal.app.commands.limits_check import limits as limits_check
+from perdure.temporal.app.console.refused import Refused
+from perdure.temporal.app.processes.limits import limits_between
 from perdure.temporal.redis_address import redis_address
 from perdure.temporal.sessions.errors import RateLimited, TooManyStreams, TooManyTurns
 from perdure.temporal.sessions.limits.caps import Caps
@@ -14,6 +21,7 @@ from perdure.temporal.sessions.limits.limits import Limits, Place
 from perdure.temporal.sessions.limits.redis_limits import LEASE_S, RedisLimits, redis_limits
 from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.settings import Settings
+from perdure.temporal.telemetry.metrics import UNMEASURED
 from tests.support.redis import Redis
 
 ANN = Principal("acme", "ann")
@@ -200,3 +208,44 @@ async def test_turns_are_not_limited_while_redis_is_away(redis: Redis) -> None:
         assert await gateway.works("acme/s2") is None
         await redis.kill()
         assert await gateway.works("acme/s2")
+
+
+async def test_the_rights_that_the_guide_names_are_enough(redis: Redis) -> None:
+    text = (Path(guide.__file__).parent / "operations.md").read_text()
+    (rights,) = re.findall(r"`(~perdure:\* [^`]+)`", text)
+    await redis.ask("ACL", "SETUSER", "limits", "on", ">pass", *rights.split())
+    url = f"redis://limits:pass@127.0.0.1:{redis.port}/2"
+    some = Settings(live=SecretStr(url), requests_per_tenant=1, streams_per_tenant=1, turns_per_tenant=1)
+    assert (await limits_check(some)).state == "ok"
+    async with redis_limits(redis_address(url), "default", gateway=True) as shared:
+        limits = Limits(Caps.of(some), shared)
+        await limits.request(ANN)
+        (await limits.turn("acme/s1", None)).leave()
+        place = await limits.stream(ANN)
+        await shared.renew()
+        place.leave()
+        await shared.calls.ask("PING")
+        assert shared.calls.up
+        assert await redis.client.exists("perdure:turns:2:default:tenant:acme") == 0
+
+
+async def test_the_doctor_says_whether_limits_are_kept(redis: Redis) -> None:
+    assert (await limits_check(Settings())).state == "unknown"
+    assert (await limits_check(Settings(requests_per_tenant=1))).state == "warning"
+    assert (await limits_check(Settings(turns_per_user=1))).state == "failed"
+    shared = Settings(live=SecretStr(redis.url), streams_per_principal=9, turns_per_user=1)
+    found = await limits_check(shared)
+    assert (found.state, found.found) == ("ok", f"of streams and turns; {redis.url} keeps them")
+    await redis.ask("ACL", "SETUSER", "default", "-zadd")
+    assert (await limits_check(shared)).state == "failed"
+
+
+async def test_a_process_of_its_own_limits_turns_over_redis_only(redis: Redis) -> None:
+    with pytest.raises(Refused, match="need PERDURE_LIVE"):
+        async with limits_between(Settings(turns_per_user=1), "default", UNMEASURED, gateway=True):
+            pass
+    async with limits_between(Settings(requests_per_tenant=1), "default", UNMEASURED, gateway=True) as limits:
+        assert await limits.request(ANN)
+    shared = Settings(live=SecretStr(redis.url), turns_per_user=1)
+    async with limits_between(shared, "default", UNMEASURED, gateway=False) as limits:
+        assert limits.counts_turns

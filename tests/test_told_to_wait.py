@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from perdure.temporal.app.chat.requests import Requests
-from perdure.temporal.app.chat.stream import LIMITED, frames_after
+from perdure.temporal.app.chat.stream import LIMITED, QUEUE, Frame, InBackground, frames_after
 from perdure.temporal.app.chat.waits import told_to_wait
 from tests.test_client_js import Node, node
 
@@ -92,6 +92,26 @@ def test_a_stream_too_many_is_asked_for_again() -> None:
 def test_how_long_a_refusal_has_a_terminal_wait(status: int, headers: dict[str, str], wait: float | None) -> None:
     told = told_to_wait(httpx2.Response(status, headers=headers, json={"code": "rate_limited"}))
     assert (told and told[1]) == wait
+
+
+def test_no_more_is_read_than_somebody_takes() -> None:
+    full, taken = threading.Event(), threading.Event()
+    read_on: list[bool] = []
+
+    def frames() -> Iterator[Frame]:
+        for n in range(QUEUE + 100):
+            if n == QUEUE:
+                full.set()
+            elif n > QUEUE:
+                read_on.append(taken.is_set())
+            yield "step.delta", None, {"n": n}
+
+    reader = InBackground(frames(), lambda frame: None)
+    assert full.wait(30)
+    taken.set()
+    found = [reader.wait()[2]["n"] for _ in range(QUEUE + 100)]
+    assert found == list(range(QUEUE + 100))
+    assert read_on == [True] * 99
 
 
 _CLIENT = """

@@ -15,6 +15,8 @@ from perdure.temporal.app.console.refused import Refused
 
 AWAY: Final = (httpx2.TransportError, httpx2.RemoteProtocolError)
 _HEARD_S: Final = 0.5
+#: Frames that wait while a person answers a question, or types.
+QUEUE: Final = 10_000
 #: What is told in place of a frame: nobody answers; it was one too many, in `words`; the session is closed, and all of it
 #: was sent.
 SILENT: Final = "perdure.silent"
@@ -75,10 +77,12 @@ def frames_after(http: httpx2.Client, path: str, cursor: int) -> Iterator[Frame]
 
 
 class InBackground:
-    """Reads frames in a thread of its own; `arrived` is called there with each, and with None where reading failed."""
+    """Reads frames in a thread of its own; `arrived` is called there with each, and with None where reading failed.
+
+    Once `QUEUE` frames wait, no more is read; a gateway cuts whoever reads nothing, and the stream is taken up again."""
 
     def __init__(self, frames: Iterator[Frame], arrived: Callable[[Frame | None], None]) -> None:
-        self._found: queue.SimpleQueue[Frame | Exception] = queue.SimpleQueue()
+        self._found: queue.Queue[Frame | Exception] = queue.Queue(QUEUE)
         self._arrived = arrived
         threading.Thread(target=self._read, args=(frames,), daemon=True).start()
 

@@ -12,6 +12,7 @@ from temporalio.service import RPCError
 
 from perdure.temporal.app.commands import checkup
 from perdure.temporal.app.commands.checkup import Check
+from perdure.temporal.app.commands.limits_check import limits
 from perdure.temporal.app.commands.live_check import live
 from perdure.temporal.app.commands.model_checks import models
 from perdure.temporal.app.console.direct import run
@@ -75,6 +76,7 @@ async def _checks(settings: Settings, sources: Sources) -> AsyncIterator[Check]:
         yield check
     yield await checkup.blob_store(settings.blobs_root)
     yield await live(settings.live_address)
+    yield await limits(settings)
 
 
 async def _of_temporal(client: Client, settings: Settings) -> AsyncIterator[Check]:

@@ -26,7 +26,6 @@ from perdure.gateway.http.body_limit import BodyLimit
 from perdure.gateway.http.draining import Draining
 from perdure.gateway.http.hosts import KnownHosts
 from perdure.gateway.http.json_bodies import JsonBodies
-from perdure.gateway.http.open_streams import OpenStreams
 from perdure.gateway.http.origin_guard import OriginGuard
 from perdure.gateway.http.problems import MEDIA_TYPE, Problem, from_http, from_rpc, from_session, from_validation
 from perdure.gateway.live.watches import Watches
@@ -58,6 +57,8 @@ from perdure.temporal.live.protocols import Live
 from perdure.temporal.sessions.answers import EditArguments
 from perdure.temporal.sessions.erase import Scrub
 from perdure.temporal.sessions.errors import SessionError
+from perdure.temporal.sessions.limits.caps import Caps
+from perdure.temporal.sessions.limits.limits import Limits
 from perdure.temporal.sessions.service import Sessions
 from perdure.temporal.sessions.trace import RebuildRequest, not_rebuilt
 from perdure.temporal.sessions.workers import Workers
@@ -142,14 +143,16 @@ def create_app(
     edit_arguments: EditArguments = lambda name, spec, args: None,
     measures: Metrics = UNMEASURED,
     read_metrics: ReadMetrics | None = None,
+    limits: Limits | None = None,
 ) -> FastAPI:
     """The app. `host` is what it is served on: a name there is one of its own, as those of `allowed_hosts` are. Without
-    `tokens`, those of sessions count here alone.
+    `tokens`, those of sessions count here alone; without `limits`, what the settings limit does.
 
     When the server is told to stop, call `app.state.draining.begin()`, and `app.state.watches.cut()` once it takes no more:
     it waits for open streams.
     """
     workers = Workers(client, here=live.whole)
+    limits = limits or Limits(Caps.of(settings), metrics=measures)
     service = Sessions(
         client,
         settings,
@@ -160,6 +163,7 @@ def create_app(
         scrub=scrub,
         edit_arguments=edit_arguments,
         rebuild_request=rebuild_request,
+        limits=limits,
     )
     watches = Watches(
         live=live,
@@ -186,7 +190,7 @@ def create_app(
     app.state.watches = watches
     app.state.gateway = Gateway(
         sessions=service,
-        streams=OpenStreams(settings.streams_per_principal),
+        limits=limits,
         watches=watches,
         blobs=blobs,
         definitions=definitions,

@@ -39,6 +39,8 @@ _NotEmpty = BeforeValidator(lambda given: given or None)
 _Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(origins)]
 _HostNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(host_names)]
 _Address = Annotated[str, AfterValidator(ip_and_port)]
+_Count = Annotated[int, Field(ge=1)]
+_Rate = Annotated[float, Field(gt=0, le=1_000_000)]
 _Switch = Annotated[bool, BeforeValidator(lambda given: given or False)]
 
 
@@ -212,8 +214,23 @@ class Settings(BaseSettings):
     body_timeout_s: float = Field(default=30, gt=0)
     #: Connections to one gateway process; any beyond are refused (429).
     max_connections: int = Field(default=8000, ge=1)
-    #: Event streams that one principal may have open at one gateway process.
-    streams_per_principal: int = Field(default=4000, ge=1)
+    # Limits of users and tenants: see `perdure.temporal.sessions.limits`.
+    #: Requests a second of one caller, in the long run; any beyond are refused (429). Gateways with the same Redis
+    #: (`PERDURE_LIVE`) count together, others each for itself. None: no limit.
+    requests_per_principal: Annotated[_Rate | None, _NotEmpty] = None
+    #: The same for all callers of a tenant together.
+    requests_per_tenant: Annotated[_Rate | None, _NotEmpty] = None
+    #: So many seconds' worth of requests may come at once.
+    requests_burst_s: int = Field(default=10, ge=1, le=3600)
+    #: Event streams that one caller may have open, counted as requests are. None: 4,000 at each gateway.
+    streams_per_principal: Annotated[_Count | None, _NotEmpty] = None
+    #: Event streams that the callers of a tenant may have open together. None: no limit.
+    streams_per_tenant: Annotated[_Count | None, _NotEmpty] = None
+    #: Sessions of one user that may be at work at the same time; a message that would have another one begin is refused
+    #: (429). Workers and gateways need the same value, and `PERDURE_LIVE` unless they are one process. None: no limit.
+    turns_per_user: Annotated[_Count | None, _NotEmpty] = None
+    #: The same for all sessions of a tenant together.
+    turns_per_tenant: Annotated[_Count | None, _NotEmpty] = None
     #: Frames queued for one viewer; a viewer that falls further behind is disconnected and resumes by itself.
     viewer_queue: int = Field(default=1000, ge=1)
     #: An event stream on which nothing happens gets a comment this often.

@@ -71,7 +71,7 @@ async def test_without_temporal_a_worker_is_alive_and_not_ready(tmp_path: Path, 
     async with DevServer(tmp_path, 0, None) as server:
         client = await Client.connect(server.address)
         health = WorkerHealth(client)
-        health.ready(Worker(client, task_queue="health-away", workflows=[Nothing]))
+        health.ready([Worker(client, task_queue="health-away", workflows=[Nothing])])
     async with health_served(health, address):
         assert await told(address) == ((200, "ok"), (503, "temporal_unavailable"))
 

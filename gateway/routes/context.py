@@ -10,11 +10,12 @@ from starlette.requests import Request
 from perdure.gateway.auth.authenticate import Authenticate, anonymous
 from perdure.gateway.auth.session_tokens import SessionTokens
 from perdure.gateway.http.draining import Draining
-from perdure.gateway.http.open_streams import OpenStreams
+from perdure.gateway.http.limit_headers import tell
 from perdure.gateway.http.problems import Problem
 from perdure.gateway.live.watches import Watches
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.live.protocols import LiveState
+from perdure.temporal.sessions.limits.limits import Limits
 from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.service import Sessions
 from perdure.temporal.settings import Settings
@@ -31,7 +32,7 @@ ReadMetrics = Callable[[], Awaitable[bytes]]
 @dataclass(frozen=True, slots=True)
 class Gateway:
     sessions: Sessions
-    streams: OpenStreams
+    limits: Limits
     watches: Watches
     blobs: BlobStore
     definitions: Definitions
@@ -52,7 +53,11 @@ async def _gateway(request: Request) -> Gateway:
 
 
 async def _caller(request: Request) -> Principal:
-    who = await (await _gateway(request)).authenticate(request)
+    gateway = await _gateway(request)
+    who = await gateway.authenticate(request)
+    verdict = await gateway.limits.request(who)
+    if verdict is not None:
+        tell(request.scope, verdict)
     return who.from_span(read_traceparent(request.headers.get("traceparent")))
 
 

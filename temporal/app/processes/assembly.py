@@ -46,6 +46,7 @@ from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.live.protocols import Live
 from perdure.temporal.sessions.budgets import Budgets
 from perdure.temporal.sessions.erase import Scrub
+from perdure.temporal.sessions.limits.limits import Limits
 from perdure.temporal.sessions.workers import Workers
 from perdure.temporal.settings import Settings, environment
 from perdure.temporal.stores.blobs import BlobStore
@@ -110,15 +111,17 @@ def assemble(settings: Settings, sources: Sources, *, demo_without_keys: bool, t
     return Parts(settings, blobs, catalogue, definitions, mcp, places, telemetry=telemetry)
 
 
-def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
+def make_worker(client: Client, live: Live, parts: Parts, limits: Limits | None = None) -> Worker:
     """A worker that takes everything of the queue of sessions. Must be made on the loop that runs it."""
-    (worker,) = make_workers(client, live, parts, ["sessions"])
+    (worker,) = make_workers(client, live, parts, ["sessions"], limits)
     return worker
 
 
-def make_workers(client: Client, live: Live, parts: Parts, serves: Iterable[Serves]) -> list[Worker]:
+def make_workers(
+    client: Client, live: Live, parts: Parts, serves: Iterable[Serves], limits: Limits | None = None
+) -> list[Worker]:
     """One worker for each of the task queues that `serves` names, those of model calls and tools only where they have
-    one of their own. Must be made on the loop that runs them."""
+    one of their own. They tell `limits` of the sessions at work. Must be made on the loop that runs them."""
     settings = parts.settings
     handover = Handover()
     telemetry = parts.telemetry
@@ -143,6 +146,11 @@ def make_workers(client: Client, live: Live, parts: Parts, serves: Iterable[Serv
     if parts.tool_places is not None:
         parts.tool_places.watch.attach(loop)
 
+    counting: dict[str, Callable[..., None]] = {}
+    if limits is not None and limits.counts_turns:
+        limits.hear_sessions()
+        counting["perdure_at_work"] = limits.at_work
+
     def stop(session: str) -> None:
         # Workflow code runs on threads of its own.
         loop.call_soon_threadsafe(live.stop, session)
@@ -155,6 +163,7 @@ def make_workers(client: Client, live: Live, parts: Parts, serves: Iterable[Serv
             perdure_abandoned=telemetry.abandoned,
             perdure_stop=stop,
             perdure_queue=settings.queue_of,
+            **counting,
         ),
         NoStrangers(),
         StaleAttempts(client),
@@ -175,7 +184,7 @@ def make_workers(client: Client, live: Live, parts: Parts, serves: Iterable[Serv
         agents.load_agent,
         agents.tools_changed,
         agents.current_agent,
-        Deliveries(client, parts.definitions, parts.blobs, settings).deliver_message,
+        Deliveries(client, parts.definitions, parts.blobs, settings, limits).deliver_message,
         purses.draw_leases,
         purses.visit_sessions,
         Taking(parts.blobs).take_result,
@@ -210,6 +219,7 @@ def make_app(
     client: Client,
     live: Live,
     parts: Parts,
+    limits: Limits | None = None,
     *,
     host: str,
     temporal_ui: str | None,
@@ -239,6 +249,7 @@ def make_app(
         edit_arguments=parts.catalogue.edited,
         measures=parts.telemetry.metrics,
         read_metrics=parts.telemetry.exporter.read if parts.telemetry.exporter else None,
+        limits=limits,
     )
 
 

@@ -18,7 +18,7 @@ async def models(reading: Reading, blobs_root: Path, environment: Mapping[str, s
     """Each model once, with the agents that have it."""
     blobs = LocalBlobs(blobs_root, cache_bytes=0)
     users: dict[object, tuple[ModelDefinition, list[str]]] = {}
-    for name, (definition, _) in sorted(reading.serving.items()):
+    for name, (definition, _) in reading.labelled.items():
         for hop in definition.every_model:
             model = hop.model
             same = (server_of(model, environment), model.use, model.thinking, model.files)

@@ -21,6 +21,7 @@ from temporalio.worker import (
 )
 
 from perdure.activities.mcp.calls import McpServers
+from perdure.activities.mcp.published import Published
 from perdure.activities.models.call import ModelCalls
 from perdure.activities.models.media.addresses import fetcher
 from perdure.activities.models.media.loading import MediaLoader
@@ -37,6 +38,7 @@ from perdure.activities.tools.places import ToolPlaces
 from perdure.activities.tools.remote_results import Taking
 from perdure.activities.tools.runner import SDK_THROTTLE, ToolRunner
 from perdure.activities.tools.sub_agents import SubAgentCalls
+from perdure.activities.tools.tenant import tenant_here
 from perdure.gateway.app import create_app
 from perdure.gateway.auth.authenticate import anonymous
 from perdure.gateway.auth.authentication import Authentication
@@ -106,8 +108,13 @@ def assemble(settings: Settings, sources: Sources, *, demo_without_keys: bool, t
     places = ToolPlaces(
         sources.tools, settings.tool_processes, held_up=telemetry.metrics.tool_blocked, found=telemetry.blocked
     )
-    mcp = McpServers(environment(), blobs, definitions.by_digest)
+    mcp = McpServers(environment(), blobs, published_in(definitions))
     return Parts(settings, blobs, catalogue, definitions, mcp, places, telemetry=telemetry)
+
+
+def published_in(definitions: Definitions) -> Published:
+    """The definitions that an activity may look up: those of its session's tenant."""
+    return lambda digest: definitions.by_digest(digest, tenant_here())
 
 
 def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
@@ -122,7 +129,7 @@ def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
         parts.providers,
         parts.catalogue.digest,
         handover,
-        parts.definitions.by_digest,
+        published_in(parts.definitions),
         telemetry.metrics,
         telemetry.asked,
         parts.catalogue.arguments,

@@ -51,7 +51,10 @@ from perdure.gateway.routes import (
     transcripts,
     uploads,
 )
-from perdure.gateway.routes.context import DescribeTool, Gateway, ReadMetrics
+from perdure.gateway.routes import (
+    sign_in as signing_in,
+)
+from perdure.gateway.routes.context import DescribeTool, Gateway, ReadMetrics, SignIn
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.live.protocols import Live
 from perdure.temporal.sessions.answers import EditArguments
@@ -88,6 +91,7 @@ _ROUTES: Final = (
     agents,
     health,
     metrics,
+    signing_in,
     pages,
     guide,
 )
@@ -135,6 +139,7 @@ def create_app(
     scrub: Scrub | None = None,
     authenticate: Authenticate = anonymous,
     tokens: SessionTokens | None = None,
+    sign_in: SignIn | None = None,
     rebuild_request: RebuildRequest = not_rebuilt,
     describe_tool: DescribeTool = lambda name: None,
     edit_arguments: EditArguments = lambda name, spec, args: None,
@@ -142,7 +147,7 @@ def create_app(
     read_metrics: ReadMetrics | None = None,
 ) -> FastAPI:
     """The app. `host` is what it is served on: a name there is one of its own, as those of `allowed_hosts` are. Without
-    `tokens`, those of sessions count here alone.
+    `tokens`, those of sessions count here alone; without `sign_in`, nobody signs in on the pages.
 
     Call `app.state.watches.cut()` when the server is told to stop: it waits for open streams.
     """
@@ -190,6 +195,7 @@ def create_app(
         settings=settings,
         authenticate=authenticate,
         tokens=tokens or SessionTokens(partial(tuple, [SigningKey.new()]), blobs),
+        sign_in=sign_in,
         describe_tool=describe_tool,
         read_metrics=read_metrics,
         temporal_ui=temporal_ui,

@@ -220,7 +220,7 @@ def make_app(
     asks: Authentication | None = None,
 ) -> FastAPI:
     """The gateway, to be served on `host`. Without `asks`, nobody is asked who they are."""
-    authenticate, tokens = (anonymous, None) if asks is None else asks.with_tokens(parts.blobs)
+    asking, tokens = (None, None) if asks is None else asks.with_tokens(parts.blobs)
 
     def describe_tool(name: str) -> str | None:
         spec = parts.catalogue.spec(name) or SPECS.get(name)
@@ -235,8 +235,9 @@ def make_app(
         host=host,
         temporal_ui=temporal_ui,
         scrub=scrub,
-        authenticate=authenticate,
+        authenticate=asking or anonymous,
         tokens=tokens,
+        sign_in=None if asking is None else asking.sign_in,
         rebuild_request=Rebuilding(parts.providers, parts.blobs, environment()).request,
         describe_tool=describe_tool,
         edit_arguments=parts.catalogue.edited,

@@ -51,7 +51,10 @@ from perdure.gateway.routes import (
     transcripts,
     uploads,
 )
-from perdure.gateway.routes.context import DescribeTool, Gateway, ReadMetrics
+from perdure.gateway.routes import (
+    sign_in as signing_in,
+)
+from perdure.gateway.routes.context import DescribeTool, Gateway, ReadMetrics, SignIn
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.live.protocols import Live
 from perdure.temporal.sessions.answers import EditArguments
@@ -90,6 +93,7 @@ _ROUTES: Final = (
     agents,
     health,
     metrics,
+    signing_in,
     pages,
     guide,
 )
@@ -138,6 +142,7 @@ def create_app(
     scrub: Scrub | None = None,
     authenticate: Authenticate = anonymous,
     tokens: SessionTokens | None = None,
+    sign_in: SignIn | None = None,
     rebuild_request: RebuildRequest = not_rebuilt,
     describe_tool: DescribeTool = lambda name: None,
     edit_arguments: EditArguments = lambda name, spec, args: None,
@@ -146,7 +151,8 @@ def create_app(
     limits: Limits | None = None,
 ) -> FastAPI:
     """The app. `host` is what it is served on: a name there is one of its own, as those of `allowed_hosts` are. Without
-    `tokens`, those of sessions count here alone; without `limits`, what the settings limit does.
+    `tokens`, those of sessions count here alone; without `limits`, what the settings limit does; without `sign_in`, nobody
+    signs in on the pages.
 
     When the server is told to stop, call `app.state.draining.begin()`, and `app.state.watches.cut()` once it takes no more:
     it waits for open streams.
@@ -197,6 +203,7 @@ def create_app(
         settings=settings,
         authenticate=authenticate,
         tokens=tokens or SessionTokens(partial(tuple, [SigningKey.new()]), blobs),
+        sign_in=sign_in,
         describe_tool=describe_tool,
         read_metrics=read_metrics,
         temporal_ui=temporal_ui,

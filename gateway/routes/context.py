@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from perdure.gateway.auth.authenticate import Authenticate, anonymous
 from perdure.gateway.auth.session_tokens import SessionTokens
+from perdure.gateway.auth.sign_ins import SignedIn
 from perdure.gateway.http.draining import Draining
 from perdure.gateway.http.limit_headers import tell
 from perdure.gateway.http.problems import Problem
@@ -24,6 +25,8 @@ from perdure.temporal.telemetry.trace_context import read_traceparent
 
 #: A tool's description by its name; None for a tool that this process does not know.
 DescribeTool = Callable[[str], str | None]
+#: Raises Problem `unauthenticated`.
+SignIn = Callable[[str], Awaitable[SignedIn]]
 Known = Callable[[], Awaitable[bool]]
 #: All metrics of this process as Prometheus' text. Raises OSError.
 ReadMetrics = Callable[[], Awaitable[bytes]]
@@ -39,6 +42,8 @@ class Gateway:
     settings: Settings
     authenticate: Authenticate
     tokens: SessionTokens
+    #: What a key or a token given on a page is exchanged for. Raises Problem `unauthenticated`.
+    sign_in: SignIn | None
     describe_tool: DescribeTool
     read_metrics: ReadMetrics | None
     #: Address of Temporal's Web UI, where there is one.

@@ -8,6 +8,8 @@ import pytest
 
 from perdure.temporal.app.commands.blob_check import blob_store
 from perdure.temporal.blob_address import Bucket, blob_address
+from perdure.temporal.stores.blobs import StoreFull, StoreUnavailable
+from perdure.temporal.stores.bucket_faults import unavailable
 from perdure.temporal.stores.health import StoreHealth
 from perdure.temporal.stores.opened import open_blobs
 from tests.support.s3 import S3
@@ -69,6 +71,31 @@ async def test_other_clouds_are_reached_by_their_own_variables(
     check = await blob_store(bucket)
     assert check.state == "failed"
     assert words in f"{check.found}; {check.advice}"
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "words"),
+    [
+        ("507 Insufficient Storage", StoreFull, "it has no room left (507)"),
+        ("403 Forbidden: <Error><Code>QuotaExceeded</Code>", StoreFull, "it has no room left (QuotaExceeded)"),
+        (
+            "403 Forbidden: <Error><Code>AccessDenied</Code><Message>hunter2</Message>",
+            StoreUnavailable,
+            "the keys may not do that (AccessDenied); let them read, write, list and delete in s3://bucket/p",
+        ),
+        (
+            "301 Moved Permanently: <Error><Code>PermanentRedirect</Code>",
+            StoreUnavailable,
+            "the bucket is in another region (PermanentRedirect); add ?region=NAME",
+        ),
+        ("500 Internal Server Error: hunter2", StoreUnavailable, "it answers 500"),
+    ],
+)
+def test_what_a_store_answers_is_told_in_our_words(answer: str, kind: type[StoreUnavailable], words: str) -> None:
+    error = Exception(f"Error performing PUT http://h/b in 1ms - Server returned non-2xx status code: {answer}")
+    told = unavailable(Bucket("s3", "bucket", "p"), "written", error)
+    assert type(told) is kind
+    assert str(told) == f"the blob store s3://bucket/p cannot be written: {words}"
 
 
 async def test_the_state_of_a_shared_store_is_told_at_once_and_looked_up_beside(s3: S3) -> None:

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from perdure.temporal.blob_address import BlobAddress, blob_address
 from perdure.temporal.environment import DEFAULT_DATA_DIR, environment
 from perdure.temporal.redis_address import RedisAddress, redis_address
 from perdure.temporal.user_error import UserError
@@ -90,6 +91,11 @@ def _patterns(given: object) -> object:
     return tuple(word for part in given.split(",") if (word := part.strip())) or None
 
 
+def _blobs(given: str) -> str:
+    blob_address(given)
+    return given
+
+
 def _live(given: SecretStr) -> SecretStr:
     redis_address(given.get_secret_value())
     return given
@@ -107,7 +113,11 @@ class Settings(BaseSettings):
 
     #: Everything that `perdure dev` stores: Temporal's database, logs, blobs.
     data_dir: Path = DEFAULT_DATA_DIR
-    #: The blob store. None: `blobs` in `data_dir`. Worker and gateway must share it.
+    #: The blob store: a folder, or a bucket as `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX` or `az://CONTAINER/PREFIX`, with
+    #: `?endpoint=URL&region=NAME&allow_http=true` for stores that speak S3. Keys come from the clouds' own variables
+    #: (`AWS_…`, `GOOGLE_…`, `AZURE_…`). Workers, gateways and commands must share it. None: what `blob_dir` says.
+    blobs: Annotated[Annotated[str, AfterValidator(_blobs)] | None, _NotEmpty] = None
+    #: The blob store, where it is a folder and `blobs` is not set. None: `blobs` in `data_dir`.
     blob_dir: Path | None = None
 
     #: The Redis that carries live frames between processes, as `redis://HOST:PORT/DB`, or `rediss://USER:PASSWORD@HOST:PORT/DB`
@@ -243,7 +253,9 @@ class Settings(BaseSettings):
         return self
 
     @property
-    def blobs_root(self) -> Path:
+    def blob_store(self) -> BlobAddress:
+        if self.blobs is not None:
+            return blob_address(self.blobs)
         return self.blob_dir or self.data_dir / "blobs"
 
     @property

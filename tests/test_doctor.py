@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from perdure.temporal.app.cli import app
 from perdure.temporal.app.commands import checkup
+from perdure.temporal.app.commands.blob_check import blob_store
 from perdure.temporal.definitions.folders import SHIPPED, AgentFolders, Reading
 from tests.support.dev import Dev, free_ports
 from tests.support.versions import make_current
@@ -173,7 +174,7 @@ def test_a_package_that_is_not_installed_fails(tmp_path: Path, monkeypatch: pyte
 async def test_a_blob_store_that_cannot_be_written_fails(tmp_path: Path) -> None:
     (tmp_path / "~").write_text("in the way")
 
-    check = await checkup.blob_store(tmp_path)
+    check = await blob_store(tmp_path)
 
     assert (check.state, check.name) == ("failed", "blob store")
-    assert (await checkup.blob_store(tmp_path / "none")).state == "warning"
+    assert (await blob_store(tmp_path / "none")).state == "warning"

@@ -26,7 +26,7 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Top
 
 
 async def test_a_rolling_restart_loses_nothing(running: Topology) -> None:
-    async with talking(PEOPLE, running.urls, "assistant") as people:
+    async with talking(PEOPLE, [running.proxy.url], "assistant") as people:
         await turns(people)
         for process in running.processes:
             assert await process.stop() == 0
@@ -37,7 +37,7 @@ async def test_a_rolling_restart_loses_nothing(running: Topology) -> None:
 
 
 async def test_each_process_is_killed_in_turn(running: Topology) -> None:
-    async with talking(PEOPLE, running.urls, "assistant") as people:
+    async with talking(PEOPLE, [running.proxy.url], "assistant") as people:
         await turns(people)
         for process in running.processes:
             await process.kill()
@@ -47,5 +47,8 @@ async def test_each_process_is_killed_in_turn(running: Topology) -> None:
         await running.redis.kill()
         await turns(people)
         await running.redis.start()
+        await turns(people)
+        await running.proxy.kill()
+        await running.proxy.start()
         await turns(people)
     assert [person.faults(ANSWER) for person in people] == [[]] * PEOPLE

@@ -1,4 +1,4 @@
-"""A whole deployment of processes: Temporal, Redis, workers, and gateways."""
+"""A whole deployment of processes: Temporal, Redis, workers, gateways, and the proxy before them."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,6 +9,7 @@ from typing import Final
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.app.fakes.provider import FakeProvider
 from tests.support.dev import Command, free_ports
+from tests.support.proxy import Proxy, proxy
 from tests.support.redis import Redis, redis_server
 
 _WORKERS: Final = 2
@@ -16,10 +17,9 @@ _GATEWAYS: Final = 2
 
 
 class Topology:
-    """Everything, running. `workers`, `gateways`, `redis` and `temporal` can be ended and started again."""
+    """Everything, running. `workers`, `gateways`, `redis` and `proxy` can be ended and started again."""
 
-    def __init__(self, folder: Path, temporal: DevServer, port: int, redis: Redis, provider: FakeProvider) -> None:
-        self.temporal = temporal
+    def __init__(self, folder: Path, port: int, redis: Redis, provider: FakeProvider) -> None:
         self.redis = redis
         environment = {
             "TEMPORAL_ADDRESS": f"127.0.0.1:{port}",
@@ -31,6 +31,7 @@ class Topology:
         ports = free_ports(_GATEWAYS)
         self.urls = [f"http://127.0.0.1:{port}" for port in ports]
         self.workers = [Command(folder, environment, ["worker"]) for _ in range(_WORKERS)]
+        self.proxy: Proxy
         self.gateways = [Command(folder, environment, ["gateway", "--port", str(port)]) for port in ports]
 
     @property
@@ -42,10 +43,11 @@ class Topology:
 async def topology(folder: Path, provider: FakeProvider) -> AsyncIterator[Topology]:
     async with AsyncExitStack() as stack:
         (port,) = free_ports(1)
-        temporal = await stack.enter_async_context(DevServer(folder / "temporal", port, None))
+        await stack.enter_async_context(DevServer(folder / "temporal", port, None))
         redis = await stack.enter_async_context(redis_server(folder))
-        running = Topology(folder, temporal, port, redis, provider)
+        running = Topology(folder, port, redis, provider)
         for command in running.processes:
             stack.push_async_callback(command.stop)
         await asyncio.gather(*(command.start() for command in running.processes))
+        running.proxy = await stack.enter_async_context(proxy(folder, running.urls))
         yield running

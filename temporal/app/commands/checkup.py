@@ -1,18 +1,16 @@
 """The checks of `perdure doctor`, each a function that returns what it found and never raises for what it checks.
 
-Rule 1: nothing is changed but a probe in the blob store, which is taken away again. What polls, polls a queue of its own.
+Rule 1: nothing is changed but a probe in the blob store (`blob_check.py`), which is taken away again. What polls, polls a queue
+of its own.
 Rule 2: a key is only ever said to be there or not.
 Rule 3: what cannot be seen from outside is said to be so (`unknown`), not guessed.
 """
 
 import asyncio
-import re
-import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
-from pathlib import Path
 from typing import Final, Literal
 
 from temporalio.api.enums.v1 import TaskQueueType, WorkerDeploymentVersionStatus
@@ -32,7 +30,6 @@ from perdure.temporal.definitions.packages import missing_package
 from perdure.temporal.definitions.prices import price_of
 from perdure.temporal.server.client import attribute_type, missing_search_attributes
 from perdure.temporal.server.schedules import deliveries, ours, placed
-from perdure.temporal.stores.blobs import BlobError, LocalBlobs
 from perdure.workflows.definition.agent import AgentDefinition
 from perdure.workflows.definition.providers.table import PROVIDERS
 from perdure.workflows.protocol.activities import TASK_QUEUE
@@ -250,24 +247,6 @@ def prices(reading: Reading) -> Iterator[Check]:
         else:
             found = f"{name}: unknown for {', '.join(unknown)}, so its cost is, too"
             yield Check("warning", "prices", found, "give a price in the definition")
-
-
-async def blob_store(root: Path) -> Check:
-    if not await asyncio.to_thread(root.is_dir):
-        advice = "the first start makes it; if it lies elsewhere, --data-dir or PERDURE_BLOB_DIR name it"
-        return Check("warning", "blob store", f"{root} does not exist", advice)
-    # "~" is where payloads of no session lie, so no tenant is in the way.
-    blobs, folder, data = LocalBlobs(root, cache_bytes=0), f"~/doctor-{uuid.uuid4().hex}", b"probe"
-    try:
-        await blobs.put(f"{folder}/probe", data)
-        whole = await blobs.get(f"{folder}/probe") == data
-        await blobs.delete_prefix(folder)
-    except (OSError, BlobError) as error:
-        reason = re.sub(r"^\[Errno \d+\] ", "", str(error))
-        return Check("failed", "blob store", f"{root} cannot be written: {reason}", "let this user write there")
-    if not whole:
-        return Check("failed", "blob store", f"{root} gives back other bytes than were written", "mend the disk")
-    return Check("ok", "blob store", f"{root} can be written and read")
 
 
 def refused(name: str, error: RPCError) -> Check:

@@ -11,6 +11,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from perdure.temporal.app.commands import checkup
+from perdure.temporal.app.commands.blob_check import blob_store
 from perdure.temporal.app.commands.checkup import Check
 from perdure.temporal.app.commands.deployment_checks import clock, keys_file
 from perdure.temporal.app.commands.gateway_checks import gateway
@@ -24,6 +25,7 @@ from perdure.temporal.definitions.folders import SHIPPED, AgentFolders
 from perdure.temporal.environment import environment
 from perdure.temporal.server.client import TemporalUnavailable, connect
 from perdure.temporal.settings import Settings
+from perdure.temporal.stores.opened import open_blobs
 
 _STYLES: Final = {"ok": "green", "warning": "yellow", "failed": "bold red", "unknown": "dim"}
 
@@ -56,8 +58,11 @@ async def _checks(settings: Settings, sources: Sources, url: str | None) -> Asyn
     catalogue = load_catalogue(sources.tools)
     folders = AgentFolders.of([SHIPPED, *sources.agents], sources.models, frozenset(catalogue.names))
     reading = folders.read()
+    stored = await blob_store(settings.blob_store)
+    # What Temporal is asked below is small, so none of it is in a store that cannot be used.
+    usable = settings.blob_store if stored.state != "failed" else settings.data_dir / "blobs"
     try:
-        client = await connect(settings)
+        client = await connect(settings, blobs=usable)
     except TemporalUnavailable as error:
         yield Check("failed", "server", str(error), "start one (perdure dev brings its own), or set TEMPORAL_ADDRESS")
     else:
@@ -75,9 +80,10 @@ async def _checks(settings: Settings, sources: Sources, url: str | None) -> Asyn
         *checkup.prices(reading),
     ):
         yield check
-    async for check in models(reading, settings.blobs_root, environment()):
+    learnt = open_blobs(usable, cache_bytes=0) if usable == settings.blob_store else None
+    async for check in models(reading, learnt, environment()):
         yield check
-    yield await checkup.blob_store(settings.blobs_root)
+    yield stored
     yield await live(settings.live_address)
     if settings.keys_file is not None:
         yield keys_file(settings.keys_file)

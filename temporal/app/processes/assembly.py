@@ -51,8 +51,9 @@ from perdure.temporal.sessions.budgets import Budgets
 from perdure.temporal.sessions.erase import Scrub
 from perdure.temporal.sessions.workers import Workers
 from perdure.temporal.settings import Settings, environment
-from perdure.temporal.stores.blobs import BlobStore, LocalBlobs
+from perdure.temporal.stores.blobs import BlobStore
 from perdure.temporal.stores.handover import Handover
+from perdure.temporal.stores.opened import open_blobs
 from perdure.workflows.core.session_tools import SPECS
 from perdure.workflows.ledger import LedgerWorkflow
 from perdure.workflows.protocol.activities import TASK_QUEUE
@@ -86,9 +87,10 @@ class Parts:
 
 
 def assemble(settings: Settings, sources: Sources, *, demo_without_keys: bool, telemetry: Telemetry = SILENT) -> Parts:
-    """Loads tools and definitions. Raises `ToolLoadError`; a definition that is refused is logged and absent."""
+    """Loads tools and definitions; a definition that is refused is logged and absent. Raises `ToolLoadError` and
+    `BucketUnusable`."""
     catalogue = load_catalogue(sources.tools)
-    blobs = LocalBlobs(settings.blobs_root)
+    blobs = open_blobs(settings.blob_store)
     definitions = Definitions(
         [SHIPPED, *dict.fromkeys(folder.resolve() for folder in sources.agents)],
         sources.models,

@@ -21,6 +21,7 @@ from temporalio.worker import Worker
 from perdure.activities.models import providers
 from perdure.gateway.auth.authentication import Authentication
 from perdure.gateway.http.connections import Bounds, protocol
+from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.app.dev_server.ports import listen
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.app.processes.assembly import DEFINITIONS_CHECK_S, Parts, assemble, make_app, make_worker
@@ -37,6 +38,7 @@ from perdure.temporal.server.client import connect, ensure_search_attributes
 from perdure.temporal.server.dev_addresses import DevAddresses, published
 from perdure.temporal.server.schedules import ScheduleKeeper
 from perdure.temporal.settings import Settings
+from perdure.temporal.stores.blobs import StoreUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -165,7 +167,11 @@ def _stop_signal() -> asyncio.Event:
 
 @asynccontextmanager
 async def _definitions(parts: Parts) -> AsyncIterator[None]:
-    await parts.definitions.publish()
+    """Raises `Refused` where the blob store cannot be written: nothing that starts now could serve."""
+    try:
+        await parts.definitions.publish()
+    except StoreUnavailable as error:
+        raise Refused(str(error)) from error
     async with _in_background(parts.definitions.watch(DEFINITIONS_CHECK_S)):
         yield
 

@@ -58,6 +58,7 @@ from perdure.temporal.live.protocols import Live
 from perdure.temporal.sessions.answers import EditArguments
 from perdure.temporal.sessions.erase import Scrub
 from perdure.temporal.sessions.errors import SessionError
+from perdure.temporal.sessions.missing_workers import MissingWorkers
 from perdure.temporal.sessions.service import Sessions
 from perdure.temporal.sessions.trace import RebuildRequest, not_rebuilt
 from perdure.temporal.sessions.workers import Workers
@@ -150,6 +151,12 @@ def create_app(
     it waits for open streams.
     """
     workers = Workers(client, here=live.whole)
+    missing = MissingWorkers(
+        {
+            "sessions": workers,
+            **{kind: Workers(client, here=live.whole, queue=queue) for kind, queue in settings.own_queues.items()},
+        }
+    )
     service = Sessions(
         client,
         settings,
@@ -175,7 +182,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(workers.keep_looking()), asyncio.create_task(service.uploads.keep_expiring())]
+        tasks = [asyncio.create_task(missing.keep_looking()), asyncio.create_task(service.uploads.keep_expiring())]
         yield
         for task in tasks:
             task.cancel()
@@ -198,6 +205,7 @@ def create_app(
         temporal_ui=temporal_ui,
         live_state=lambda: live.state,
         draining=app.state.draining,
+        missing=missing,
     )
     app.mount("/pages", pages.PageFiles(directory=pages.PAGES), name="pages")
     _handle_failures(app)

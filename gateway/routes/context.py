@@ -15,6 +15,7 @@ from perdure.gateway.http.problems import Problem
 from perdure.gateway.live.watches import Watches
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.live.protocols import LiveState
+from perdure.temporal.sessions.missing_workers import MissingWorkers
 from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.service import Sessions
 from perdure.temporal.settings import Settings
@@ -45,6 +46,7 @@ class Gateway:
     #: What is carried live between processes.
     live_state: Callable[[], LiveState]
     draining: Draining
+    missing: MissingWorkers
 
 
 async def _gateway(request: Request) -> Gateway:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from perdure.gateway.http.bodies import SessionPath, StopTurn
 from perdure.gateway.http.sse import EventStreamResponse
 from perdure.gateway.http.strict_json import StrictRoute
+from perdure.gateway.live.worker_state import worker_frames
 from perdure.gateway.openapi.answers import FinishedTurn, MessageAccepted, MessageWaits, SessionNamed
 from perdure.gateway.openapi.event_stream import EVENT_STREAM
 from perdure.gateway.projections.frames import frames_of
@@ -60,6 +61,7 @@ async def send_message(
             opened=lambda: app.streams.opened(caller),
             until=caller.expires_at,
             known=known,
+            beside=worker_frames(app.missing),
         )
     answer: dict[str, Any] = {"session_id": session_id, "message_id": sent.message_id, "seq": sent.cursor}
     if wait is not None:

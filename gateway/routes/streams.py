@@ -15,6 +15,7 @@ from starlette.responses import Response
 from perdure.gateway.http.bodies import SessionPath
 from perdure.gateway.http.problems import invalid
 from perdure.gateway.http.sse import EventStreamResponse
+from perdure.gateway.live.worker_state import worker_frames
 from perdure.gateway.openapi.event_stream import EVENT_STREAM
 from perdure.gateway.projections.frames import frames_of
 from perdure.gateway.routes.context import App, Caller, StillKnown
@@ -63,6 +64,7 @@ async def get_events(
         opened=lambda: app.streams.opened(caller),
         until=caller.expires_at,
         known=known,
+        beside=worker_frames(app.missing),
     )
 
 

@@ -71,7 +71,7 @@ export class Outbox {
   async #deliver(messageId) {
     const entry = this.#entries.get(messageId);
     if (!entry) return;
-    const onRetry = () => this.#change(messageId, { state: 'retrying' });
+    const onRetry = ({ code }) => this.#change(messageId, { state: code === 'no_worker' ? 'kept' : 'retrying' });
     const { sessionId, text, files = [], create, busy } = entry;
     const said = contentOf(text, files);
     try {

@@ -10,6 +10,8 @@ from perdure.temporal.app.console.gateway import problem_of
 
 #: Told once somebody has to wait.
 SILENCE: Final = "(the gateway does not answer; trying again)"
+#: The same where the gateway says why.
+NO_WORKER: Final = "(no worker is running; your message is kept, and goes out as soon as one is back)"
 
 
 class Requests:
@@ -25,15 +27,17 @@ class Requests:
         """Sends until somebody answers. `path` goes below the session's."""
         address = f"{self._path}/{path}" if path else self._path
         failures = 0
+        why = SILENCE
         while True:
             try:
                 answer = self._http.request(method, address, json=body)
                 if answer.status_code not in (429, 502, 503, 504):
                     return answer
+                why = NO_WORKER if _code_of(answer) == "no_worker" else SILENCE
             except AWAY:
-                pass
+                why = SILENCE
             if failures == 1:
-                self._say(SILENCE, "dim")
+                self._say(why, "dim")
             pause(failures)
             failures += 1
 
@@ -44,3 +48,12 @@ class Requests:
             return dict(answer.json())
         self._say(problem_of(answer), "yellow")
         return None
+
+
+def _code_of(answer: httpx2.Response) -> str | None:
+    try:
+        code = answer.json().get("code")
+    except (ValueError, AttributeError):
+        # Of a proxy.
+        return None
+    return code if isinstance(code, str) else None

@@ -21,3 +21,4 @@ class Rows(StrEnum):
     growth = "growth"
     purses = "purses"
     apart = "apart"
+    neighbours = "neighbours"

@@ -35,6 +35,7 @@ Group = Literal[
     "growth",
     "purses",
     "apart",
+    "neighbours",
 ]
 
 #: Incremented with every change after which older programs would misread a report.
@@ -57,6 +58,7 @@ TITLES: Final[dict[Group, str]] = {
     "growth": "a session that grows, messages of 2 KB",
     "purses": "one user's budget, shared by many sessions",
     "apart": "worker and gateway apart, over Redis",
+    "neighbours": "a person of one tenant, beside the busy sessions of another",
 }
 
 

@@ -50,7 +50,7 @@ def plots_of(group: Group, rows: Sequence[Row]) -> list[str]:
         case "apart":
             tokens = [row for row in rows if row.name.startswith("a token")]
             plots = [_curves("Delay of a token", tokens, "", "tokens")]
-        case "interrupted" | "burst" | "purses":
+        case "interrupted" | "burst" | "purses" | "neighbours":
             plots = []
         case _:
             assert_never(group)

@@ -4,7 +4,7 @@ import asyncio
 import shutil
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -24,8 +24,12 @@ def has_redis() -> bool:
 class Apart(Rig):
     """Worker and gateway have nothing in common but Temporal, Redis and the blob store."""
 
-    def __init__(self, folder: Path, provider: Provider) -> None:
-        super().__init__(folder, provider)
+    def __init__(
+        self, folder: Path, provider: Provider, settings: Mapping[str, str] = {}, server: Sequence[str] = ()
+    ) -> None:
+        """`server`: more options of the Temporal server."""
+        super().__init__(folder, provider, settings=settings)
+        self._server = server
         self._running = AsyncExitStack()
 
     async def start(self) -> float:
@@ -37,9 +41,10 @@ class Apart(Rig):
             "PERDURE_LIVE": f"redis://127.0.0.1:{redis}",
             "ANTHROPIC_BASE_URL": self.provider.url,
             "ANTHROPIC_API_KEY": "none",
+            **self._set,
         }
         agents = ("--agents", str(self._folder / "agents"))
-        await self._running.enter_async_context(DevServer(self._data, temporal, None))
+        await self._running.enter_async_context(DevServer(self._data, temporal, None, extra=self._server))
         await self._running.enter_async_context(_redis(self._folder, redis))
         for command in (("worker", *agents), ("gateway", "--port", str(gateway), *agents)):
             whole = (sys.executable, *PERDURE, *command)

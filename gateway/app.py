@@ -26,7 +26,6 @@ from perdure.gateway.http.body_limit import BodyLimit
 from perdure.gateway.http.draining import Draining
 from perdure.gateway.http.hosts import KnownHosts
 from perdure.gateway.http.json_bodies import JsonBodies
-from perdure.gateway.http.open_streams import OpenStreams
 from perdure.gateway.http.origin_guard import OriginGuard
 from perdure.gateway.http.problems import MEDIA_TYPE, Problem, from_http, from_rpc, from_session, from_validation
 from perdure.gateway.live.watches import Watches
@@ -52,12 +51,17 @@ from perdure.gateway.routes import (
     transcripts,
     uploads,
 )
-from perdure.gateway.routes.context import DescribeTool, Gateway, ReadMetrics
+from perdure.gateway.routes import (
+    sign_in as signing_in,
+)
+from perdure.gateway.routes.context import DescribeTool, Gateway, ReadMetrics, SignIn
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.live.protocols import Live
 from perdure.temporal.sessions.answers import EditArguments
 from perdure.temporal.sessions.erase import Scrub
 from perdure.temporal.sessions.errors import SessionError
+from perdure.temporal.sessions.limits.caps import Caps
+from perdure.temporal.sessions.limits.limits import Limits
 from perdure.temporal.sessions.missing_workers import MissingWorkers
 from perdure.temporal.sessions.service import Sessions
 from perdure.temporal.sessions.trace import RebuildRequest, not_rebuilt
@@ -90,6 +94,7 @@ _ROUTES: Final = (
     agents,
     health,
     metrics,
+    signing_in,
     pages,
     guide,
 )
@@ -138,14 +143,17 @@ def create_app(
     scrub: Scrub | None = None,
     authenticate: Authenticate = anonymous,
     tokens: SessionTokens | None = None,
+    sign_in: SignIn | None = None,
     rebuild_request: RebuildRequest = not_rebuilt,
     describe_tool: DescribeTool = lambda name: None,
     edit_arguments: EditArguments = lambda name, spec, args: None,
     measures: Metrics = UNMEASURED,
     read_metrics: ReadMetrics | None = None,
+    limits: Limits | None = None,
 ) -> FastAPI:
     """The app. `host` is what it is served on: a name there is one of its own, as those of `allowed_hosts` are. Without
-    `tokens`, those of sessions count here alone.
+    `tokens`, those of sessions count here alone; without `limits`, what the settings limit does; without `sign_in`, nobody
+    signs in on the pages.
 
     When the server is told to stop, call `app.state.draining.begin()`, and `app.state.watches.cut()` once it takes no more:
     it waits for open streams.
@@ -157,6 +165,7 @@ def create_app(
             **{kind: Workers(client, here=live.whole, queue=queue) for kind, queue in settings.own_queues.items()},
         }
     )
+    limits = limits or Limits(Caps.of(settings), metrics=measures)
     service = Sessions(
         client,
         settings,
@@ -167,6 +176,7 @@ def create_app(
         scrub=scrub,
         edit_arguments=edit_arguments,
         rebuild_request=rebuild_request,
+        limits=limits,
     )
     watches = Watches(
         live=live,
@@ -193,13 +203,14 @@ def create_app(
     app.state.watches = watches
     app.state.gateway = Gateway(
         sessions=service,
-        streams=OpenStreams(settings.streams_per_principal),
+        limits=limits,
         watches=watches,
         blobs=blobs,
         definitions=definitions,
         settings=settings,
         authenticate=authenticate,
         tokens=tokens or SessionTokens(partial(tuple, [SigningKey.new()]), blobs),
+        sign_in=sign_in,
         describe_tool=describe_tool,
         read_metrics=read_metrics,
         temporal_ui=temporal_ui,

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from perdure.temporal.blob_address import BlobAddress, blob_address
 from perdure.temporal.environment import DEFAULT_DATA_DIR, environment
 from perdure.temporal.network_names import host_names, ip_and_port, origins
 from perdure.temporal.redis_address import RedisAddress, redis_address
@@ -38,6 +39,8 @@ _NotEmpty = BeforeValidator(lambda given: given or None)
 _Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(origins)]
 _HostNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(host_names)]
 _Address = Annotated[str, AfterValidator(ip_and_port)]
+_Count = Annotated[int, Field(ge=1)]
+_Rate = Annotated[float, Field(gt=0, le=1_000_000)]
 _Switch = Annotated[bool, BeforeValidator(lambda given: given or False)]
 
 
@@ -46,6 +49,11 @@ def _patterns(given: object) -> object:
     if not isinstance(given, str):
         return given
     return tuple(word for part in given.split(",") if (word := part.strip())) or None
+
+
+def _blobs(given: str) -> str:
+    blob_address(given)
+    return given
 
 
 def _live(given: SecretStr) -> SecretStr:
@@ -65,7 +73,11 @@ class Settings(BaseSettings):
 
     #: Everything that `perdure dev` stores: Temporal's database, logs, blobs.
     data_dir: Path = DEFAULT_DATA_DIR
-    #: The blob store. None: `blobs` in `data_dir`. Worker and gateway must share it.
+    #: The blob store: a folder, or a bucket as `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX` or `az://CONTAINER/PREFIX`, with
+    #: `?endpoint=URL&region=NAME&allow_http=true` for stores that speak S3. Keys come from the clouds' own variables
+    #: (`AWS_…`, `GOOGLE_…`, `AZURE_…`). Workers, gateways and commands must share it. None: what `blob_dir` says.
+    blobs: Annotated[Annotated[str, AfterValidator(_blobs)] | None, _NotEmpty] = None
+    #: The blob store, where it is a folder and `blobs` is not set. None: `blobs` in `data_dir`.
     blob_dir: Path | None = None
 
     #: The Redis that carries live frames between processes, as `redis://HOST:PORT/DB`, or `rediss://USER:PASSWORD@HOST:PORT/DB`
@@ -86,6 +98,9 @@ class Settings(BaseSettings):
 
     #: Where this process serves its metrics to Prometheus, as `IP:port`; for workers, which have no gateway. None: nowhere.
     metrics_address: Annotated[_Address | None, _NotEmpty] = None
+    #: Where a worker serves `/healthz` and `/readyz` to whoever restarts processes, as `IP:port`. None: nowhere. A gateway
+    #: has both among its routes.
+    health_address: Annotated[_Address | None, _NotEmpty] = None
     #: Whether OpenTelemetry spans are sent to where the standard `OTEL_…` variables say.
     otel: _Switch = False
     #: Whether spans hold what was said, and the arguments and results of tools.
@@ -199,8 +214,23 @@ class Settings(BaseSettings):
     body_timeout_s: float = Field(default=30, gt=0)
     #: Connections to one gateway process; any beyond are refused (429).
     max_connections: int = Field(default=8000, ge=1)
-    #: Event streams that one principal may have open at one gateway process.
-    streams_per_principal: int = Field(default=4000, ge=1)
+    # Limits of users and tenants: see `perdure.temporal.sessions.limits`.
+    #: Requests a second of one caller, in the long run; any beyond are refused (429). Gateways with the same Redis
+    #: (`PERDURE_LIVE`) count together, others each for itself. None: no limit.
+    requests_per_principal: Annotated[_Rate | None, _NotEmpty] = None
+    #: The same for all callers of a tenant together.
+    requests_per_tenant: Annotated[_Rate | None, _NotEmpty] = None
+    #: So many seconds' worth of requests may come at once.
+    requests_burst_s: int = Field(default=10, ge=1, le=3600)
+    #: Event streams that one caller may have open, counted as requests are. None: 4,000 at each gateway.
+    streams_per_principal: Annotated[_Count | None, _NotEmpty] = None
+    #: Event streams that the callers of a tenant may have open together. None: no limit.
+    streams_per_tenant: Annotated[_Count | None, _NotEmpty] = None
+    #: Sessions of one user that may be at work at the same time; a message that would have another one begin is refused
+    #: (429). Workers and gateways need the same value, and `PERDURE_LIVE` unless they are one process. None: no limit.
+    turns_per_user: Annotated[_Count | None, _NotEmpty] = None
+    #: The same for all sessions of a tenant together.
+    turns_per_tenant: Annotated[_Count | None, _NotEmpty] = None
     #: Frames queued for one viewer; a viewer that falls further behind is disconnected and resumes by itself.
     viewer_queue: int = Field(default=1000, ge=1)
     #: An event stream on which nothing happens gets a comment this often.
@@ -244,7 +274,9 @@ class Settings(BaseSettings):
         return {kind: name for kind, name in named.items() if name is not None}
 
     @property
-    def blobs_root(self) -> Path:
+    def blob_store(self) -> BlobAddress:
+        if self.blobs is not None:
+            return blob_address(self.blobs)
         return self.blob_dir or self.data_dir / "blobs"
 
     @property

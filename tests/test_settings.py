@@ -18,8 +18,8 @@ def test_the_environment_is_below_what_is_passed_in(monkeypatch: pytest.MonkeyPa
     settings = Settings.load(log_format="json", log_level=None)
 
     assert settings == Settings(data_dir=Path("/data"), log_format="json", log_level="INFO")
-    assert settings.blobs_root == Path("/data/blobs")
-    assert Settings.load(blob_dir=Path("/blobs")).blobs_root == Path("/blobs")
+    assert settings.blob_store == Path("/data/blobs")
+    assert Settings.load(blob_dir=Path("/blobs")).blob_store == Path("/blobs")
 
 
 def test_a_wrong_value_is_named_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from perdure.gateway.http.draining import Draining
+from perdure.gateway.http.limit_headers import room
 
 #: An answer's own come first: event streams, files and pages say how they may be kept.
 _HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
@@ -20,10 +21,12 @@ class AnswerHeaders:
         self._draining = draining
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        told = room(scope)
+
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(raw=list(message.get("headers", ())))
-                for name, value in _HEADERS.items():
+                for name, value in (_HEADERS | told).items():
                     headers.setdefault(name, value)
                 if self._draining:
                     headers["Connection"] = "close"

@@ -65,19 +65,19 @@ class EventStreamResponse(Response):
         *,
         keepalive_s: float = 15,
         headers: dict[str, str] | None = None,
-        opened: Callable[[], Callable[[], None]] = lambda: lambda: None,
+        closed: Callable[[], None] = lambda: None,
         until: float | None = None,
         known: Callable[[], Awaitable[bool]] | None = None,
         beside: AsyncIterator[bytes] | None = None,
     ) -> None:
-        """`opened` is called when the stream begins; what it returns, when the stream ends. It is cut at `until` (in seconds
+        """`closed` is called when the stream ends. It is cut at `until` (in seconds
         since 1970), when its reader has to say anew who they are, and soon after `known`, asked each `keepalive_s` seconds,
         is false. `beside` are frames for this reader, in no order with the others; it never ends."""
         super().__init__(status_code=200, headers={**HEADERS, **(headers or {})})
         self._frames = frames
         self._keepalive_s = keepalive_s
         self._sent_at = 0.0
-        self._opened = opened
+        self._closed = closed
         self._until = until
         self._known = known
         self._beside = beside
@@ -88,11 +88,10 @@ class EventStreamResponse(Response):
         self.raw_headers = [pair for pair in self.raw_headers if pair[0] != b"content-length"]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        closed = self._opened()
         try:
             await self._stream(receive, send)
         finally:
-            closed()
+            self._closed()
 
     async def _stream(self, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})

@@ -9,12 +9,14 @@ from starlette.requests import Request
 
 from perdure.gateway.auth.authenticate import Authenticate, anonymous
 from perdure.gateway.auth.session_tokens import SessionTokens
+from perdure.gateway.auth.sign_ins import SignedIn
 from perdure.gateway.http.draining import Draining
-from perdure.gateway.http.open_streams import OpenStreams
+from perdure.gateway.http.limit_headers import tell
 from perdure.gateway.http.problems import Problem
 from perdure.gateway.live.watches import Watches
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.live.protocols import LiveState
+from perdure.temporal.sessions.limits.limits import Limits
 from perdure.temporal.sessions.missing_workers import MissingWorkers
 from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.service import Sessions
@@ -24,6 +26,8 @@ from perdure.temporal.telemetry.trace_context import read_traceparent
 
 #: A tool's description by its name; None for a tool that this process does not know.
 DescribeTool = Callable[[str], str | None]
+#: Raises Problem `unauthenticated`.
+SignIn = Callable[[str], Awaitable[SignedIn]]
 Known = Callable[[], Awaitable[bool]]
 #: All metrics of this process as Prometheus' text. Raises OSError.
 ReadMetrics = Callable[[], Awaitable[bytes]]
@@ -32,13 +36,15 @@ ReadMetrics = Callable[[], Awaitable[bytes]]
 @dataclass(frozen=True, slots=True)
 class Gateway:
     sessions: Sessions
-    streams: OpenStreams
+    limits: Limits
     watches: Watches
     blobs: BlobStore
     definitions: Definitions
     settings: Settings
     authenticate: Authenticate
     tokens: SessionTokens
+    #: What a key or a token given on a page is exchanged for. Raises Problem `unauthenticated`.
+    sign_in: SignIn | None
     describe_tool: DescribeTool
     read_metrics: ReadMetrics | None
     #: Address of Temporal's Web UI, where there is one.
@@ -54,7 +60,11 @@ async def _gateway(request: Request) -> Gateway:
 
 
 async def _caller(request: Request) -> Principal:
-    who = await (await _gateway(request)).authenticate(request)
+    gateway = await _gateway(request)
+    who = await gateway.authenticate(request)
+    verdict = await gateway.limits.request(who)
+    if verdict is not None:
+        tell(request.scope, verdict)
     return who.from_span(read_traceparent(request.headers.get("traceparent")))
 
 

@@ -1,11 +1,20 @@
-"""Is the process alive, and can it serve? Neither takes a principal: whoever restarts processes has no credentials."""
+"""Is the process alive, can it serve, do its streams get through? None takes a principal: who asks has no credentials."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Final
 
 from fastapi import APIRouter
+from starlette.responses import Response
 
 from perdure.gateway.http.problems import Problem
+from perdure.gateway.http.sse import EventStreamResponse, encode
 from perdure.gateway.openapi.answers import Health, Ready
 from perdure.gateway.routes.context import App
 from perdure.temporal.stores.blobs import probe
+
+#: Far more than a way through proxies varies by, and soon enough for who waits.
+_APART_S: Final = 0.5
 
 router = APIRouter(tags=["health"])
 
@@ -30,3 +39,16 @@ async def readyz(app: App) -> dict[str, str]:
     if not await probe(app.blobs):
         raise Problem("store_unavailable", "The blob store gives back other bytes than were written.")
     return {"status": "ready", "live": app.live_state()}
+
+
+@router.get("/healthz/stream", response_class=Response, responses={200: {"content": {"text/event-stream": {}}}})
+async def healthz_stream() -> EventStreamResponse:
+    """Two events, `health` with `n` 1 and 2, half a second apart. Whoever gets both at once has a proxy before the gateway
+    that holds streams back; `perdure doctor --gateway` looks for that."""
+    return EventStreamResponse(_two_apart())
+
+
+async def _two_apart() -> AsyncIterator[bytes]:
+    yield encode("health", {"n": 1})
+    await asyncio.sleep(_APART_S)
+    yield encode("health", {"n": 2})

@@ -72,13 +72,13 @@ function drawRow(node, { entry, place, actions }) {
   const [number, text, buttons] = node.children;
   setText(number, String(place));
   // A press on a button that is drawn anew meanwhile would be lost, and so would what is typed.
-  const drawn = JSON.stringify([entry.text, entry.files, entry.state, entry.busy]);
+  const drawn = JSON.stringify([entry.text, entry.files, entry.state, entry.note, entry.busy]);
   if (node.drawn === drawn || node.editing) return;
   node.drawn = drawn;
   const files = entry.files?.length ? h('small', {}, `${entry.files.length} ${entry.files.length === 1 ? 'file' : 'files'}`) : null;
   const becomes = BECOMES[entry.busy] && h('small', {}, BECOMES[entry.busy]);
   text.replaceChildren(...[entry.text && h('p', {}, entry.text), files, becomes].filter(Boolean));
-  const state = SENDING[entry.state];
+  const state = (entry.state === 'retrying' && entry.note) || SENDING[entry.state];
   if (state) return buttons.replaceChildren(h('span', { class: 'faint' }, state));
   buttons.replaceChildren(...rowButtons(node, entry, actions));
 }

@@ -23,6 +23,7 @@ from perdure.temporal.app.bench.measures import (
     apart,
     bursts,
     calls,
+    fleet,
     growth,
     histories,
     idle,
@@ -68,6 +69,7 @@ _GROWTH: _Steps = (growth.turns_of(False), growth.turns_of(True))
 _PURSES: _Steps = (2, 2)
 _NEIGHBOURS: _Steps = (2, 2)
 _APART: _Steps = (apart.steps_of(False), apart.steps_of(True))
+_FLEET: _Steps = (fleet.STEPS, fleet.STEPS)
 
 
 def bench(
@@ -169,4 +171,8 @@ async def _measure(
         idle.raise_file_limit()
         (folder / "neighbours").mkdir()
         found += await neighbours.measure(folder / "neighbours", provider, quick, steps(Rows.neighbours, _NEIGHBOURS))
+    if Rows.fleet in rows:
+        idle.raise_file_limit()
+        (folder / "fleet").mkdir()
+        found += await fleet.measure(folder / "fleet", provider, quick, steps(Rows.fleet, _FLEET))
     return found

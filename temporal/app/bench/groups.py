@@ -22,3 +22,4 @@ class Rows(StrEnum):
     purses = "purses"
     apart = "apart"
     neighbours = "neighbours"
+    fleet = "fleet"

@@ -1,17 +1,14 @@
 """What `perdure chat` asks of the gateway about its session, however often the gateway is away."""
 
+import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 import httpx2
 
-from perdure.temporal.app.chat.stream import AWAY, pause
+from perdure.temporal.app.chat.stream import AWAY
+from perdure.temporal.app.chat.waits import SILENCE, pause, told_to_wait, why_of
 from perdure.temporal.app.console.gateway import problem_of
-
-#: Told once somebody has to wait.
-SILENCE: Final = "(the gateway does not answer; trying again)"
-#: The same where the gateway says why.
-NO_WORKER: Final = "(no worker is running; your message is kept, and goes out as soon as one is back)"
 
 
 class Requests:
@@ -26,14 +23,20 @@ class Requests:
     def patiently(self, method: str, path: str = "", body: dict[str, Any] | None = None) -> httpx2.Response:
         """Sends until somebody answers. `path` goes below the session's."""
         address = f"{self._path}/{path}" if path else self._path
-        failures = 0
-        why = SILENCE
+        failures, said, why = 0, "", SILENCE
         while True:
             try:
                 answer = self._http.request(method, address, json=body)
                 if answer.status_code not in (429, 502, 503, 504):
                     return answer
-                why = NO_WORKER if _code_of(answer) == "no_worker" else SILENCE
+                if (told := told_to_wait(answer)) is not None:
+                    words, seconds = told
+                    if words != said:
+                        self._say(words, "dim")
+                    said = words
+                    time.sleep(seconds)
+                    continue
+                why = why_of(answer)
             except AWAY:
                 why = SILENCE
             if failures == 1:
@@ -48,12 +51,3 @@ class Requests:
             return dict(answer.json())
         self._say(problem_of(answer), "yellow")
         return None
-
-
-def _code_of(answer: httpx2.Response) -> str | None:
-    try:
-        code = answer.json().get("code")
-    except (ValueError, AttributeError):
-        # Of a proxy.
-        return None
-    return code if isinstance(code, str) else None

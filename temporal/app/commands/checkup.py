@@ -1,17 +1,17 @@
 """The checks of `perdure doctor`, each a function that returns what it found and never raises for what it checks.
 
-Rule 1: nothing is changed but a probe in the blob store, which is taken away again.
+Rule 1: nothing is changed but a probe in the blob store (`blob_check.py`), which is taken away again. What
+polls, polls a queue of its own.
 Rule 2: a key is only ever said to be there or not.
 Rule 3: what cannot be seen from outside is said to be so (`unknown`), not guessed.
 """
 
 import asyncio
 import re
-import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from importlib.metadata import version
 from typing import Final, Literal
 
 from temporalio.api.enums.v1 import TaskQueueType, WorkerDeploymentVersionStatus
@@ -30,12 +30,15 @@ from perdure.temporal.definitions.folders import SHIPPED, Reading
 from perdure.temporal.definitions.packages import missing_package
 from perdure.temporal.definitions.prices import price_of
 from perdure.temporal.server.client import attribute_type, missing_search_attributes
-from perdure.temporal.server.schedules import deliveries, ours, placed
-from perdure.temporal.stores.blobs import BlobError, LocalBlobs
+from perdure.temporal.server.deliveries import SCHEDULED_TENANT, deliveries
+from perdure.temporal.server.schedules import ours, placed
 from perdure.workflows.definition.agent import AgentDefinition
 from perdure.workflows.definition.providers.table import PROVIDERS
-from perdure.workflows.protocol.activities import TASK_QUEUE
+from perdure.workflows.protocol.activities import TASK_QUEUE, Delivery
 from perdure.workflows.vocabulary.search_attributes import ALL
+
+#: Of Temporal; the tests run on it.
+OLDEST_SERVER: Final = (1, 32)
 
 State = Literal["ok", "warning", "failed", "unknown"]
 
@@ -58,7 +61,13 @@ class Check:
 async def server(client: Client) -> Check:
     info = await client.workflow_service.get_system_info(GetSystemInfoRequest(), timeout=_RPC)
     target = client.service_client.config.target_host
-    return Check("ok", "server", f"{target} answers, version {info.server_version}")
+    ours = f"Perdure {version('perdure')}, SDK {version('temporalio')}"
+    found = f"{target} answers, version {info.server_version}; here: {ours}"
+    numbers = tuple(int(number) for number in re.findall(r"\d+", info.server_version)[:2])
+    if numbers < OLDEST_SERVER:
+        oldest = ".".join(map(str, OLDEST_SERVER))
+        return Check("warning", "server", found, f"Perdure is tested with {oldest} and later; update the server")
+    return Check("ok", "server", found)
 
 
 async def retention(client: Client, wanted_days: int) -> Check:
@@ -144,7 +153,7 @@ async def deployment(client: Client, name: str, build: str) -> Check:
 
 async def schedules(client: Client, reading: Reading) -> AsyncIterator[Check]:
     """Those of these definitions, and those whose agent none of them is. Raises RPCError."""
-    wanted = {one.schedule_id: one for definition, _ in reading.serving.values() for one in deliveries(definition)}
+    wanted = {one.schedule_id: one for one in _wanted(reading)}
     for schedule_id, delivery in wanted.items():
         there = await placed(client, schedule_id)
         if there is None:
@@ -165,6 +174,16 @@ async def schedules(client: Client, reading: Reading) -> AsyncIterator[Check]:
             found = f"{schedule_id} is of an agent {agent}, and no definition here has it"
             advice = f"leave it if other workers serve that agent, else: {_SCHEDULE} delete {_named(schedule_id)}"
             yield Check("warning", "schedule", found, advice)
+
+
+def _wanted(reading: Reading) -> Iterator[Delivery]:
+    at_default = reading.tenants.get(SCHEDULED_TENANT, reading)
+    for definition, _ in at_default.serving.values():
+        yield from deliveries(definition)
+    for tenant, own in reading.tenants.items():
+        for definition, _ in own.serving.values():
+            if tenant != SCHEDULED_TENANT and definition.name in reading.own(tenant):
+                yield from deliveries(definition, tenant)
 
 
 def _named(schedule_id: str) -> str:
@@ -191,17 +210,17 @@ def server_limits() -> Iterator[Check]:
 
 
 def definitions(reading: Reading) -> Iterator[Check]:
-    for problem in reading.problems:
+    problems = reading.every_problem
+    for problem in problems:
         yield Check("failed", "definition", str(problem), "it does not serve until this is mended")
-    if not reading.problems:
-        yield Check(
-            "ok", "definitions", f"{len(reading.serving)} without problems: {', '.join(sorted(reading.serving))}"
-        )
+    if not problems:
+        names = reading.labelled
+        yield Check("ok", "definitions", f"{len(names)} without problems: {', '.join(names)}")
 
 
 def keys(reading: Reading) -> Iterator[Check]:
     """Whether each agent's models can be called from where this runs."""
-    for name, (definition, file) in sorted(reading.serving.items()):
+    for name, (definition, file) in reading.labelled.items():
         missing = list(_missing_keys(definition))
         if not missing:
             yield Check("ok", "keys", f"{name}: there for every model")
@@ -224,7 +243,7 @@ def _missing_keys(definition: AgentDefinition) -> Iterator[tuple[str, str, str]]
 
 def packages(reading: Reading) -> Iterator[Check]:
     """What is not installed here and the models of an agent need."""
-    for name, (definition, _) in sorted(reading.serving.items()):
+    for name, (definition, _) in reading.labelled.items():
         needed = (missing_package(PROVIDERS[hop.model.provider]) for hop in definition.every_model)
         for missing in dict.fromkeys(filter(None, needed)):
             found, _, advice = missing.partition("; ")
@@ -233,31 +252,13 @@ def packages(reading: Reading) -> Iterator[Check]:
 
 def prices(reading: Reading) -> Iterator[Check]:
     """A definition that caps its cost and has a model without a price is a problem of its own, and so not among these."""
-    for name, (definition, _) in sorted(reading.serving.items()):
+    for name, (definition, _) in reading.labelled.items():
         unknown = [f"{hop.key} ({hop.model.use})" for hop in definition.every_model if price_of(hop.model) is None]
         if not unknown:
             yield Check("ok", "prices", f"{name}: known for every model")
         else:
             found = f"{name}: unknown for {', '.join(unknown)}, so its cost is, too"
             yield Check("warning", "prices", found, "give a price in the definition")
-
-
-async def blob_store(root: Path) -> Check:
-    if not await asyncio.to_thread(root.is_dir):
-        advice = "the first start makes it; if it lies elsewhere, --data-dir or PERDURE_BLOB_DIR name it"
-        return Check("warning", "blob store", f"{root} does not exist", advice)
-    # "~" is where payloads of no session lie, so no tenant is in the way.
-    blobs, folder, data = LocalBlobs(root, cache_bytes=0), f"~/doctor-{uuid.uuid4().hex}", b"probe"
-    try:
-        await blobs.put(f"{folder}/probe", data)
-        whole = await blobs.get(f"{folder}/probe") == data
-        await blobs.delete_prefix(folder)
-    except (OSError, BlobError) as error:
-        reason = re.sub(r"^\[Errno \d+\] ", "", str(error))
-        return Check("failed", "blob store", f"{root} cannot be written: {reason}", "let this user write there")
-    if not whole:
-        return Check("failed", "blob store", f"{root} gives back other bytes than were written", "mend the disk")
-    return Check("ok", "blob store", f"{root} can be written and read")
 
 
 def refused(name: str, error: RPCError) -> Check:

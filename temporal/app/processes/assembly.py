@@ -17,6 +17,7 @@ from temporalio.worker import (
 )
 
 from perdure.activities.mcp.calls import McpServers
+from perdure.activities.mcp.published import Published
 from perdure.activities.models.call import ModelCalls
 from perdure.activities.models.media.addresses import fetcher
 from perdure.activities.models.media.loading import MediaLoader
@@ -33,6 +34,7 @@ from perdure.activities.tools.places import ToolPlaces
 from perdure.activities.tools.remote_results import Taking
 from perdure.activities.tools.runner import ToolRunner
 from perdure.activities.tools.sub_agents import SubAgentCalls
+from perdure.activities.tools.tenant import tenant_here
 from perdure.gateway.app import create_app
 from perdure.gateway.auth.authenticate import anonymous
 from perdure.gateway.auth.authentication import Authentication
@@ -46,10 +48,12 @@ from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.live.protocols import Live
 from perdure.temporal.sessions.budgets import Budgets
 from perdure.temporal.sessions.erase import Scrub
+from perdure.temporal.sessions.limits.limits import Limits
 from perdure.temporal.sessions.workers import Workers
 from perdure.temporal.settings import Settings, environment
-from perdure.temporal.stores.blobs import BlobStore, LocalBlobs
+from perdure.temporal.stores.blobs import BlobStore
 from perdure.temporal.stores.handover import Handover
+from perdure.temporal.stores.opened import open_blobs
 from perdure.temporal.task_queues import Serves
 from perdure.workflows.core.session_tools import SPECS
 from perdure.workflows.ledger import LedgerWorkflow
@@ -84,9 +88,10 @@ class Parts:
 
 
 def assemble(settings: Settings, sources: Sources, *, demo_without_keys: bool, telemetry: Telemetry = SILENT) -> Parts:
-    """Loads tools and definitions. Raises `ToolLoadError`; a definition that is refused is logged and absent."""
+    """Loads tools and definitions; a definition that is refused is logged and absent. Raises `ToolLoadError` and
+    `BucketUnusable`."""
     catalogue = load_catalogue(sources.tools)
-    blobs = LocalBlobs(settings.blobs_root)
+    blobs = open_blobs(settings.blob_store)
     definitions = Definitions(
         [SHIPPED, *dict.fromkeys(folder.resolve() for folder in sources.agents)],
         sources.models,
@@ -104,19 +109,26 @@ def assemble(settings: Settings, sources: Sources, *, demo_without_keys: bool, t
     places = ToolPlaces(
         sources.tools, settings.tool_processes, held_up=telemetry.metrics.tool_blocked, found=telemetry.blocked
     )
-    mcp = McpServers(environment(), blobs, definitions.by_digest)
+    mcp = McpServers(environment(), blobs, published_in(definitions))
     return Parts(settings, blobs, catalogue, definitions, mcp, places, telemetry=telemetry)
 
 
-def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
+def published_in(definitions: Definitions) -> Published:
+    """The definitions that an activity may look up: those of its session's tenant."""
+    return lambda digest: definitions.by_digest(digest, tenant_here())
+
+
+def make_worker(client: Client, live: Live, parts: Parts, limits: Limits | None = None) -> Worker:
     """A worker that takes everything of the queue of sessions. Must be made on the loop that runs it."""
-    (worker,) = make_workers(client, live, parts, ["sessions"])
+    (worker,) = make_workers(client, live, parts, ["sessions"], limits)
     return worker
 
 
-def make_workers(client: Client, live: Live, parts: Parts, serves: Iterable[Serves]) -> list[Worker]:
+def make_workers(
+    client: Client, live: Live, parts: Parts, serves: Iterable[Serves], limits: Limits | None = None
+) -> list[Worker]:
     """One worker for each of the task queues that `serves` names, those of model calls and tools only where they have
-    one of their own. Must be made on the loop that runs them."""
+    one of their own. They tell `limits` of the sessions at work. Must be made on the loop that runs them."""
     settings = parts.settings
     handover = Handover()
     telemetry = parts.telemetry
@@ -127,7 +139,7 @@ def make_workers(client: Client, live: Live, parts: Parts, serves: Iterable[Serv
         parts.providers,
         parts.catalogue.digest,
         handover,
-        parts.definitions.by_digest,
+        published_in(parts.definitions),
         telemetry.metrics,
         telemetry.asked,
         parts.catalogue.arguments,
@@ -141,6 +153,11 @@ def make_workers(client: Client, live: Live, parts: Parts, serves: Iterable[Serv
     if parts.tool_places is not None:
         parts.tool_places.watch.attach(loop)
 
+    counting: dict[str, Callable[..., None]] = {}
+    if limits is not None and limits.counts_turns:
+        limits.hear_sessions()
+        counting["perdure_at_work"] = limits.at_work
+
     def stop(session: str) -> None:
         # Workflow code runs on threads of its own.
         loop.call_soon_threadsafe(live.stop, session)
@@ -153,6 +170,7 @@ def make_workers(client: Client, live: Live, parts: Parts, serves: Iterable[Serv
             perdure_abandoned=telemetry.abandoned,
             perdure_stop=stop,
             perdure_queue=settings.queue_of,
+            **counting,
         ),
         NoStrangers(),
         StaleAttempts(client),
@@ -173,7 +191,7 @@ def make_workers(client: Client, live: Live, parts: Parts, serves: Iterable[Serv
         agents.load_agent,
         agents.tools_changed,
         agents.current_agent,
-        Deliveries(client, parts.definitions, parts.blobs, settings).deliver_message,
+        Deliveries(client, parts.definitions, parts.blobs, settings, limits).deliver_message,
         purses.draw_leases,
         purses.visit_sessions,
         Taking(parts.blobs).take_result,
@@ -208,6 +226,7 @@ def make_app(
     client: Client,
     live: Live,
     parts: Parts,
+    limits: Limits | None = None,
     *,
     host: str,
     temporal_ui: str | None,
@@ -215,7 +234,7 @@ def make_app(
     asks: Authentication | None = None,
 ) -> FastAPI:
     """The gateway, to be served on `host`. Without `asks`, nobody is asked who they are."""
-    authenticate, tokens = (anonymous, None) if asks is None else asks.with_tokens(parts.blobs)
+    asking, tokens = (None, None) if asks is None else asks.with_tokens(parts.blobs)
 
     def describe_tool(name: str) -> str | None:
         spec = parts.catalogue.spec(name) or SPECS.get(name)
@@ -230,13 +249,15 @@ def make_app(
         host=host,
         temporal_ui=temporal_ui,
         scrub=scrub,
-        authenticate=authenticate,
+        authenticate=asking or anonymous,
         tokens=tokens,
+        sign_in=None if asking is None else asking.sign_in,
         rebuild_request=Rebuilding(parts.providers, parts.blobs, environment()).request,
         describe_tool=describe_tool,
         edit_arguments=parts.catalogue.edited,
         measures=parts.telemetry.metrics,
         read_metrics=parts.telemetry.exporter.read if parts.telemetry.exporter else None,
+        limits=limits,
     )
 
 

@@ -21,10 +21,13 @@ from temporalio.worker import Worker
 from perdure.activities.models import providers
 from perdure.gateway.auth.authentication import Authentication
 from perdure.gateway.http.connections import Bounds, protocol
+from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.app.dev_server.ports import listen
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.app.processes.assembly import DEFINITIONS_CHECK_S, Parts, assemble, make_app, make_workers
+from perdure.temporal.app.processes.health import WorkerHealth, health_served
 from perdure.temporal.app.processes.identity import new_identity
+from perdure.temporal.app.processes.limits import limits_between
 from perdure.temporal.app.processes.live import live_between
 from perdure.temporal.app.processes.reap import reap
 from perdure.temporal.app.processes.revival import revive
@@ -36,7 +39,10 @@ from perdure.temporal.live.memory import MemoryLive
 from perdure.temporal.server.client import connect, ensure_search_attributes
 from perdure.temporal.server.dev_addresses import DevAddresses, published
 from perdure.temporal.server.schedules import ScheduleKeeper
+from perdure.temporal.sessions.limits.caps import Caps
+from perdure.temporal.sessions.limits.limits import Limits
 from perdure.temporal.settings import Settings
+from perdure.temporal.stores.blobs import StoreUnavailable
 from perdure.temporal.task_queues import Serves
 
 log = structlog.get_logger(__name__)
@@ -88,9 +94,10 @@ async def run_dev(
             await stack.enter_async_context(_in_background(ToolFiles.of_user().watch(DEFINITIONS_CHECK_S)))
         stack.push_async_callback(parts.aclose)
         providers.load(parts.definitions.providers)
-        await stack.enter_async_context(_working(make_workers(client, live, parts, get_args(Serves))))
+        limits = Limits(Caps.of(settings), metrics=told.metrics)
+        await stack.enter_async_context(_working(make_workers(client, live, parts, get_args(Serves), limits)))
         await stack.enter_async_context(_schedules(client, parts))
-        app = make_app(client, live, parts, host=host, temporal_ui=server.ui_url, scrub=server.scrub)
+        app = make_app(client, live, parts, limits, host=host, temporal_ui=server.ui_url, scrub=server.scrub)
         failed = await stack.enter_async_context(_serving(app, listener, settings))
         reviving = asyncio.create_task(revive(server))
         url = f"http://{host}:{port}"
@@ -112,18 +119,26 @@ async def run_worker(settings: Settings, sources: Sources, ready: Callable[[str]
     async with AsyncExitStack() as stack:
         runtime, told = await stack.enter_async_context(telemetry(settings, served=False))
         client = await connect(settings, runtime=runtime)
+        health = WorkerHealth(client)
+        await stack.enter_async_context(health_served(health, settings.health_address))
         await ensure_search_attributes(client)
         parts = assemble(settings, sources, demo_without_keys=False, telemetry=told)
         await stack.enter_async_context(_definitions(parts))
         stack.push_async_callback(parts.aclose)
         providers.load(parts.definitions.providers)
         live = await stack.enter_async_context(live_between(settings, client.namespace, told.metrics))
+        limits = await stack.enter_async_context(
+            limits_between(settings, client.namespace, told.metrics, gateway=False)
+        )
         serves: tuple[Serves, ...] = settings.queues or get_args(Serves)
-        await stack.enter_async_context(_working(make_workers(client, live, parts, serves)))
+        workers = make_workers(client, live, parts, serves, limits)
+        await stack.enter_async_context(_working(workers))
         if "sessions" in serves:
             await stack.enter_async_context(_schedules(client, parts))
+        health.ready(workers)
         ready(client.service_client.config.target_host)
         await stopped.wait()
+        health.stopping()
 
 
 async def run_gateway(
@@ -146,7 +161,8 @@ async def run_gateway(
         await stack.enter_async_context(_definitions(parts))
         stack.push_async_callback(parts.aclose)
         live = await stack.enter_async_context(live_between(settings, client.namespace, told.metrics))
-        app = make_app(client, live, parts, host=host, temporal_ui=None, asks=asks)
+        limits = await stack.enter_async_context(limits_between(settings, client.namespace, told.metrics, gateway=True))
+        app = make_app(client, live, parts, limits, host=host, temporal_ui=None, asks=asks)
         failed = await stack.enter_async_context(_serving(app, listener, settings))
         ready(f"http://{host}:{port}")
         await asyncio.wait({failed, asyncio.create_task(stopped.wait())}, return_when=asyncio.FIRST_COMPLETED)
@@ -154,7 +170,11 @@ async def run_gateway(
 
 @asynccontextmanager
 async def _definitions(parts: Parts) -> AsyncIterator[None]:
-    await parts.definitions.publish()
+    """Raises `Refused` where the blob store cannot be written: nothing that starts now could serve."""
+    try:
+        await parts.definitions.publish()
+    except StoreUnavailable as error:
+        raise Refused(str(error)) from error
     async with _in_background(parts.definitions.watch(DEFINITIONS_CHECK_S)):
         yield
 

@@ -45,7 +45,7 @@ async def measure(folder: Path, provider: Provider, quick: bool, step: Callable[
         file = place / "keys.json"
         many, few = (_key(file, tenant) for tenant in ("many", "few"))
         fair = ("--dynamic-config-value", f"matching.enableFairness={str(name == FAIR).lower()}")
-        async with Apart(place, provider, {"PERDURE_KEYS_FILE": str(file)}, fair) as rig:
+        async with Apart(place, provider, settings={"PERDURE_KEYS_FILE": str(file)}, server=fair) as rig:
             first, turns = await _beside(rig.url, many, few, busy, seconds)
             step()
         found[name] = first

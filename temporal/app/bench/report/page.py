@@ -32,6 +32,7 @@ _HEADLINES: Final[dict[Group, tuple[str, str, str]]] = {
         "worst",
         "the worst first token of a person beside another tenant's busy sessions",
     ),
+    "fleet": ("a turn ÷", "p95", "the provider's own time, for a turn among many, with workers and gateways apart"),
     "growth": ("time, turn", "", "the time of a late turn, against that of the sixtieth"),
 }
 _HOW: Final[dict[Group, str]] = {
@@ -65,6 +66,8 @@ _HOW: Final[dict[Group, str]] = {
     "process; and a stop by HTTP at that gateway. Lower and flatter is better.",
     "neighbours": "Sessions of one tenant talk without a pause, beside a person of another. All of them have a viewer. Once "
     "where Temporal lets tenants take turns (matching.enableFairness), once where tasks run as they come.",
+    "fleet": "Two workers and two gateways. A crowd has one turn each at the same time; one session has one viewer, then "
+    "many; people talk while each process is restarted in turn, and go on at whichever gateway is there.",
     "growth": "One session, turn after turn, whose model has a small window. What it cost early and late, what a run hands "
     "to the next, what lies in the blob store, and how soon it is shown.",
 }

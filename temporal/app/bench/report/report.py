@@ -36,6 +36,7 @@ Group = Literal[
     "purses",
     "apart",
     "neighbours",
+    "fleet",
 ]
 
 #: Incremented with every change after which older programs would misread a report.
@@ -59,6 +60,7 @@ TITLES: Final[dict[Group, str]] = {
     "purses": "one user's budget, shared by many sessions",
     "apart": "worker and gateway apart, over Redis",
     "neighbours": "a person of one tenant, beside the busy sessions of another",
+    "fleet": "two workers and two gateways, over Redis",
 }
 
 

@@ -63,6 +63,7 @@ from perdure.temporal.sessions.erase import Scrub
 from perdure.temporal.sessions.errors import SessionError
 from perdure.temporal.sessions.limits.caps import Caps
 from perdure.temporal.sessions.limits.limits import Limits
+from perdure.temporal.sessions.missing_workers import MissingWorkers
 from perdure.temporal.sessions.service import Sessions
 from perdure.temporal.sessions.trace import RebuildRequest, not_rebuilt
 from perdure.temporal.sessions.workers import Workers
@@ -160,6 +161,12 @@ def create_app(
     it waits for open streams.
     """
     workers = Workers(client, here=live.whole)
+    missing = MissingWorkers(
+        {
+            "sessions": workers,
+            **{kind: Workers(client, here=live.whole, queue=queue) for kind, queue in settings.own_queues.items()},
+        }
+    )
     limits = limits or Limits(Caps.of(settings), metrics=measures)
     service = Sessions(
         client,
@@ -187,7 +194,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(workers.keep_looking()), asyncio.create_task(service.uploads.keep_expiring())]
+        tasks = [asyncio.create_task(missing.keep_looking()), asyncio.create_task(service.uploads.keep_expiring())]
         yield
         for task in tasks:
             task.cancel()
@@ -212,6 +219,7 @@ def create_app(
         live_state=lambda: live.state,
         shared_store=StoreHealth(blobs) if isinstance(settings.blob_store, Bucket) else None,
         draining=app.state.draining,
+        missing=missing,
     )
     app.mount("/pages", pages.PageFiles(directory=pages.PAGES), name="pages")
     _handle_failures(app)

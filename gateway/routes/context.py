@@ -17,6 +17,7 @@ from perdure.gateway.live.watches import Watches
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.live.protocols import LiveState
 from perdure.temporal.sessions.limits.limits import Limits
+from perdure.temporal.sessions.missing_workers import MissingWorkers
 from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.service import Sessions
 from perdure.temporal.settings import Settings
@@ -54,6 +55,7 @@ class Gateway:
     #: Of a blob store that all gateways share; None where each may have one of its own.
     shared_store: StoreHealth | None
     draining: Draining
+    missing: MissingWorkers
 
 
 async def _gateway(request: Request) -> Gateway:

@@ -48,7 +48,7 @@ async def readyz(app: App) -> dict[str, str]:
 @router.get("/healthz/stream", response_class=Response, responses={200: {"content": {"text/event-stream": {}}}})
 async def healthz_stream() -> EventStreamResponse:
     """Two events, `health` with `n` 1 and 2, half a second apart. Whoever gets both at once has a proxy before the gateway
-    that holds streams back; `perdure doctor --gateway` looks for that."""
+    that holds streams back; `perdure doctor --gateway URL` looks for that."""
     return EventStreamResponse(_two_apart())
 
 

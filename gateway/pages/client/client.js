@@ -154,7 +154,10 @@ export class PerdureClient {
       if (end) onView(end.view, end.event);
       return end?.view.seq ?? null;
     };
-    live.stream = this.stream(sessionId, { begin, onState, onEvent });
+    // A stream says what is missing when it opens, and nothing where all is well.
+    const opened = () => live.view.missing.length && take({ type: 'workers.state', missing: [] });
+    const onChange = (state) => (state.name === 'open' && opened(), onState?.(state));
+    live.stream = this.stream(sessionId, { begin, onState: onChange, onEvent });
     live.readEarlier = async () => {
       const found = await opening.before(live.view);
       onView((live.view = withEarlier(live.view, found)), { type: 'facts' });

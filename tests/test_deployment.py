@@ -23,7 +23,7 @@ from tests.support.deployment import COMPOSE, DEPLOY, compose, manifest, manifes
 
 SERVICES: Final[dict[str, Any]] = compose()["services"]
 #: They end by themselves, and others wait for that.
-ONCE: Final = {"schema", "setup", "keys"}
+ONCE: Final = {"schema", "setup", "objects-folder", "bucket", "keys"}
 OURS: Final = {"worker-1", "worker-2", "gateway-1", "gateway-2", "keys"}
 #: Variables of the files themselves, and not of Perdure.
 OF_THE_FILES: Final = {"PERDURE_PROJECT"}
@@ -42,7 +42,8 @@ def test_a_service_has_no_more_rights_than_it_needs(name: str) -> None:
     assert service["read_only"] is (name != "temporal-ui")
     # Of others, neither `latest` nor a branch such as `17`.
     assert re.fullmatch(r"perdure:0\.1\.0|[\w/-]+:v?\d+\.\d+(\.\d+)?(-alpine)?", service["image"])
-    assert re.search(r":v?\d+\.\d+\.\d+|^postgres:\d+\.\d+", service["image"])
+    # PostgreSQL and SeaweedFS have releases of two numbers.
+    assert re.search(r":v?\d+\.\d+\.\d+|^(postgres|chrislusf/seaweedfs):\d+\.\d+", service["image"])
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -60,7 +61,7 @@ def test_nothing_is_published_but_what_people_open_and_that_on_loopback() -> Non
     assert published == {"proxy": ["127.0.0.1:8000:8000", "127.0.0.1:8080:8080"], "grafana": ["127.0.0.1:3000:3000"]}
     inside = compose()["networks"]
     assert inside == {"store": {"internal": True}, "inside": {"internal": True}, "outside": {}}
-    assert {name for name, service in SERVICES.items() if "store" in service["networks"]} == {
+    assert {name for name, service in SERVICES.items() if "store" in service.get("networks", [])} == {
         "postgres",
         "schema",
         "temporal",
@@ -129,7 +130,7 @@ def test_a_process_gets_its_secrets_from_the_files_that_are_mounted_for_it() -> 
         }
         assert files <= set(service.get("secrets", [])), name
     worker, gateway = SERVICES["worker-1"], SERVICES["gateway-1"]
-    assert gateway["secrets"] == ["perdure_live"]
+    assert gateway["secrets"] == ["perdure_live", "s3_access_key", "s3_secret_key"]
     assert set(worker["secrets"]) > set(gateway["secrets"])
 
 

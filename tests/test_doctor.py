@@ -125,6 +125,7 @@ async def test_without_a_server_the_rest_is_looked_at_all_the_same(tmp_path: Pat
         *[("ok", "model")] * MODELS,
         ("warning", "blob store"),
         ("unknown", "live"),
+        ("unknown", "limits"),
     ]
     assert f"{tmp_path}/bad.yaml:5:1: colour: there is no such field" in result.stdout
     assert "set ANTHROPIC_API_KEY where the workers run" in result.stdout

@@ -43,7 +43,7 @@ async def test_a_worker_is_told_from_its_start_to_its_end(temporal_server: DevSe
     async with health_served(health, address):
         assert await told(address) == ((200, "ok"), (503, "starting"))
         async with Worker(client, task_queue="health", workflows=[Nothing]) as worker:
-            health.ready(worker)
+            health.ready([worker])
             assert await told(address) == ((200, "ok"), (200, "ready"))
             health.stopping()
             assert await told(address) == ((200, "ok"), (503, "stopping"))
@@ -60,7 +60,7 @@ async def test_a_worker_that_ended_while_its_process_runs_on_is_to_be_restarted(
     async with health_served(health, address):
         worker = Worker(client, task_queue="health-ended", workflows=[Nothing])
         running = asyncio.create_task(worker.run())
-        health.ready(worker)
+        health.ready([worker])
         await worker.shutdown()
         await running
         assert await told(address) == ((503, "ended"), (503, "ended"))
@@ -71,7 +71,7 @@ async def test_without_temporal_a_worker_is_alive_and_not_ready(tmp_path: Path, 
     async with DevServer(tmp_path, 0, None) as server:
         client = await Client.connect(server.address)
         health = WorkerHealth(client)
-        health.ready(Worker(client, task_queue="health-away", workflows=[Nothing]))
+        health.ready([Worker(client, task_queue="health-away", workflows=[Nothing])])
     async with health_served(health, address):
         assert await told(address) == ((200, "ok"), (503, "temporal_unavailable"))
 

@@ -10,6 +10,8 @@ import { unknownBelow, unwrapped } from '../view/sub_views.js';
 import { Earlier, OPENED } from '../shared/earlier.js';
 import { byId, h, scheduler, setText } from '../shared/dom.js';
 import { ESTIMATED, STATUS, cost, fullTime, inputTokens, outputTokens, temporalLink } from '../shared/format.js';
+import { tooMany } from '../shared/limited.js';
+import { SignIn } from '../shared/sign_in.js';
 import { drawDetail } from './step_detail.js';
 import { drawTimeline } from './timeline.js';
 
@@ -21,7 +23,8 @@ const MANY = 10;
 const MOST_READ = 50;
 
 const sessionId = decodeURIComponent(location.pathname.split('/').filter(Boolean).at(-1));
-const client = new PerdureClient();
+const signIn = new SignIn(byId('signed-in'));
+const client = new PerdureClient({ renew: signIn.renew });
 const page = {
   view: emptyView(),
   connection: null,
@@ -53,6 +56,7 @@ function start() {
   // Bars of what is still running grow with the clock.
   setInterval(() => runningTurn() && draw(), 200);
   loadTemporal();
+  signIn.look();
 }
 
 function onState(state) {
@@ -191,11 +195,11 @@ function drawPage() {
 }
 
 function drawConnection() {
-  const { name, error } = page.connection ?? {};
+  const { name, error, retryIn } = page.connection ?? {};
   const lost = name === 'waiting' || name === 'failed' || (name === 'connecting' && page.wasLost);
   page.wasLost = lost;
   const words = error?.status === 404 ? 'There is no such session' : error?.message;
-  setText(byId('connection'), lost ? (name === 'failed' ? words : 'Reconnecting…') : '');
+  setText(byId('connection'), lost ? (name === 'failed' ? words : (tooMany(error, retryIn) ?? 'Reconnecting…')) : '');
   byId('connection').dataset.state = lost ? name : '';
 }
 

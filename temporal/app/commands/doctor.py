@@ -15,6 +15,7 @@ from perdure.temporal.app.commands.blob_check import blob_store
 from perdure.temporal.app.commands.checkup import Check
 from perdure.temporal.app.commands.deployment_checks import clock, keys_file
 from perdure.temporal.app.commands.gateway_checks import gateway
+from perdure.temporal.app.commands.limits_check import limits
 from perdure.temporal.app.commands.live_check import live
 from perdure.temporal.app.commands.model_checks import models
 from perdure.temporal.app.console.direct import run
@@ -85,6 +86,7 @@ async def _checks(settings: Settings, sources: Sources, url: str | None) -> Asyn
         yield check
     yield stored
     yield await live(settings.live_address)
+    yield await limits(settings)
     if settings.keys_file is not None:
         yield keys_file(settings.keys_file)
     if url is not None:

@@ -5,7 +5,7 @@ A gateway has routes of these names among its own. Neither asks who calls: whoev
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Final, Literal
@@ -33,11 +33,12 @@ class WorkerHealth:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._worker: Worker | None = None
+        self._workers: Sequence[Worker] = ()
         self._state: State = "starting"
 
-    def ready(self, worker: Worker) -> None:
-        self._worker = worker
+    def ready(self, workers: Sequence[Worker]) -> None:
+        """Takes one worker for each of its task queues."""
+        self._workers = workers
         self._state = "ready"
 
     def stopping(self) -> None:
@@ -45,7 +46,7 @@ class WorkerHealth:
 
     @property
     def _ended(self) -> bool:
-        return self._state == "ready" and self._worker is not None and self._worker.is_shutdown
+        return self._state == "ready" and any(worker.is_shutdown for worker in self._workers)
 
     async def healthz(self, _request: Request) -> JSONResponse:
         return _told("ended" if self._ended else "ok", well=not self._ended)

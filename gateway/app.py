@@ -55,6 +55,7 @@ from perdure.gateway.routes import (
     sign_in as signing_in,
 )
 from perdure.gateway.routes.context import DescribeTool, Gateway, ReadMetrics, SignIn
+from perdure.temporal.blob_address import Bucket
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.live.protocols import Live
 from perdure.temporal.sessions.answers import EditArguments
@@ -68,6 +69,7 @@ from perdure.temporal.sessions.trace import RebuildRequest, not_rebuilt
 from perdure.temporal.sessions.workers import Workers
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.blobs import BlobStore, StoreFull, StoreUnavailable
+from perdure.temporal.stores.health import StoreHealth
 from perdure.temporal.telemetry.metrics import UNMEASURED, Metrics
 
 log = structlog.get_logger(__name__)
@@ -215,6 +217,7 @@ def create_app(
         read_metrics=read_metrics,
         temporal_ui=temporal_ui,
         live_state=lambda: live.state,
+        shared_store=StoreHealth(blobs) if isinstance(settings.blob_store, Bucket) else None,
         draining=app.state.draining,
         missing=missing,
     )

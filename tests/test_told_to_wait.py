@@ -13,11 +13,14 @@ import pytest
 from perdure.temporal.app.chat.requests import Requests
 from perdure.temporal.app.chat.stream import LIMITED, QUEUE, Frame, InBackground, frames_after
 from perdure.temporal.app.chat.waits import told_to_wait
-from tests.test_client_js import Node, node
-
-__all__ = ["node"]
+from tests.support.view_story import Node, open_node
 
 _EVENT = b'id: 1\nevent: session.started\ndata: {"seq": 1}\n\n'
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Node:
+    return open_node(tmp_path_factory.mktemp("site"))
 
 
 def too_many(code: str = "rate_limited", seconds: str = "0") -> tuple[int, dict[str, str], bytes]:
@@ -124,7 +127,7 @@ const fetch = async () => {
   const headers = status === 429 ? { 'Retry-After': '7' } : {};
   return new Response('{"code": "too_many_turns", "text": "kept"}', { status, headers });
 };
-const perdure = new client.PerdureClient({ fetch });
+const perdure = new PerdureClient({ fetch });
 const onRetry = (error, wait) => told.push(tooMany(error, wait));
 const sent = await perdure.send('s', { messageId: 'm', text: 'Hello', onRetry });
 const listed = await perdure.listSessions();
@@ -135,7 +138,7 @@ output({ waits: waits.filter(Boolean), told, answers: [sent.text, listed.text, u
 
 def test_the_browser_s_client_waits_as_long_as_it_is_told(node: Node) -> None:
     limited = "Too many sessions are at work, trying again in 7 s"
-    assert node(_CLIENT) == {"waits": [7, 7, 7, 7], "told": [limited, None, limited], "answers": ["kept"] * 3}
+    assert node(_CLIENT, None) == {"waits": [7, 7, 7, 7], "told": [limited, None, limited], "answers": ["kept"] * 3}
 
 
 def test_what_nobody_sees_being_asked_is_given_up_in_the_end(node: Node) -> None:
@@ -143,10 +146,10 @@ def test_what_nobody_sees_being_asked_is_given_up_in_the_end(node: Node) -> None
     let asked = 0;
     globalThis.setTimeout = (run) => queueMicrotask(run);
     const fetch = async () => (asked++, new Response('{"code": "rate_limited"}', { status: 429 }));
-    const error = await new client.PerdureClient({ fetch }).agents().catch((failure) => failure);
+    const error = await new PerdureClient({ fetch }).agents().catch((failure) => failure);
     output([asked, error.status, error.limited]);
     """
-    assert node(script) == [5, 429, True]
+    assert node(script, None) == [5, 429, True]
 
 
 def test_a_stream_of_the_browser_s_client_waits_as_long_as_it_is_told(node: Node) -> None:
@@ -158,9 +161,9 @@ def test_a_stream_of_the_browser_s_client_waits_as_long_as_it_is_told(node: Node
       stream.close();
       output([error.code, retryIn, tooMany(error, retryIn)]);
     };
-    const stream = new client.PerdureClient({ fetch }).stream('s', { onEvent() {}, onState });
+    const stream = new PerdureClient({ fetch }).stream('s', { onEvent() {}, onState });
     """
-    assert node(script) == ["too_many_streams", 3000, "Too many pages are open, trying again in 3 s"]
+    assert node(script, None) == ["too_many_streams", 3000, "Too many pages are open, trying again in 3 s"]
 
 
 _OUTBOX = """
@@ -179,7 +182,7 @@ const fetch = async () => {
 };
 const seen = [];
 const onChange = () => seen.push(...outbox.of('s').map(({ text, state, note }) => [text, state, note ?? null, kept.size]));
-const outbox = new Outbox(new client.PerdureClient({ fetch }), storage, onChange, () => {});
+const outbox = new Outbox(new PerdureClient({ fetch }), storage, onChange, () => {});
 await outbox.send({ sessionId: 's', messageId: 'm', text: 'a long thought' });
 output(seen);
 """
@@ -188,4 +191,4 @@ output(seen);
 def test_the_chat_page_keeps_a_message_until_it_is_taken(node: Node) -> None:
     words = "Too many requests, trying again in 2 s"
     waits = ["a long thought", "retrying", words, 1]
-    assert node(_OUTBOX) == [waits, waits, ["a long thought", "accepted", words, 0]]
+    assert node(_OUTBOX, None) == [waits, waits, ["a long thought", "accepted", words, 0]]

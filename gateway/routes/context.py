@@ -22,6 +22,7 @@ from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.service import Sessions
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.blobs import BlobStore, StoreUnavailable
+from perdure.temporal.stores.health import StoreHealth
 from perdure.temporal.telemetry.trace_context import read_traceparent
 
 #: A tool's description by its name; None for a tool that this process does not know.
@@ -51,6 +52,8 @@ class Gateway:
     temporal_ui: str | None
     #: What is carried live between processes.
     live_state: Callable[[], LiveState]
+    #: Of a blob store that all gateways share; None where each may have one of its own.
+    shared_store: StoreHealth | None
     draining: Draining
     missing: MissingWorkers
 

@@ -1,7 +1,6 @@
 """The checks of `perdure doctor`, each a function that returns what it found and never raises for what it checks.
 
-Rule 1: nothing is changed but a probe in the blob store (`blob_check.py`), which is taken away again. What
-polls, polls a queue of its own.
+Rule 1: nothing is changed but a probe in the blob store (`blob_check.py`), which is taken away again.
 Rule 2: a key is only ever said to be there or not.
 Rule 3: what cannot be seen from outside is said to be so (`unknown`), not guessed.
 """

@@ -48,6 +48,8 @@ async def dev(host: str, port: int, temporal_port: int, ui_port: int, data_dir: 
         for name in parts.definitions.names(DEV_TENANT):
             console.print(agent_line(name, parts.definitions, DEV_TENANT))
         console.print(f"  data in {settings.data_dir}, Temporal Web UI {temporal_ui}")
+        if settings.blob_store != settings.data_dir / "blobs":
+            console.print(f"  blobs in {settings.blob_store}")
         if settings.data_dir != DEFAULT_DATA_DIR:
             console.print(f"  other commands find all of this with --data-dir {settings.data_dir}")
         print(f"ready {url}", flush=True)  # noqa: T201 - the line that scripts wait for

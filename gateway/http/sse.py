@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from starlette.responses import Response
@@ -45,6 +45,10 @@ def encode(kind: str, payload: dict[str, Any], seq: int | None = None) -> bytes:
     return b"%sevent: %s\ndata: %s\n\n" % (identity, kind.encode(), data)
 
 
+#: Seconds between two looks whether the reader of a stream may still read.
+_KNOWN_S: Final = 3.0
+
+
 class EventStreamResponse(Response):
     """Sends `frames` as they come, a comment at once and whenever nothing was sent for `keepalive_s` seconds.
 
@@ -62,8 +66,7 @@ class EventStreamResponse(Response):
         known: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         """`opened` is called when the stream begins; what it returns, when the stream ends. It is cut at `until` (in seconds
-        since 1970), when its reader has to say anew who they are, and soon after `known`, asked each `keepalive_s` seconds,
-        is false."""
+        since 1970), when its reader has to say anew who they are, and soon after `known`, asked each 3 s, is false."""
         super().__init__(status_code=200, headers={**HEADERS, **(headers or {})})
         self._frames = frames
         self._keepalive_s = keepalive_s
@@ -128,7 +131,7 @@ class EventStreamResponse(Response):
 
     async def _while_known(self, known: Callable[[], Awaitable[bool]]) -> None:
         while True:
-            await asyncio.sleep(self._keepalive_s)
+            await asyncio.sleep(min(_KNOWN_S, self._keepalive_s))
             if not await known():
                 return
 

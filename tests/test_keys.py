@@ -133,6 +133,13 @@ async def test_guesses_wait_for_each_other_and_not_without_end(file: Path) -> No
     assert len(refused) == 16 and found.count(None) == 64
 
 
+async def test_however_many_come_with_a_key_at_once_none_is_told_to_come_again(file: Path) -> None:
+    text = perdure(file, "create")
+    keys = ApiKeys(KeyFile(file))
+    found = await asyncio.gather(*(keys.principal(text) for _ in range(200)))
+    assert [one.tenant for one in found if one is not None] == ["default"] * 200
+
+
 async def test_a_revoked_key_ends_within_a_second_also_where_it_was_known(file: Path) -> None:
     text, stays = perdure(file, "create"), perdure(file, "create")
     clock = Clock()

@@ -3,6 +3,7 @@
 Rule 1: argon2id is slow on purpose, so a key that fitted is known by a keyed hash from then on, in memory. That counts only
 while the file has the line with the same hash.
 Rule 2: guesses wait for each other and for nothing else. Beyond a number of them, callers are told to come again.
+Rule 3: requests with the same key share one check, so that a process that has just started knows its callers at once.
 """
 
 import asyncio
@@ -69,7 +70,8 @@ class ApiKeys:
         #: The argon2id hash that a key fitted.
         self._fitted: Recognised[str] = Recognised()
         self._slots = asyncio.Semaphore(_AT_ONCE)
-        self._waiting = 0
+        #: The checks that are under way, by the key and the hash that it has to fit.
+        self._checks: dict[tuple[str, str], asyncio.Task[bool]] = {}
 
     @property
     def signing(self) -> tuple[SigningKey, ...]:
@@ -93,15 +95,20 @@ class ApiKeys:
         return kept.principal
 
     async def _fits(self, given: str, kept: ApiKey) -> bool:
-        if self._waiting >= _MOST_WAITING:
-            raise Problem("too_many", "Too many keys are being checked; send the request again.")
-        self._waiting += 1
-        try:
-            async with self._slots:
-                # argon2 computes without the interpreter's lock.
-                return await asyncio.to_thread(_verified, kept.hash, given)
-        finally:
-            self._waiting -= 1
+        pair = (given, kept.hash)
+        check = self._checks.get(pair)
+        if check is None:
+            if len(self._checks) >= _MOST_WAITING:
+                raise Problem("too_many", "Too many keys are being checked; send the request again.")
+            check = self._checks[pair] = asyncio.create_task(self._check(*pair))
+            check.add_done_callback(lambda _: self._checks.pop(pair))
+        # A caller that leaves takes the check from nobody else.
+        return await asyncio.shield(check)
+
+    async def _check(self, given: str, hash: str) -> bool:  # noqa: A002
+        async with self._slots:
+            # argon2 computes without the interpreter's lock.
+            return await asyncio.to_thread(_verified, hash, given)
 
 
 def id_of(given: str) -> str:

@@ -4,9 +4,10 @@ Beside its input a session has a memo, search attributes and a priority. Lists o
 alone. The session of a sub-agent is started by the workflow that calls it, with the same of each.
 """
 
+import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -37,6 +38,8 @@ BACKGROUND: Final = Priority(priority_key=5)
 _UNSEARCHABLE: Final = re.compile(r"[%'\"\\]")
 _ESCAPED: Final = re.compile("%([0-9A-F]{2})")
 _TITLE: Final = 60
+#: Bytes that Temporal takes as a key.
+_FAIRNESS_KEY: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +120,20 @@ async def start_session(client: Client, start: Start, task_timeout: timedelta) -
             static_details=start.details,
             start_signal="send_message" if joins else None,
             start_signal_args=[start.signal] if joins else [],
-            priority=start.priority,
+            priority=fairly(start.priority, new.tenant),
         )
     except WorkflowAlreadyStartedError:
         return False
     return True
+
+
+def fairly(priority: Priority, tenant: str) -> Priority:
+    """`priority`, with tenants taking turns: of tasks that are equally urgent, those of one that has many do not come before
+    those of another. Sub-agents, calls and tools inherit it."""
+    key = tenant.encode()
+    if len(key) > _FAIRNESS_KEY:
+        key = hashlib.sha256(key).hexdigest()[:_FAIRNESS_KEY].encode()
+    return replace(priority, fairness_key=key.decode())
 
 
 def session_attributes(new: NewSession, *, works: bool) -> TypedSearchAttributes:

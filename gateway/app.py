@@ -51,7 +51,11 @@ from perdure.gateway.routes import (
     transcripts,
     uploads,
 )
-from perdure.gateway.routes.context import DescribeTool, Gateway, ReadMetrics
+from perdure.gateway.routes import (
+    sign_in as signing_in,
+)
+from perdure.gateway.routes.context import DescribeTool, Gateway, ReadMetrics, SignIn
+from perdure.temporal.blob_address import Bucket
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.live.protocols import Live
 from perdure.temporal.sessions.answers import EditArguments
@@ -59,11 +63,13 @@ from perdure.temporal.sessions.erase import Scrub
 from perdure.temporal.sessions.errors import SessionError
 from perdure.temporal.sessions.limits.caps import Caps
 from perdure.temporal.sessions.limits.limits import Limits
+from perdure.temporal.sessions.missing_workers import MissingWorkers
 from perdure.temporal.sessions.service import Sessions
 from perdure.temporal.sessions.trace import RebuildRequest, not_rebuilt
 from perdure.temporal.sessions.workers import Workers
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.blobs import BlobStore, StoreFull, StoreUnavailable
+from perdure.temporal.stores.health import StoreHealth
 from perdure.temporal.telemetry.metrics import UNMEASURED, Metrics
 
 log = structlog.get_logger(__name__)
@@ -90,6 +96,7 @@ _ROUTES: Final = (
     agents,
     health,
     metrics,
+    signing_in,
     pages,
     guide,
 )
@@ -138,6 +145,7 @@ def create_app(
     scrub: Scrub | None = None,
     authenticate: Authenticate = anonymous,
     tokens: SessionTokens | None = None,
+    sign_in: SignIn | None = None,
     rebuild_request: RebuildRequest = not_rebuilt,
     describe_tool: DescribeTool = lambda name: None,
     edit_arguments: EditArguments = lambda name, spec, args: None,
@@ -146,12 +154,19 @@ def create_app(
     limits: Limits | None = None,
 ) -> FastAPI:
     """The app. `host` is what it is served on: a name there is one of its own, as those of `allowed_hosts` are. Without
-    `tokens`, those of sessions count here alone; without `limits`, what the settings limit does.
+    `tokens`, those of sessions count here alone; without `limits`, what the settings limit does; without `sign_in`, nobody
+    signs in on the pages.
 
     When the server is told to stop, call `app.state.draining.begin()`, and `app.state.watches.cut()` once it takes no more:
     it waits for open streams.
     """
     workers = Workers(client, here=live.whole)
+    missing = MissingWorkers(
+        {
+            "sessions": workers,
+            **{kind: Workers(client, here=live.whole, queue=queue) for kind, queue in settings.own_queues.items()},
+        }
+    )
     limits = limits or Limits(Caps.of(settings), metrics=measures)
     service = Sessions(
         client,
@@ -179,7 +194,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(workers.keep_looking()), asyncio.create_task(service.uploads.keep_expiring())]
+        tasks = [asyncio.create_task(missing.keep_looking()), asyncio.create_task(service.uploads.keep_expiring())]
         yield
         for task in tasks:
             task.cancel()
@@ -197,11 +212,14 @@ def create_app(
         settings=settings,
         authenticate=authenticate,
         tokens=tokens or SessionTokens(partial(tuple, [SigningKey.new()]), blobs),
+        sign_in=sign_in,
         describe_tool=describe_tool,
         read_metrics=read_metrics,
         temporal_ui=temporal_ui,
         live_state=lambda: live.state,
+        shared_store=StoreHealth(blobs) if isinstance(settings.blob_store, Bucket) else None,
         draining=app.state.draining,
+        missing=missing,
     )
     app.mount("/pages", pages.PageFiles(directory=pages.PAGES), name="pages")
     _handle_failures(app)

@@ -24,6 +24,7 @@ from perdure.temporal.stores.blobs import (
     probe,
 )
 from perdure.temporal.stores.opened import open_blobs
+from tests.support.older_s3 import older_s3
 from tests.support.s3 import S3
 
 pytestmark = [pytest.mark.server, pytest.mark.usefixtures("s3_keys")]
@@ -76,6 +77,17 @@ async def test_a_blob_of_this_hash_is_written_once(
         await blobs.get(key)
     await blobs.put(key, b"whole")
     assert await blobs.get(key) == b"whole"
+
+
+async def test_a_store_without_conditional_puts_is_asked_first(s3: S3, bucket: str) -> None:
+    async with older_s3(s3) as (endpoint, passed):
+        blobs = open_blobs(blob_address(s3.url(bucket, "older").replace(s3.endpoint, endpoint)), cache_bytes=0)
+        for data in (b"one", b"one", b"two"):
+            await blobs.put(hashed(data), data)
+        assert await blobs.get(hashed(b"one")) == b"one"
+    one, two = (f"/{bucket}/older/{hashed(data)}" for data in (b"one", b"two"))
+    # The last of these is the read.
+    assert passed == [f"HEAD {one}", f"PUT {one}", f"HEAD {one}", f"HEAD {two}", f"PUT {two}", f"GET {one}"]
 
 
 async def test_a_large_blob_goes_in_parts_and_once(blobs: BlobStore) -> None:
@@ -137,6 +149,20 @@ async def test_a_store_that_is_away_is_unavailable_and_comes_back(s3: S3, blobs:
     await s3.start()
     assert await blobs.get("t/s/name") == b"kept"
     assert await probe(blobs)
+
+
+@pytest.mark.slow
+async def test_a_store_that_hangs_is_given_up_and_found_again(s3: S3, blobs: BlobStore) -> None:
+    await blobs.put("t/s/name", b"kept")
+    s3.freeze()
+    try:
+        async with asyncio.timeout(60):
+            for work in (blobs.get("t/s/name"), blobs.put("t/s/other", b"")):
+                with pytest.raises(StoreUnavailable, match=f"{s3.endpoint} does not answer in time"):
+                    await work
+    finally:
+        s3.thaw()
+    assert await blobs.get("t/s/name") == b"kept"
 
 
 async def test_a_bucket_that_is_missing_is_no_store_without_blobs(s3: S3) -> None:

@@ -8,6 +8,8 @@ import subprocess
 from pathlib import Path
 from typing import Any, Final
 
+import httpx2
+import obstore
 import pytest
 import typer
 import yaml
@@ -16,14 +18,16 @@ from compose_spec import PyCompose
 from perdure.temporal.app.cli import app
 from perdure.temporal.app.dev_server.program import _DYNAMIC, temporal_binary
 from perdure.temporal.app.dev_server.server import DevServer
+from perdure.temporal.blob_address import Bucket, blob_address
 from perdure.temporal.secret_files import secrets_of_files
 from perdure.temporal.settings import Settings
 from perdure.workflows.vocabulary.search_attributes import ALL
 from tests.support.deployment import COMPOSE, DEPLOY, compose, manifest, manifests, seconds
+from tests.support.s3 import KEY_ID, SECRET, s3_server
 
 SERVICES: Final[dict[str, Any]] = compose()["services"]
 #: They end by themselves, and others wait for that.
-ONCE: Final = {"schema", "setup", "keys"}
+ONCE: Final = {"schema", "setup", "keys", "blobs-folder"}
 OURS: Final = {"worker-1", "worker-2", "gateway-1", "gateway-2", "keys"}
 #: Variables of the files themselves, and not of Perdure.
 OF_THE_FILES: Final = {"PERDURE_PROJECT"}
@@ -42,7 +46,7 @@ def test_a_service_has_no_more_rights_than_it_needs(name: str) -> None:
     assert service["read_only"] is (name != "temporal-ui")
     # Of others, neither `latest` nor a branch such as `17`.
     assert re.fullmatch(r"perdure:0\.1\.0|[\w/-]+:v?\d+\.\d+(\.\d+)?(-alpine)?", service["image"])
-    assert re.search(r":v?\d+\.\d+\.\d+|^postgres:\d+\.\d+", service["image"])
+    assert re.search(r":v?\d+\.\d+\.\d+|^(postgres|chrislusf/seaweedfs):\d+\.\d+", service["image"])
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -59,7 +63,13 @@ def test_nothing_is_published_but_what_people_open_and_that_on_loopback() -> Non
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
     assert published == {"proxy": ["127.0.0.1:8000:8000", "127.0.0.1:8080:8080"], "grafana": ["127.0.0.1:3000:3000"]}
     inside = compose()["networks"]
-    assert inside == {"store": {"internal": True}, "inside": {"internal": True}, "outside": {}}
+    assert inside.pop("outside") == {}
+    assert inside == {name: {"internal": True} for name in ("store", "objects", "inside")}
+    assert {name for name, service in SERVICES.items() if "objects" in service["networks"]} == {
+        "blobs",
+        "blobs-folder",
+        *OURS - {"keys"},
+    }
     assert {name for name, service in SERVICES.items() if "store" in service["networks"]} == {
         "postgres",
         "schema",
@@ -129,7 +139,7 @@ def test_a_process_gets_its_secrets_from_the_files_that_are_mounted_for_it() -> 
         }
         assert files <= set(service.get("secrets", [])), name
     worker, gateway = SERVICES["worker-1"], SERVICES["gateway-1"]
-    assert gateway["secrets"] == ["perdure_live"]
+    assert gateway["secrets"] == ["perdure_live", "blobs_key_id", "blobs_key"]
     assert set(worker["secrets"]) > set(gateway["secrets"])
 
 
@@ -169,6 +179,21 @@ async def test_the_set_up_can_be_run_again(temporal_server: DevServer, tmp_path:
     client = await Client.connect(temporal_server.address, namespace="set-up")
     assert (await checkup.search_attributes(client)).state == "ok"
     assert (await checkup.retention(client, 31)).found == "namespace set-up keeps closed runs for 31 days"
+
+
+@pytest.mark.server
+async def test_the_object_store_lets_in_the_one_key_and_makes_the_bucket(tmp_path: Path) -> None:
+    address = blob_address(SERVICES["worker-1"]["environment"]["PERDURE_BLOBS"])
+    assert isinstance(address, Bucket)
+    (tmp_path / "blobs_key_id").write_text(KEY_ID)
+    (tmp_path / "blobs_key").write_text(SECRET)
+    async with s3_server(tmp_path / "data", secrets=tmp_path) as server:
+        store = server.client(address.name)
+        await obstore.put_async(store, f"{address.prefix}/a", b"held")
+        assert await server.keys(address.name) == [f"{address.prefix}/a"]
+        async with httpx2.AsyncClient(base_url=server.endpoint) as http:
+            assert (await http.get("/healthz")).status_code == 200
+            assert (await http.get(f"/{address.name}/{address.prefix}/a")).status_code == 403
 
 
 def test_who_stops_waits_longer_than_a_worker_needs() -> None:

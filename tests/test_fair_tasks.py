@@ -9,7 +9,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.server.client import connect
-from perdure.temporal.sessions.starting import BACKGROUND, fairly
+from perdure.temporal.sessions.starting import BACKGROUND, among_tenants
 from perdure.temporal.settings import Settings
 
 _ran: list[str] = []
@@ -28,7 +28,7 @@ async def test_a_tenant_with_a_backlog_does_not_come_before_another(temporal_ser
     queue = uuid.uuid4().hex
     started = [
         await client.start_workflow(
-            Told.run, tenant, id=f"{queue}-{n}", task_queue=queue, priority=fairly(Priority.default, tenant)
+            Told.run, tenant, id=f"{queue}-{n}", task_queue=queue, priority=among_tenants(Priority.default, tenant)
         )
         for n, tenant in enumerate(["hot"] * 80 + ["quiet"] * 4)
     ]
@@ -48,8 +48,8 @@ async def test_a_tenant_with_a_backlog_does_not_come_before_another(temporal_ser
 
 
 def test_a_tenant_s_name_is_a_key_however_long_it_is() -> None:
-    long, other = (fairly(BACKGROUND, name).fairness_key for name in ("ü" * 200, "ü" * 199))
-    assert fairly(BACKGROUND, "acme") == Priority(priority_key=5, fairness_key="acme")
+    long, other = (among_tenants(BACKGROUND, name).fairness_key for name in ("ü" * 200, "ü" * 199))
+    assert among_tenants(BACKGROUND, "acme") == Priority(priority_key=5, fairness_key="acme")
     assert long is not None
     assert other is not None
     assert len(long.encode()) == len(other.encode()) == 64

@@ -38,6 +38,35 @@ async ([gateway, token, session]) => {
 }
 """
 
+#: Follows a session beyond the end of its first token, and talks in it with the next one.
+RENEWING = """
+async ([gateway, token, session]) => {
+  const { PerdureClient } = await import(`${gateway}/client.js`);
+  const told = { states: [], answers: new Set(), started: [] };
+  const changed = [];
+  const until = async (holds) => { while (!holds()) await new Promise((next) => changed.push(next)); };
+  const change = () => changed.splice(0).forEach((next) => next());
+  const renew = () => window.renewed();
+  const client = new PerdureClient({ baseUrl: gateway, headers: { Authorization: `Bearer ${token}` }, renew });
+  const live = client.watch(session, {
+    onView: (view, event) => {
+      if (event.type === 'turn.started') told.started.push(event.turn_id);
+      for (const text of ['One.', 'Two.']) if (JSON.stringify(view).includes(text)) told.answers.add(text);
+      change();
+    },
+    onState: ({ name }) => (told.states.push(name), change()),
+  });
+  await client.send(session, { text: 'First' });
+  await until(() => told.answers.has('One.'));
+  await until(() => told.states.filter((name) => name === 'open').length > 1);
+  await client.send(session, { text: 'Second' });
+  await until(() => told.answers.has('Two.'));
+  const file = await client.upload(new File(['x'], 'a.txt', { type: 'text/plain' }));
+  live.close();
+  return { started: told.started, failed: told.states.includes('failed'), file: file.media_type, cookies: document.cookie };
+}
+"""
+
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def lab(temporal_server: DevServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lab]:
@@ -82,4 +111,46 @@ async def test_a_listed_page_talks_to_its_session_and_no_other_page_does(lab: La
                 loads = "(from) => import(`${from}/client.js`).then(() => 'loaded', (error) => String(error))"
                 assert "Failed to fetch" in await page.evaluate(loads, given[0])
             gateway.state.watches.cut()
+    await talk.close()
+
+
+async def test_a_page_of_another_site_goes_on_with_a_new_token_and_needs_no_cookie(lab: Lab, chromium: str) -> None:
+    """The stream is a request like any other, with the header: no ticket in an address, and no cookie of a third party."""
+    tokens = SessionTokens(lambda: (SIGNING,), lab.parts.blobs)
+    lab.stage.plays = [Play("One."), Play("Two.")]
+    talk = await lab.start("slow", user="ann")
+    session = talk.handle.id.partition("/")[2]
+    backend = Principal("lab", None, EVERYTHING, actor="key:1")
+    made = [tokens.mint(backend, session, "ann", BROWSER, 3).text]
+    asked: list[str] = []
+
+    async def renewed() -> str:
+        made.append(tokens.mint(backend, session, "ann", BROWSER, 300).text)
+        return made[-1]
+
+    async with (
+        serve(Starlette(routes=[Route("/", blank)])) as app_port,
+        open_browser(chromium, "--test-third-party-cookie-phaseout") as context,
+    ):
+        app = f"http://localhost:{app_port}"
+        gateway = create_app(
+            client=lab.client,
+            live=lab.live,
+            blobs=lab.parts.blobs,
+            definitions=lab.parts.definitions,
+            settings=lab.parts.settings.model_copy(update={"allowed_origins": (app,)}),
+            authenticate=Authentication(None, None, tokens),
+            tokens=tokens,
+        )
+        async with serve(gateway) as port:
+            page = await context.new_page()
+            page.on("request", lambda request: asked.append(request.url))
+            await page.expose_function("renewed", renewed)
+            await page.goto(f"{app}/")
+            found = await page.evaluate(RENEWING, [f"http://127.0.0.1:{port}", made[0], session])
+            gateway.state.watches.cut()
+    assert found == {"started": ["t1", "t2"], "failed": False, "file": "text/plain", "cookies": ""}
+    # However many requests were refused at the end of the first token, the backend was asked for one other.
+    assert len(made) == 2
+    assert not [url for url in asked if any(one in url for one in made)]
     await talk.close()

@@ -16,7 +16,7 @@ from perdure.workflows.session import SessionWorkflow
 from tests.support.apart import Apart, apart
 from tests.support.session_client import texts
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 MODELS, TOOLS = "model-calls", "tools"
 ENDLESS = Reply(text=" ".join(f"word{n}" for n in range(5000)), gap=0.05)
@@ -86,3 +86,25 @@ async def test_a_stop_reaches_a_worker_that_takes_model_calls_alone(running: Apa
     assert frames[-1].data["reason"] == "stopped"
     (message,) = [frame.data["message"] for frame in frames if frame.type == "step.finished"]
     assert message["stopped"] is True
+
+
+async def test_a_call_that_no_worker_takes_waits_and_viewers_are_told(running: Apart, provider: FakeProvider) -> None:
+    (sessions,) = running.sessions
+    _, models, _ = running.workers
+    await models.kill()
+    provider.script(Reply(text="Done."))
+    session = await sessions.create(message="go on")
+    async with sessions.view(session) as viewer:
+        frames = await viewer.until("workers.state")
+        assert [frame.data["missing"] for frame in frames if frame.type == "workers.state"] == [["models"]]
+        other = await sessions.create(message="never mind")
+        async with sessions.view(other) as second:
+            await second.until("step.started")
+            await sessions.stop(other)
+            (ended,) = [frame for frame in await second.until("turn.finished") if frame.type == "turn.finished"]
+            assert ended.data["reason"] == "stopped"
+        await models.start()
+        frames = await viewer.until("turn.finished")
+        assert [frame.data["reason"] for frame in frames if frame.type == "turn.finished"] == ["done"]
+        frames = await viewer.until("workers.state", 2)
+        assert [frame.data["missing"] for frame in frames if frame.type == "workers.state"] == [["models"], []]

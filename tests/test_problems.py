@@ -42,6 +42,9 @@ def test_what_may_be_tried_again_says_when() -> None:
 
     assert waits == {
         "too_many",
+        "rate_limited",
+        "too_many_streams",
+        "too_many_turns",
         "no_worker",
         "overloaded",
         "issuer_unavailable",

@@ -14,7 +14,7 @@ from tests.support.apart import Apart, apart
 from tests.support.dev import Command, free_ports
 from tests.support.session_client import Sessions, texts
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 WORDS = " ".join(f"word{n}" for n in range(60))
 #: Takes longer than the workers' grace period.

@@ -23,7 +23,8 @@ from perdure.temporal.app.fakes.replies import Reply
 from perdure.temporal.definitions.agent_file import load_agent_file
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.server.client import connect, ensure_search_attributes
-from perdure.temporal.server.schedules import ScheduleKeeper, deliveries, ours, placed, temporal_schedule
+from perdure.temporal.server.deliveries import deliveries
+from perdure.temporal.server.schedules import ScheduleKeeper, ours, placed, temporal_schedule
 from perdure.temporal.sessions.limits.caps import Caps
 from perdure.temporal.sessions.limits.limits import Limits
 from perdure.temporal.settings import Settings

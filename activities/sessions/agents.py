@@ -21,6 +21,7 @@ from perdure.activities.mcp.errors import McpUnavailable
 from perdure.activities.mcp.listing import Listings, McpStarting, describe
 from perdure.activities.tools.catalogue import Catalogue
 from perdure.activities.tools.sub_agents import agent_spec
+from perdure.activities.tools.tenant import tenant_here
 from perdure.temporal.definitions.allowed import Allowed
 from perdure.temporal.definitions.prices import context_window, price_of
 from perdure.temporal.definitions.store import Definitions
@@ -55,8 +56,11 @@ class Agents:
         listings: Listings,
         allowed: Allowed | None = None,
         announced: Announced = _none_announced,
+        tenant: Callable[[], str | None] = tenant_here,
     ) -> None:
-        """`allowed` None: what the settings allow. `announced` tells which purses of a tenant and a user have caps."""
+        """`allowed` None: what the settings allow. `announced` tells which purses of a tenant and a user have caps. `tenant`
+        is whose agents are meant; None: those that all share."""
+        self._tenant = tenant
         self._announced = announced
         self._definitions = definitions
         self._allowed = allowed or Allowed.load()
@@ -66,7 +70,7 @@ class Agents:
     @activity.defn(name="load_agent")
     async def load_agent(self, request: LoadAgentInput) -> LoadedAgent:
         """Raises ApplicationError `agent_unavailable`: this worker lacks the definition or one of its tools."""
-        definition = await self._definitions.by_digest(request.digest)
+        definition = await self._definitions.by_digest(request.digest, self._tenant())
         if definition is None:
             raise ApplicationError(
                 f"The definition {request.digest[:12]} of agent {request.name!r} is not known to this worker.",
@@ -103,16 +107,16 @@ class Agents:
 
     @activity.defn(name="current_agent")
     async def current_agent(self, request: CurrentAgentInput) -> CurrentAgent | str | None:
-        known = self._definitions.current(request.name)
+        tenant = self._tenant() or ""
+        known = self._definitions.current(request.name, tenant)
         digest = known.digest if known else None
-        tenant = (activity.info().workflow_id or "").partition("/")[0]
         purses = await self._announced(tenant, request.user)
         return CurrentAgent(digest=digest, purses=purses) if purses else digest
 
     @activity.defn(name="tools_changed")
     async def tools_changed(self, request: ToolsChangedInput) -> bool:
         """Raises ApplicationError `agent_unavailable`: no such digest."""
-        definition = await self._definitions.by_digest(request.digest)
+        definition = await self._definitions.by_digest(request.digest, self._tenant())
         if definition is None:
             raise ApplicationError(
                 f"The definition {request.digest[:12]} is not known to this worker.", type=AGENT_UNAVAILABLE
@@ -121,7 +125,7 @@ class Agents:
 
     def _agents(self, definition: AgentDefinition) -> dict[str, str]:
         """Digests of the agents that the definition's tools name. Raises ApplicationError if one is unknown."""
-        known = {tool.name: self._definitions.current(tool.name) for tool in definition.agent_tools}
+        known = {tool.name: self._definitions.current(tool.name, self._tenant()) for tool in definition.agent_tools}
         missing = [name for name, other in known.items() if other is None]
         if missing:
             raise ApplicationError(
@@ -177,7 +181,7 @@ class Agents:
                         ToolSpec(name=tool.name, description=tool.description, input=tool.input, output=tool.output)
                     )
                 case AgentTool():
-                    other = self._definitions.current(tool.name)
+                    other = self._definitions.current(tool.name, self._tenant())
                     assert other is not None
                     specs.append(agent_spec(tool, other.definition))
                 case McpServer():

@@ -53,7 +53,7 @@ class Deliveries:
     @activity.defn(name="deliver_message")
     async def deliver_message(self, request: DeliverMessageInput) -> str:
         delivery = request.delivery
-        agent = self._definitions.current(delivery.agent)
+        agent = self._definitions.current(delivery.agent, delivery.tenant)
         if agent is None:
             # Another worker may have it.
             message = f"The agent {delivery.agent!r} is not known to this worker."

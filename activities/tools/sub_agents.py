@@ -7,6 +7,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from perdure.activities.tools.outputs import output_of, sized_result
+from perdure.activities.tools.tenant import tenant_here
 from perdure.temporal.definitions.store import Definitions, InputProblem, check_inputs
 from perdure.temporal.sessions.content import content_sha256
 from perdure.temporal.stores.blobs import BlobStore, fold, fold_part, unfold
@@ -26,7 +27,7 @@ class SubAgentCalls:
     @activity.defn(name="open_agent")
     async def open_agent(self, request: OpenAgentInput) -> OpenedAgent:
         """Raises ApplicationError `invalid_arguments`, which names the field; `agent_unavailable`."""
-        definition = await self._definitions.by_digest(request.digest)
+        definition = await self._definitions.by_digest(request.digest, tenant_here())
         if definition is None:
             raise ApplicationError(
                 f"The definition {request.digest[:12]} of agent {request.name!r} is not known to this worker.",

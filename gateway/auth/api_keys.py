@@ -76,23 +76,21 @@ class ApiKeys:
         """What signs tokens of sessions."""
         return self._file.signing
 
+    def kept(self, key_id: str) -> ApiKey | None:
+        """What is kept of a key by its id; None where there is no such key, or it has expired."""
+        found = self._file.keys.get(key_id)
+        return None if found is None or (found.expires_at is not None and found.expires_at <= self._now()) else found
+
     async def principal(self, given: str) -> Principal | None:
         """Whose key this is; None where it is nobody's, has expired or was revoked. Raises Problem `too_many`."""
-        kept = self._file.keys.get(_id_of(given))
-        if kept is None or (kept.expires_at is not None and kept.expires_at <= self._now()):
+        kept = self.kept(id_of(given))
+        if kept is None:
             return None
         if self._fitted.get(given) != kept.hash:
             if not await self._fits(given, kept):
                 return None
             self._fitted.put(given, kept.hash)
-        return Principal(
-            kept.tenant,
-            kept.user,
-            kept.scopes,
-            actor=f"key:{kept.id}",
-            method="key",
-            expires_at=None if kept.expires_at is None else kept.expires_at.timestamp(),
-        )
+        return kept.principal
 
     async def _fits(self, given: str, kept: ApiKey) -> bool:
         if self._waiting >= _MOST_WAITING:
@@ -106,7 +104,8 @@ class ApiKeys:
             self._waiting -= 1
 
 
-def _id_of(given: str) -> str:
+def id_of(given: str) -> str:
+    """The id that a key names; empty for what is no key."""
     if len(given) > _LONGEST or not given.startswith(PREFIX):
         return ""
     # A tenant's name may have the character, too.

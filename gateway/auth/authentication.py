@@ -1,4 +1,4 @@
-"""Who calls a gateway that asks: the key or the token in the header `Authorization`.
+"""Who calls a gateway that asks: the key or the token in the header `Authorization`, else in a cookie.
 
 Rule: nothing that a caller gave is logged or told, and a refusal does not say which part of it was wrong.
 """
@@ -9,17 +9,21 @@ from typing import Final
 import structlog
 from starlette.requests import HTTPConnection
 
-from perdure.gateway.auth.api_keys import PREFIX, ApiKeys
+from perdure.gateway.auth.api_keys import PREFIX, ApiKeys, id_of
 from perdure.gateway.auth.identity_provider import IdentityProvider
 from perdure.gateway.auth.key_file import KeyFile
+from perdure.gateway.auth.own_page import is_own_page
 from perdure.gateway.auth.session_tokens import SessionTokens, is_session_token
+from perdure.gateway.auth.sign_ins import SignedIn, SignIns, is_sign_in
 from perdure.gateway.http.problems import Problem
 from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.blobs import BlobStore
 
-#: The cookie of a session's token.
+#: The cookie of a session's token, which an app's backend sets.
 COOKIE: Final = "perdure_token"
+#: The cookie of whoever signed in on the gateway's own pages.
+SIGNED_IN: Final = "perdure_sign_in"
 
 log = structlog.get_logger(__name__)
 
@@ -31,21 +35,35 @@ class Authentication:
     keys: ApiKeys | None
     provider: IdentityProvider | None
     tokens: SessionTokens | None = None
+    sign_ins: SignIns | None = None
 
     async def __call__(self, request: HTTPConnection) -> Principal:
-        given = _given(request)
+        for given in _given(request):
+            of_key = given.startswith(PREFIX)
+            found = await (self._of_key(given) if of_key else self._of_token(given))
+            if found is not None:
+                return found
+        log.info("auth.refused", path=request.url.path, given="key" if of_key else "token")
+        raise _refused(of_key)
+
+    async def sign_in(self, given: str) -> SignedIn:
+        """Who gives this key or token on the sign-in of a page, and what a cookie holds for them from then on. Raises Problem
+        `unauthenticated`, and as `principal` of what checks it."""
         of_key = given.startswith(PREFIX)
-        found = await (self._of_key(given) if of_key else self._of_token(given))
-        if found is None:
-            log.info("auth.refused", path=request.url.path, given="key" if of_key else "token")
-            what = "key is not known, has expired or was revoked" if of_key else "token is not valid, or has expired"
-            raise Problem("unauthenticated", f"The {what}.")
-        return found
+        found = None if is_sign_in(given) else await (self._of_key(given) if of_key else self._of_token(given))
+        signed_in = SignedIn(found, given, found.expires_at) if found is not None else None
+        if found is not None and of_key and self.sign_ins is not None:
+            signed_in = self.sign_ins.sign_in(id_of(given))
+        if signed_in is None:
+            raise _refused(of_key)
+        return signed_in
 
     async def _of_key(self, given: str) -> Principal | None:
         return None if self.keys is None else await self.keys.principal(given)
 
     async def _of_token(self, given: str) -> Principal | None:
+        if is_sign_in(given):
+            return None if self.sign_ins is None else self.sign_ins.principal(given)
         if is_session_token(given):
             return None if self.tokens is None else await self.tokens.principal(given)
         return None if self.provider is None else await self.provider.principal(given)
@@ -64,20 +82,32 @@ def authentication(settings: Settings) -> Authentication | None:
     if settings.keys_file is None and settings.jwt_issuer is None:
         return None
     keys = None if settings.keys_file is None else ApiKeys(KeyFile(settings.keys_file))
-    return Authentication(keys, IdentityProvider.of(settings))
+    return Authentication(keys, IdentityProvider.of(settings), sign_ins=None if keys is None else SignIns(keys))
 
 
-def _given(request: HTTPConnection) -> str:
-    """The key or the token. A cookie holds tokens of sessions alone: a page sends it whoever made the page do so."""
+def _refused(of_key: bool) -> Problem:
+    what = "key is not known, has expired or was revoked" if of_key else "token is not valid, or has expired"
+    return Problem("unauthenticated", f"The {what}.")
+
+
+def _given(request: HTTPConnection) -> tuple[str, ...]:
+    """The key or the token, or what cookies hold, to be tried one after the other. A page sends a cookie whoever made it do
+    so: an app's cookie holds tokens of sessions alone, and that of a sign-in counts for the gateway's own pages alone."""
     given = request.headers.getlist("authorization")
     if not given:
-        token = request.cookies.get(COOKIE, "")
+        signed_in, token = request.cookies.get(SIGNED_IN, ""), request.cookies.get(COOKIE, "")
+        found = [signed_in] if signed_in and not signed_in.startswith(PREFIX) and is_own_page(request) else []
         if is_session_token(token):
-            return token
+            found.append(token)
+        if found:
+            return tuple(found)
         raise Problem("unauthenticated", "Say who calls: Authorization: Bearer, and an API key or a token.")
     scheme, _, value = given[0].partition(" ")
     if len(given) > 1 or scheme.lower() != "bearer" or not value.strip():
         raise Problem(
             "unauthenticated", "The header Authorization has to be: Bearer, a space, and an API key or a token."
         )
-    return value.strip()
+    value = value.strip()
+    if is_sign_in(value):
+        raise _refused(of_key=False)
+    return (value,)

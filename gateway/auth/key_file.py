@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import Annotated, Final, Self
 
 import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import Field, StringConstraints, ValidationError
 
+from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.stores.private import FILE, make_folder, opener
 from perdure.temporal.user_error import UserError
 from perdure.workflows.vocabulary.parts import Frozen
@@ -48,6 +50,23 @@ class ApiKey(Frozen):
     expires_at: datetime | None = None
     note: str = ""
 
+    @property
+    def principal(self) -> Principal:
+        return self.principal_until(None)
+
+    def principal_until(self, ends: float | None) -> Principal:
+        """Whom the key speaks for, until the key expires, or before that at `ends`, in seconds since 1970."""
+        own = None if self.expires_at is None else self.expires_at.timestamp()
+        over = [at for at in (ends, own) if at is not None]
+        return Principal(
+            self.tenant,
+            self.user,
+            self.scopes,
+            actor=f"key:{self.id}",
+            method="key",
+            expires_at=min(over, default=None),
+        )
+
 
 class SigningKey(Frozen):
     """What signs tokens of sessions: an Ed25519 key."""
@@ -59,6 +78,10 @@ class SigningKey(Frozen):
     @classmethod
     def new(cls) -> Self:
         return cls(id=secrets.token_hex(4), seed=base64.b64encode(secrets.token_bytes(32)).decode())
+
+    @property
+    def private(self) -> Ed25519PrivateKey:
+        return Ed25519PrivateKey.from_private_bytes(base64.b64decode(self.seed))
 
 
 class Keys(Frozen):

@@ -5,7 +5,6 @@ Rule 2: a token that was revoked is named in the blob store, below its session, 
 each few seconds; the one that revokes it knows at once.
 """
 
-import base64
 import secrets
 import time
 from collections import OrderedDict
@@ -14,7 +13,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.exceptions import PyJWTError
 
 from perdure.gateway.auth.key_file import SigningKey
@@ -67,7 +65,7 @@ class SessionTokens:
             "act": {"sub": by.subject},
             **({} if owner is None else {"sub": owner}),
         }
-        text = jwt.encode(claims, _private(key), _ALGORITHM, headers={"typ": TYPE, "kid": key.id})
+        text = jwt.encode(claims, key.private, _ALGORITHM, headers={"typ": TYPE, "kid": key.id})
         return Minted(text, token_id, now + ttl_s)
 
     async def principal(self, given: str) -> Principal | None:
@@ -96,7 +94,7 @@ class SessionTokens:
                 return None
             claims = jwt.decode(
                 given,
-                _private(key).public_key(),
+                key.private.public_key(),
                 algorithms=[_ALGORITHM],
                 issuer=_ISSUER,
                 options={"require": ["exp", "iss", "aud", "jti", "sid"], "verify_aud": False},
@@ -142,10 +140,6 @@ def is_session_token(given: str) -> bool:
         return jwt.get_unverified_header(given).get("typ") == TYPE
     except PyJWTError:
         return False
-
-
-def _private(key: SigningKey) -> Ed25519PrivateKey:
-    return Ed25519PrivateKey.from_private_bytes(base64.b64decode(key.seed))
 
 
 def _mark(tenant: str, session_id: str, token_id: str) -> str:

@@ -10,7 +10,7 @@ from perdure.gateway.http.problems import Problem
 from perdure.gateway.openapi.answers import AgentEntry, AgentList
 from perdure.gateway.routes.context import App, Caller, Gateway
 from perdure.temporal.definitions.store import DefinitionProblem, Known
-from perdure.temporal.server.schedules import deliveries
+from perdure.temporal.server.deliveries import delivers
 from perdure.temporal.sessions.json_bytes import rfc3339
 from perdure.workflows.definition.tools import name_of
 
@@ -22,13 +22,16 @@ router = APIRouter(prefix="/v1/agents", tags=["agents"])
 
 @router.get("", response_model=None, responses={200: {"model": AgentList}})
 async def get_agents(app: App, caller: Caller) -> dict[str, Any]:
-    """All agents that serve, what is wrong in the files of others, where Temporal's Web UI is, and what is shown live."""
+    """All agents that serve for the caller's tenant, what is wrong in the files of others, where Temporal's Web UI is, and
+    what is shown live."""
     caller.need("agents:read")
-    known = [app.definitions.current(name) for name in app.definitions.names()]
+    known = [app.definitions.current(name, caller.tenant) for name in app.definitions.names(caller.tenant)]
     serving = [agent for agent in known if agent is not None]
-    agents = [_agent_json(app, agent) for agent in serving]
+    agents = [_agent_json(app, agent, caller.tenant) for agent in serving]
     by_file = {agent.file: agent.definition.name for agent in serving}
-    problems = [_problem_json(problem, by_file.get(problem.file)) for problem in app.definitions.problems]
+    problems = [
+        _problem_json(problem, by_file.get(problem.file)) for problem in app.definitions.problems_of(caller.tenant)
+    ]
     return {"agents": agents, "problems": problems, "temporal_ui": app.temporal_ui, "live": app.live_state()}
 
 
@@ -36,18 +39,18 @@ async def get_agents(app: App, caller: Caller) -> dict[str, Any]:
 async def get_agent(name: Annotated[str, Path(max_length=64)], app: App, caller: Caller) -> dict[str, Any]:
     """One agent; of its schedules also the next times, none where a schedule is paused or not in place yet."""
     caller.need("agents:read")
-    agent = app.definitions.current(name)
+    agent = app.definitions.current(name, caller.tenant)
     if agent is None:
         raise Problem("agent_not_found")
-    times = await asyncio.gather(*(app.sessions.next_times(one.schedule_id) for one in deliveries(agent.definition)))
+    times = await asyncio.gather(*(app.sessions.next_times(one.schedule_id) for one in delivers(agent, caller.tenant)))
     schedules = [
         {**schedule, "next": list(map(rfc3339, due[:NEXT_TIMES]))}
-        for schedule, due in zip(_schedules_json(agent), times, strict=True)
+        for schedule, due in zip(_schedules_json(agent, caller.tenant), times, strict=True)
     ]
-    return {**_agent_json(app, agent), "schedules": schedules}
+    return {**_agent_json(app, agent, caller.tenant), "schedules": schedules}
 
 
-def _agent_json(app: Gateway, agent: Known) -> dict[str, Any]:
+def _agent_json(app: Gateway, agent: Known, tenant: str) -> dict[str, Any]:
     definition = agent.definition
     return {
         "name": definition.name,
@@ -64,7 +67,7 @@ def _agent_json(app: Gateway, agent: Known) -> dict[str, Any]:
         ],
         "limits": definition.limits.model_dump(mode="json"),
         "busy": definition.busy,
-        "schedules": _schedules_json(agent),
+        "schedules": _schedules_json(agent, tenant),
         "demo": agent.demo,
         "digest": agent.digest,
     }
@@ -84,5 +87,6 @@ def _problem_json(problem: DefinitionProblem, serving: str | None) -> dict[str, 
     }
 
 
-def _schedules_json(agent: Known) -> list[dict[str, Any]]:
-    return [one.model_dump(mode="json", exclude={"inputs"}) for one in agent.definition.schedules]
+def _schedules_json(agent: Known, tenant: str) -> list[dict[str, Any]]:
+    """Those that come into the tenant's own sessions."""
+    return [one.schedule.model_dump(mode="json", exclude={"inputs"}) for one in delivers(agent, tenant)]

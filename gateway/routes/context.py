@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from perdure.gateway.auth.authenticate import Authenticate, anonymous
 from perdure.gateway.auth.session_tokens import SessionTokens
+from perdure.gateway.auth.sign_ins import SignedIn
 from perdure.gateway.http.draining import Draining
 from perdure.gateway.http.limit_headers import tell
 from perdure.gateway.http.problems import Problem
@@ -16,14 +17,18 @@ from perdure.gateway.live.watches import Watches
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.live.protocols import LiveState
 from perdure.temporal.sessions.limits.limits import Limits
+from perdure.temporal.sessions.missing_workers import MissingWorkers
 from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.service import Sessions
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.blobs import BlobStore, StoreUnavailable
+from perdure.temporal.stores.health import StoreHealth
 from perdure.temporal.telemetry.trace_context import read_traceparent
 
 #: A tool's description by its name; None for a tool that this process does not know.
 DescribeTool = Callable[[str], str | None]
+#: Raises Problem `unauthenticated`.
+SignIn = Callable[[str], Awaitable[SignedIn]]
 Known = Callable[[], Awaitable[bool]]
 #: All metrics of this process as Prometheus' text. Raises OSError.
 ReadMetrics = Callable[[], Awaitable[bytes]]
@@ -39,13 +44,18 @@ class Gateway:
     settings: Settings
     authenticate: Authenticate
     tokens: SessionTokens
+    #: What a key or a token given on a page is exchanged for. Raises Problem `unauthenticated`.
+    sign_in: SignIn | None
     describe_tool: DescribeTool
     read_metrics: ReadMetrics | None
     #: Address of Temporal's Web UI, where there is one.
     temporal_ui: str | None
     #: What is carried live between processes.
     live_state: Callable[[], LiveState]
+    #: Of a blob store that all gateways share; None where each may have one of its own.
+    shared_store: StoreHealth | None
     draining: Draining
+    missing: MissingWorkers
 
 
 async def _gateway(request: Request) -> Gateway:

@@ -27,24 +27,28 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz", response_model=None, responses={200: {"model": Ready}})
 async def readyz(app: App) -> dict[str, str]:
-    """200 when Temporal answers, a worker polls for sessions and the blob store can be written, else 503 or 507; 503 also
-    once the gateway is told to stop.
+    """200 when Temporal answers, a worker polls for sessions and a blob store in a folder can be written, else 503 or 507;
+    503 also once the gateway is told to stop.
 
     `live` tells how viewers are served: `ok`; `lost` while Redis is away, so that answers show only when they are finished;
-    `missing` where none is set and workers are processes of their own.
+    `missing` where none is set and workers are processes of their own. `blobs` is `lost` while a bucket cannot be used: what
+    is small goes on, and what is large is refused or waits.
     """
     if app.draining:
         raise Problem("stopping", "Send requests to another gateway.")
     await app.sessions.check_ready()
-    if not await probe(app.blobs):
+    # A bucket is the same for every gateway: where it is away, another one serves no better, and without all of them
+    # nothing would go on.
+    blobs = app.shared_store.state() if app.shared_store is not None else "ok"
+    if app.shared_store is None and not await probe(app.blobs):
         raise Problem("store_unavailable", "The blob store gives back other bytes than were written.")
-    return {"status": "ready", "live": app.live_state()}
+    return {"status": "ready", "live": app.live_state(), "blobs": blobs}
 
 
 @router.get("/healthz/stream", response_class=Response, responses={200: {"content": {"text/event-stream": {}}}})
 async def healthz_stream() -> EventStreamResponse:
     """Two events, `health` with `n` 1 and 2, half a second apart. Whoever gets both at once has a proxy before the gateway
-    that holds streams back; `perdure doctor --gateway` looks for that."""
+    that holds streams back; `perdure doctor --gateway URL` looks for that."""
     return EventStreamResponse(_two_apart())
 
 

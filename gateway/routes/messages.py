@@ -11,6 +11,7 @@ from perdure.gateway.http.bodies import SessionPath, StopTurn
 from perdure.gateway.http.sse import EventStreamResponse
 from perdure.gateway.http.stream_place import stream_place
 from perdure.gateway.http.strict_json import StrictRoute
+from perdure.gateway.live.worker_state import worker_frames
 from perdure.gateway.openapi.answers import FinishedTurn, MessageAccepted, MessageWaits, SessionNamed
 from perdure.gateway.openapi.event_stream import EVENT_STREAM
 from perdure.gateway.projections.frames import frames_of
@@ -59,6 +60,7 @@ async def send_message(
                 closed=place.hand_over(),
                 until=caller.expires_at,
                 known=known,
+                beside=worker_frames(app.missing),
             )
     answer: dict[str, Any] = {"session_id": session_id, "message_id": sent.message_id, "seq": sent.cursor}
     if wait is not None:

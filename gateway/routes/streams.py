@@ -16,6 +16,7 @@ from perdure.gateway.http.bodies import SessionPath
 from perdure.gateway.http.problems import invalid
 from perdure.gateway.http.sse import EventStreamResponse
 from perdure.gateway.http.stream_place import stream_place
+from perdure.gateway.live.worker_state import worker_frames
 from perdure.gateway.openapi.event_stream import EVENT_STREAM
 from perdure.gateway.projections.frames import frames_of
 from perdure.gateway.routes.context import App, Caller, StillKnown
@@ -64,6 +65,7 @@ async def get_events(
             closed=place.hand_over(),
             until=caller.expires_at,
             known=known,
+            beside=worker_frames(app.missing),
         )
 
 

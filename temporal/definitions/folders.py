@@ -3,8 +3,11 @@
 Rule 1: a faulty file is listed in `problems`; where an earlier reading found it good, that stands in for it.
 Rule 2: in a later folder the same name replaces. A faulty file that was never good takes its name all the same, for
 quietly serving the one below it would be worse than serving none.
+Rule 3: a folder `@TENANT` in one of them is that tenant's own, and lies over all that are shared. What is in it, and what is
+wrong with it, concerns nobody else.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,12 +19,17 @@ from perdure.temporal.definitions.allowed import Allowed
 from perdure.temporal.definitions.links import misread_calls, unknown_agents, without_broken_links
 from perdure.temporal.definitions.models_file import load_models
 from perdure.temporal.schemas.yaml_source import DefinitionProblem
+from perdure.temporal.stores.blobs import RESERVED_TENANTS
 from perdure.workflows.definition.agent import AgentDefinition, ModelDefinition
 from perdure.workflows.definition.tools import AgentTool
 from perdure.workflows.vocabulary.parts import ToolSpec
 
 #: The folder of the agents that come with the product.
 SHIPPED: Final = Path(workflows.__file__).parent / "agents"
+
+#: The first character of the names of tenants' folders.
+OF_TENANT: Final = "@"
+_TENANT: Final = re.compile(r"(?!\.\.?$)[A-Za-z0-9._~:-]{1,200}")
 
 _SHARED_MODELS: Final = ("models.yaml", "models.yml")
 
@@ -45,6 +53,34 @@ class Reading:
     refused: dict[Path, tuple[tuple[int, AgentTool], ...]] = field(default_factory=dict)
     #: Every file that was looked at, as it was then.
     stamps: dict[Path, _Stamp] = field(default_factory=dict)
+    #: By tenant with a folder of its own: what serves for it, shared ones included, and what is wrong for it alone.
+    tenants: dict[str, "Reading"] = field(default_factory=dict)
+
+    @property
+    def every(self) -> "tuple[Reading, ...]":
+        """What all share, then each tenant's own."""
+        return (self, *self.tenants.values())
+
+    @property
+    def every_problem(self) -> list[DefinitionProblem]:
+        return [problem for one in self.every for problem in one.problems]
+
+    @property
+    def labelled(self) -> dict[str, tuple[AgentDefinition, Path]]:
+        """What all share by name, then what each tenant has of its own as `@tenant/name`; each sorted."""
+        own = {
+            f"{OF_TENANT}{tenant}/{name}": entry for tenant in self.tenants for name, entry in self.own(tenant).items()
+        }
+        return dict(sorted(self.serving.items())) | dict(sorted(own.items()))
+
+    def own(self, tenant: str) -> dict[str, tuple[AgentDefinition, Path]]:
+        """What serves for a tenant of its own folder, by name."""
+        serving = self.tenants[tenant].serving
+        return {name: entry for name, entry in serving.items() if entry[1].parent.name == f"{OF_TENANT}{tenant}"}
+
+    def of_tenant(self) -> "Reading":
+        """A reading of what is one tenant's own, which knows the same files."""
+        return Reading(good=self.good, stamps=self.stamps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +122,37 @@ class AgentFolders:
             for file in _shared_files(folder):
                 below |= self._models(file, reading)
             taken |= self._folder(folder, below | above, good or {}, reading)
-        known = {name: found for name, found in taken.items() if found is not None}
-        reading.serving, broken = without_broken_links(known, taken.keys() - known.keys())
-        reading.problems += broken
-        for file, tools in reading.refused.items():
-            reading.problems += unknown_agents(file, tools, taken.keys())
-        for definition, file in reading.serving.values():
-            reading.warnings += misread_calls(file, definition, reading.serving)
+        _link(reading, taken)
+        for tenant, folders in self._tenants(reading).items():
+            own = reading.of_tenant()
+            of_tenant = dict(taken)
+            for folder in folders:
+                below = {}
+                for file in (*_shared_files(folder.parent), *_shared_files(folder)):
+                    below |= self._models(file, own)
+                of_tenant |= self._folder(folder, below | above, good or {}, own)
+            _link(own, of_tenant)
+            own.problems = [one for one in own.problems if one not in reading.problems]
+            own.warnings = [one for one in own.warnings if one not in reading.warnings]
+            reading.tenants[tenant] = own
         return reading
 
     def is_stale(self, reading: Reading) -> bool:
         """A file was changed, added or removed since."""
-        files = {file for folder in self.folders for file in (*_shared_files(folder), *_agent_files(folder))}
+        folders = [one for folder in self.folders for one in (folder, *_tenant_folders(folder))]
+        files = {file for folder in folders for file in (*_shared_files(folder), *_agent_files(folder))}
         return any(_stamp(file) != reading.stamps.get(file) for file in files | reading.stamps.keys())
+
+    def _tenants(self, reading: Reading) -> dict[str, list[Path]]:
+        """Each tenant's folders, in the order in which they replace each other."""
+        found: dict[str, list[Path]] = {}
+        for folder in (one for shared in self.folders for one in _tenant_folders(shared)):
+            tenant = folder.name.removeprefix(OF_TENANT)
+            if _TENANT.fullmatch(tenant) is None or tenant in RESERVED_TENANTS:
+                reading.problems.append(DefinitionProblem(folder, 1, "", f"no tenant can be named {tenant!r}"))
+            else:
+                found.setdefault(tenant, []).append(folder)
+        return found
 
     def _folder(
         self,
@@ -137,6 +191,21 @@ class AgentFolders:
         models, problems = load_models(file)
         reading.problems += problems
         return models
+
+
+def _link(reading: Reading, taken: Mapping[str, tuple[AgentDefinition, Path] | None]) -> None:
+    """What serves of `taken`, and what is wrong with how its definitions name each other."""
+    known = {name: found for name, found in taken.items() if found is not None}
+    reading.serving, broken = without_broken_links(known, taken.keys() - known.keys())
+    reading.problems += broken
+    for file, tools in reading.refused.items():
+        reading.problems += unknown_agents(file, tools, taken.keys())
+    for definition, file in reading.serving.values():
+        reading.warnings += misread_calls(file, definition, reading.serving)
+
+
+def _tenant_folders(folder: Path) -> list[Path]:
+    return sorted(one for one in folder.glob(f"{OF_TENANT}*") if one.is_dir())
 
 
 def _shared_files(folder: Path) -> list[Path]:

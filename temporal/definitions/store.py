@@ -5,23 +5,23 @@ Rule 1: a definition that is refused is listed in `problems`; the others serve
 Rule 2: a definition is in the blob store before anyone is told of its digest, once `publish` was called at start.
 Rule 3: the digest covers all that the definition makes of a session: included files, the models below it, the demo
 model where it stands in, and, by a salt, the specs of its tools and the other agents that they are.
+Rule 4: what one tenant alone has is found by nobody else, by its name or by its digest. Who names no tenant finds what all
+share.
 """
 
 import asyncio
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 import structlog
 
-from perdure.temporal.definitions.demo_models import on_demo
-from perdure.temporal.definitions.folders import SHIPPED, AgentFolders, Reading
+from perdure.temporal.definitions.folders import SHIPPED, AgentFolders
 from perdure.temporal.definitions.inputs import InputProblem, check_inputs, inputs_schema
-from perdure.temporal.definitions.links import links_digest
+from perdure.temporal.definitions.shelves import Known, Shelves, Shelving, digest
 from perdure.temporal.schemas.yaml_source import DefinitionProblem
 from perdure.temporal.stores.blobs import BlobMissing, BlobStore
 from perdure.temporal.telemetry.redaction import name_secrets
@@ -42,27 +42,6 @@ __all__ = [
 #: Definitions kept in memory, newest last; older ones are in the blob store.
 _REMEMBERED: Final = 1000
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A definition that serves now."""
-
-    definition: AgentDefinition
-    digest: str
-    file: Path
-    #: Stands in the digest for the specs of its tools and the other agents that it names.
-    salt: str = ""
-
-    @property
-    def demo(self) -> bool:
-        """The model that answers is the demo model."""
-        return self.definition.models[self.definition.model].provider == "demo"
-
-
-def digest(definition: AgentDefinition, salt: str = "") -> str:
-    """sha256 (hex) of the definition, included files and all; `salt` stands for the specs of its tools."""
-    return hashlib.sha256(_canonical(definition, salt)).hexdigest()
 
 
 class Definitions:
@@ -87,11 +66,11 @@ class Definitions:
     ) -> None:
         self._folders = AgentFolders.of(folders, models_file, tool_names, tool_spec)
         self._blobs = blobs
-        self._tools_digest = tools_digest
-        self._demo_for = demo_for
-        self._by_digest: dict[str, AgentDefinition] = {}
+        self._shelving = Shelving(tools_digest, demo_for)
+        #: By digest, with the only tenant that has it.
+        self._by_digest: dict[str, tuple[AgentDefinition, str | None]] = {}
         self._reading = self._folders.read()
-        self._known = self._made_ready(self._reading)
+        self._known = self._shelving.shelves(self._reading)
         self._remember(self._known)
 
     @property
@@ -101,39 +80,52 @@ class Definitions:
 
     @property
     def problems(self) -> tuple[DefinitionProblem, ...]:
-        """Why definitions are refused."""
-        return tuple(self._reading.problems)
+        """Why definitions are refused, those of all tenants."""
+        return tuple(self._reading.every_problem)
 
     @property
     def warnings(self) -> tuple[DefinitionProblem, ...]:
-        """What is odd in definitions, and refuses none."""
-        return tuple(self._reading.warnings)
+        """What is odd in definitions, and refuses none; those of all tenants."""
+        return tuple(warning for reading in self._reading.every for warning in reading.warnings)
 
-    def names(self) -> tuple[str, ...]:
-        return tuple(sorted(self._known))
+    @property
+    def tenants(self) -> tuple[str, ...]:
+        """Those that have a folder of their own."""
+        return tuple(sorted(self._known.tenants))
+
+    def problems_of(self, tenant: str) -> tuple[DefinitionProblem, ...]:
+        """Why definitions are refused that would serve for this tenant."""
+        own = self._reading.tenants.get(tenant)
+        return (*self._reading.problems, *(own.problems if own is not None else ()))
+
+    def names(self, tenant: str | None = None) -> tuple[str, ...]:
+        return tuple(sorted(self._known.of(tenant)))
 
     @property
     def providers(self) -> frozenset[str]:
         """Those whose models the definitions that serve may call."""
-        known = self._known.values()
-        return frozenset(hop.model.provider for one in known for hop in one.definition.every_model)
+        return frozenset(hop.model.provider for one in self._known.every() for hop in one.definition.every_model)
 
-    def current(self, name: str) -> Known | None:
-        return self._known.get(name)
+    def current(self, name: str, tenant: str | None = None) -> Known | None:
+        """The definition of this name that serves for a tenant; None: for those without a folder of their own."""
+        return self._known.of(tenant).get(name)
 
-    def as_written(self, name: str) -> AgentDefinition | None:
+    def as_written(self, name: str, tenant: str | None = None) -> AgentDefinition | None:
         """The definition as its files have it, also where the demo model stands in for its models."""
-        serving = self._reading.serving.get(name)
+        reading = self._reading if tenant is None else self._reading.tenants.get(tenant, self._reading)
+        serving = reading.serving.get(name)
         return serving[0] if serving is not None else None
 
-    async def by_digest(self, digest: str) -> AgentDefinition | None:
-        """The definition with this digest, also one that serves no longer; None where nobody published it.
+    async def by_digest(self, digest: str, tenant: str | None = None) -> AgentDefinition | None:
+        """The definition with this digest, also one that serves no longer; None where nobody published it, or where another
+        tenant alone has it.
 
         Published is what this process read from its folders, and what the blob store holds below `definitions`, where only
         processes with such folders write: no session can have that name (`perdure.temporal.stores.blobs.RESERVED_TENANTS`).
         """
         if digest in self._by_digest:
-            return self._by_digest[digest]
+            definition, only = self._by_digest[digest]
+            return definition if only in (None, tenant) else None
         if _DIGEST.fullmatch(digest) is None:
             return None
         try:
@@ -145,8 +137,11 @@ class Definitions:
             structlog.get_logger().warning("definition.damaged", digest=digest)
             return None
         try:
-            definition = AgentDefinition.model_validate(json.loads(stored)["agent"])
-        except (ValueError, KeyError, TypeError) as error:
+            content = json.loads(stored)
+            if content.get("tenant") not in (None, tenant):
+                return None
+            definition = AgentDefinition.model_validate(content["agent"])
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             # Written by another version of Perdure, whose fields this one does not carry out.
             structlog.get_logger().warning("definition.unreadable", digest=digest, error=type(error).__name__)
             return None
@@ -155,7 +150,7 @@ class Definitions:
 
     async def publish(self) -> None:
         """Puts every current definition into the blob store, for other processes to find by digest."""
-        await self._publish(self._known)
+        await self._publish(self._known.every())
 
     async def refresh(self) -> bool:
         """Rereads the files if any of them changed; says whether definitions or problems are now others."""
@@ -163,11 +158,13 @@ class Definitions:
         if not await asyncio.to_thread(self._folders.is_stale, before):
             return False
         after = await asyncio.to_thread(self._folders.read, before.good)
-        ready = self._made_ready(after)
-        await self._publish({name: one for name, one in ready.items() if one != known.get(name)})
+        ready = self._shelving.shelves(after)
+        published = {one.digest for one in known.every()}
+        await self._publish(one for one in ready.every() if one.digest not in published)
         self._remember(ready)
+        said = self.problems, self.warnings
         self._reading, self._known = after, ready
-        return ready != known or (after.problems, after.warnings) != (before.problems, before.warnings)
+        return ready != known or (self.problems, self.warnings) != said
 
     async def watch(self, interval_s: float) -> None:
         """Refreshes every `interval_s` seconds until it is cancelled, and logs what that changed."""
@@ -182,8 +179,9 @@ class Definitions:
                 # The blob store may be away for a while; what serves now serves on, and the next round tries again.
                 log.exception("definitions.refresh_failed")
                 continue
-            changed = [name for name in self.names() if self.current(name) != known.get(name)]
-            log.info("definitions.changed", changed=changed, gone=sorted(known.keys() - self._known.keys()))
+            before, now = _by_label(known), _by_label(self._known)
+            changed = sorted(label for label, one in now.items() if one != before.get(label))
+            log.info("definitions.changed", changed=changed, gone=sorted(before.keys() - now.keys()))
             for problem in self.problems:
                 if problem not in problems:
                     log.warning("definition.refused", problem=str(problem))
@@ -191,42 +189,25 @@ class Definitions:
                 if warning not in warnings:
                     log.warning("definition.warning", problem=str(warning))
 
-    def _made_ready(self, reading: Reading) -> dict[str, Known]:
-        ready = {name: self._on_demo(definition) for name, (definition, _) in reading.serving.items()}
-        alone = {name: digest(definition, self._salt(definition)) for name, definition in ready.items()}
-        # Agents may hand over to each other in a circle, so each counts what the others are by themselves.
-        links = {name: links_digest(name, alone, ready) for name in ready}
-        return {name: self._known_as(ready[name], links[name], file) for name, (_, file) in reading.serving.items()}
-
-    def _known_as(self, definition: AgentDefinition, links: str, file: Path) -> Known:
-        salt = self._salt(definition) + links
-        return Known(definition, digest(definition, salt), file, salt)
-
-    def _on_demo(self, definition: AgentDefinition) -> AgentDefinition:
-        if self._demo_for is None:
-            return definition
-        return definition.model_copy(update={"models": on_demo(definition.models, self._demo_for)})
-
-    def _salt(self, definition: AgentDefinition) -> str:
-        return "" if self._tools_digest is None else self._tools_digest(definition.worker_tools)
-
-    def _remember(self, known: Mapping[str, Known]) -> None:
-        for one in known.values():
+    def _remember(self, known: Shelves) -> None:
+        for one in known.every():
             name_secrets(one.definition.secrets)
             self._by_digest.pop(one.digest, None)
-            self._by_digest[one.digest] = one.definition
+            self._by_digest[one.digest] = one.definition, one.tenant
         while len(self._by_digest) > _REMEMBERED:
             del self._by_digest[next(iter(self._by_digest))]
 
-    async def _publish(self, known: Mapping[str, Known]) -> None:
-        for one in known.values():
-            await self._blobs.put(_key(one.digest), _canonical(one.definition, one.salt))
+    async def _publish(self, known: Iterable[Known]) -> None:
+        for one in known:
+            await self._blobs.put(_key(one.digest), one.stored)
 
 
-def _canonical(definition: AgentDefinition, salt: str) -> bytes:
-    """The stored form, whose sha256 is the digest: the blob store can check what it reads."""
-    content = {"agent": definition.model_dump(mode="json"), "tools": salt}
-    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+def _by_label(known: Shelves) -> dict[str, Known]:
+    def label(one: Known) -> str:
+        name = one.definition.name
+        return name if one.tenant is None else f"{one.tenant}: {name}"
+
+    return {label(one): one for one in known.every()}
 
 
 def _key(digest: str) -> str:

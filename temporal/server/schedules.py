@@ -35,18 +35,17 @@ from temporalio.client import (
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.service import RPCError, RPCStatusCode
 
+from perdure.temporal.definitions.folders import OF_TENANT
 from perdure.temporal.definitions.store import Definitions
+from perdure.temporal.server.deliveries import owner_of, scheduling
 from perdure.temporal.stores.private import write_text
-from perdure.workflows.definition.agent import AgentDefinition
 from perdure.workflows.definition.schedules import cron_times
 from perdure.workflows.protocol.activities import DELIVERED_WITHIN, TASK_QUEUE, Delivery
 from perdure.workflows.scheduled import DeliverMessage
 from perdure.workflows.vocabulary.parts import Frozen
 from perdure.workflows.vocabulary.search_attributes import AGENT, TENANT
 
-#: Definitions belong to no tenant. Their schedules write to the tenant that needs no credentials.
-SCHEDULED_TENANT: Final = "default"
-#: The memo that marks a schedule as ours; its value is the agent's name.
+#: The memo that marks a schedule as ours; its value is the agent, as `owner_of` names it.
 _MARK: Final = "perdure_agent"
 _RPC: Final = timedelta(seconds=10)
 _PAUSE_AT_MOST_S: Final = 60.0
@@ -55,24 +54,10 @@ log = structlog.get_logger(__name__)
 
 
 class Served(Frozen):
-    """The agent of a recorded schedule, and the file that defined the agent."""
+    """The agent of a recorded schedule, as `owner_of` names it, and the file that defined the agent."""
 
     agent: str
     file: Path
-
-
-def deliveries(definition: AgentDefinition) -> tuple[Delivery, ...]:
-    """One delivery per schedule. Further schedules for the same session get a number appended to their id."""
-    sessions = [schedule.session for schedule in definition.schedules]
-    found = []
-    for index, schedule in enumerate(definition.schedules):
-        before = sessions[:index].count(schedule.session)
-        number = f"/{before + 1}" if before else ""
-        schedule_id = f"{SCHEDULED_TENANT}/perdure/{definition.name}/{schedule.session}{number}"
-        found.append(
-            Delivery(schedule_id=schedule_id, tenant=SCHEDULED_TENANT, agent=definition.name, schedule=schedule)
-        )
-    return tuple(found)
 
 
 def temporal_schedule(delivery: Delivery) -> Schedule:
@@ -183,7 +168,8 @@ class ScheduleKeeper:
         for schedule_id in removed:
             await self._remove(schedule_id)
         kept = {name: one for name, one in recorded.items() if name not in removed}
-        now = {name: Served(agent=one.agent, file=served[one.agent]) for name, one in wanted.items()}
+        owners = {name: owner_of(one) for name, one in wanted.items()}
+        now = {name: Served(agent=owner, file=served[owner]) for name, owner in owners.items()}
         if kept | now != recorded:
             try:
                 await asyncio.to_thread(self._write, kept | now)
@@ -195,9 +181,9 @@ class ScheduleKeeper:
 
     def _desired(self) -> tuple[dict[str, Delivery], dict[str, Path], bool]:
         """Deliveries by schedule id, the file of each serving agent, and whether all definitions are valid."""
-        known = [one for name in self._definitions.names() if (one := self._definitions.current(name)) is not None]
-        wanted = {one.schedule_id: one for agent in known for one in deliveries(agent.definition)}
-        served = {agent.definition.name: agent.file for agent in known}
+        found = scheduling(self._definitions)
+        wanted = {one.schedule_id: one for _, delivered in found.values() for one in delivered}
+        served = {owner: file for owner, (file, _) in found.items()}
         return wanted, served, not self._definitions.problems
 
     async def _create(self, delivery: Delivery) -> bool:
@@ -206,7 +192,7 @@ class ScheduleKeeper:
             await self._client.create_schedule(
                 delivery.schedule_id,
                 temporal_schedule(delivery),
-                memo={_MARK: delivery.agent},
+                memo={_MARK: owner_of(delivery)},
                 search_attributes=_attributes(delivery),
                 rpc_timeout=_RPC,
             )
@@ -220,7 +206,7 @@ class ScheduleKeeper:
 
         async def change(given: ScheduleUpdateInput) -> ScheduleUpdate | None:
             nonlocal changed
-            if (await given.description.memo()).get(_MARK) != delivery.agent:
+            if (await given.description.memo()).get(_MARK) != owner_of(delivery):
                 log.warning("schedule.taken", schedule=delivery.schedule_id)
                 return None
             if await _delivery(self._client, given.description) == delivery:
@@ -244,8 +230,11 @@ class ScheduleKeeper:
     def _is_gone(self, one: Served) -> bool:
         """Whether its folder is read here and no longer contains it. The caller has checked that no serving agent has
         its name."""
-        folders = self._definitions.folders
-        return one.file in folders or (one.file.parent in folders and one.file.parent.is_dir())
+        folders, parent = self._definitions.folders, one.file.parent
+        if parent.name.startswith(OF_TENANT) and parent.parent in folders:
+            # A tenant's whole folder may be gone.
+            return parent.parent.is_dir()
+        return one.file in folders or (parent in folders and parent.is_dir())
 
     def _recorded(self) -> dict[str, Served]:
         try:

@@ -22,7 +22,7 @@ async def configured(
 
     Raises `InvalidRequest`, `SessionClosed`, and what `Backend.query` raises."""
     page = await _open_session(backend, session)
-    definition = await _definition(definitions, page, wanted.digest)
+    definition = await _definition(definitions, session, page, wanted.digest)
     if wanted.model is not None:
         check_role(definition, wanted.model, page.agent)
     if not wanted.model_fields_set:
@@ -42,7 +42,7 @@ async def limited(backend: Backend, definitions: Definitions, session: str, want
     page = await _open_session(backend, session)
     if isinstance(wanted.on_limit, Cheaper):
         role, field = wanted.on_limit.cheaper, "on_limit.cheaper"
-        definition = check_role(await _definition(definitions, page, None), role, page.agent, field)
+        definition = check_role(await _definition(definitions, session, page, None), role, page.agent, field)
         if (why := cheaper_fault(definition, role)) is not None:
             raise InvalidRequest(field, why)
     changes = partial_limits(wanted)
@@ -52,7 +52,7 @@ async def limited(backend: Backend, definitions: Definitions, session: str, want
 async def limits_of(backend: Backend, definitions: Definitions, session: str) -> Limits:
     """The limits that hold in a session. Raises what `Backend.query` raises."""
     page = await read_facts(backend, session)
-    if page.use is None and (definition := await definitions.by_digest(page.digest)) is not None:
+    if page.use is None and (definition := await definitions.by_digest(page.digest, tenant_of(session))) is not None:
         # The session has not loaded its definition yet, so it does not know the limits that it will have.
         return with_partial(definition.limits, page.limit_changes)
     return page.limits
@@ -66,6 +66,11 @@ def check_role(definition: AgentDefinition | None, role: str, agent: str, field:
     return definition
 
 
+def tenant_of(session: str) -> str:
+    """Whose session a workflow id is."""
+    return session.partition("/")[0]
+
+
 async def _open_session(backend: Backend, session: str) -> SnapshotPage:
     page = await read_facts(backend, session)
     if page.status == "closed":
@@ -73,10 +78,12 @@ async def _open_session(backend: Backend, session: str) -> SnapshotPage:
     return page
 
 
-async def _definition(definitions: Definitions, page: SnapshotPage, digest: str | None) -> AgentDefinition | None:
+async def _definition(
+    definitions: Definitions, session: str, page: SnapshotPage, digest: str | None
+) -> AgentDefinition | None:
     """The definition that the session runs, or will run with `digest`. Raises `InvalidRequest` where that is none of its
     agent's."""
-    definition = await definitions.by_digest(digest or page.digest)
+    definition = await definitions.by_digest(digest or page.digest, tenant_of(session))
     if digest is not None and (definition is None or definition.name != page.agent):
         raise InvalidRequest("digest", f"is of no definition of {page.agent}")
     return definition

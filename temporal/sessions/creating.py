@@ -77,9 +77,9 @@ class Creator:
     async def _start(self, caller: Principal, request: CreateSession, session_id: str, user: str | None) -> bool:
         """False where a session with this id exists. Raises `InvalidRequest` where the agent does not take its inputs, or
         where `metadata` name no time zone that there is."""
-        agent = self._definitions.current(request.agent)
+        agent = self._definitions.current(request.agent, caller.tenant)
         if agent is None:
-            names = ", ".join(self._definitions.names()) or "none"
+            names = ", ".join(self._definitions.names(caller.tenant)) or "none"
             raise InvalidRequest("agent", f"is not known; there are: {names}")
         try:
             inputs = check_inputs(agent.definition, request.inputs)

@@ -127,15 +127,15 @@ async def choose(
     The same agent: what a message to the session would make it run now. A role that was set stays, as far as there is
     one of that name."""
     if agent is None or agent == state.agent:
-        known = None if state.slot.pinned else definitions.current(state.agent)
+        known = None if state.slot.pinned else definitions.current(state.agent, state.new.tenant)
         digest = known.digest if known is not None else state.slot.digest
         definition = known.definition if known is not None else await _definition(definitions, state)
         slot, inputs = state.slot, state.inputs_of(state.agent)
         choice = Choice(state.agent, digest, definition, slot.pinned, inputs, role or slot.role)
     else:
-        known = definitions.current(agent)
+        known = definitions.current(agent, state.new.tenant)
         if known is None:
-            names = ", ".join(definitions.names()) or "none"
+            names = ", ".join(definitions.names(state.new.tenant)) or "none"
             raise InvalidRequest("agent", f"is not known; there are: {names}")
         inputs = inputs_for(known.definition, state.inputs_of(state.agent))
         choice = Choice(agent, known.digest, known.definition, False, inputs, role)
@@ -198,4 +198,4 @@ async def _definition(definitions: Definitions, state: SessionState) -> AgentDef
     loaded = state.slot.loaded
     if loaded is not None and loaded.digest == state.slot.digest:
         return loaded.definition
-    return await definitions.by_digest(state.slot.digest)
+    return await definitions.by_digest(state.slot.digest, state.new.tenant)

@@ -66,10 +66,10 @@ class MessageFiles:
             found.append(one)
         return tuple([await self._kept(caller, session, one, f"{below}parts[{i}].uri") for i, one in enumerate(found)])
 
-    async def taker(self, receipt: Receipt) -> Taker | None:
+    async def taker(self, tenant: str, receipt: Receipt) -> Taker | None:
         """The model that a session runs on by its receipt. None where that is not known here."""
-        known = None if receipt.pinned else self._definitions.current(receipt.agent)
-        definition = known.definition if known else await self._definitions.by_digest(receipt.digest)
+        known = None if receipt.pinned else self._definitions.current(receipt.agent, tenant)
+        definition = known.definition if known else await self._definitions.by_digest(receipt.digest, tenant)
         return None if definition is None else self.taker_of(definition, receipt.role)
 
     def taker_of(self, definition: AgentDefinition, role: str | None = None) -> Taker | None:

@@ -35,7 +35,7 @@ class Queued:
         session = caller.workflow_id(session_id)
         receipt = await self._waiting(session, message_id)
         if any(isinstance(part, File) for part in parts):
-            parts = await self.files.take_in(caller, session, parts, await self.files.taker(receipt))
+            parts = await self.files.take_in(caller, session, parts, await self.files.taker(caller.tenant, receipt))
         folded = await fold(self.blobs, session, parts)
         command = EditMessage(id=uuid.uuid4().hex, message_id=message_id, parts=folded, sender=caller.sender)
         await self.backend.signal(session, command)

@@ -93,12 +93,12 @@ class Rewinder:
             "content_sha256": sha256,
             "cursor": page.seq,
             "undo": wanted.undo,
-            "digest": self._digest(receipt),
+            "digest": self._digest(caller, receipt),
             "model": wanted.model,
             "traceparent": caller.traceparent,
             "sender": caller.sender,
         }
-        definition = await self._definitions.by_digest(receipt.digest)
+        definition = await self._definitions.by_digest(receipt.digest, caller.tenant)
         if wanted.branch is not None:
             command = await self._going_back(session, wanted.branch, page, base, definition)
         else:
@@ -129,9 +129,10 @@ class Rewinder:
         if page.full:
             raise TooManyBranches
         receipt = await self._backend.query(session, SessionWorkflow.receipt, "")
-        digest = self._digest(receipt)
+        digest = self._digest(caller, receipt)
         if wanted.model is not None:
-            check_role(await self._definitions.by_digest(digest or receipt.digest), wanted.model, receipt.agent)
+            definition = await self._definitions.by_digest(digest or receipt.digest, caller.tenant)
+            check_role(definition, wanted.model, receipt.agent)
         await self._backend.let_spend(
             session,
             receipt.user,
@@ -159,8 +160,8 @@ class Rewinder:
             )
         return _again(page, command_id, page.taken.content_sha256)
 
-    def _digest(self, receipt: Receipt) -> str | None:
-        agent = None if receipt.pinned else self._definitions.current(receipt.agent)
+    def _digest(self, caller: Principal, receipt: Receipt) -> str | None:
+        agent = None if receipt.pinned else self._definitions.current(receipt.agent, caller.tenant)
         return agent.digest if agent is not None else None
 
     async def _going_back(
@@ -199,12 +200,14 @@ class Rewinder:
         _check(found, given)
         told = leaving_calls(leaving, definition, wanted.undo, undone)
         if wanted.model is not None:
-            agent = await self._definitions.by_digest(base["digest"] or receipt.digest)
+            agent = await self._definitions.by_digest(base["digest"] or receipt.digest, caller.tenant)
             check_role(agent, wanted.model, receipt.agent)
         parts: tuple[Part, ...] | None = None
         if given is not None:
             if any(isinstance(part, File) for part in given):
-                given = await self._files.take_in(caller, session, given, await self._files.taker(receipt))
+                given = await self._files.take_in(
+                    caller, session, given, await self._files.taker(caller.tenant, receipt)
+                )
             parts = await fold(self._blobs, session, given)
         elif found.role == "user":
             parts = found.parts

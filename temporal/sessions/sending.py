@@ -103,11 +103,12 @@ class Sender:
             policy = (busy or receipt.busy) if place.is_busy else "queue"
             if policy == "reject":
                 raise rejection("busy")
-            agent = None if receipt.pinned else self._definitions.current(receipt.agent)
+            agent = None if receipt.pinned else self._definitions.current(receipt.agent, caller.tenant)
             digest = agent.digest if agent is not None else None
-            taker = await self._taker(receipt, digest, model)
+            taker = await self._taker(caller.tenant, receipt, digest, model)
             if any(isinstance(part, File) for part in parts):
-                parts = await self._files.take_in(caller, session, parts, taker or await self._files.taker(receipt))
+                taker = taker or await self._files.taker(caller.tenant, receipt)
+                parts = await self._files.take_in(caller, session, parts, taker)
             command = await new_message(
                 self._blobs, session, parts, digest, message_id, receipt.seq, sha256, model, busy
             )
@@ -125,11 +126,13 @@ class Sender:
             raise rejection("queue_full")
         return await self._sent(session, message_id, sha256, place.receipt, position, command.cursor)
 
-    async def _taker(self, receipt: Receipt, digest: str | None, model: str | None) -> Taker | None:
+    async def _taker(self, tenant: str, receipt: Receipt, digest: str | None, model: str | None) -> Taker | None:
         """The model behind the role that a message asks for; None where it asks for none. Raises `InvalidRequest`."""
         if model is None:
             return None
-        definition = check_role(await self._definitions.by_digest(digest or receipt.digest), model, receipt.agent)
+        definition = check_role(
+            await self._definitions.by_digest(digest or receipt.digest, tenant), model, receipt.agent
+        )
         return self._files.taker_of(definition, model)
 
     async def _sent_ahead(self, session: str, message_id: str, sha256: str, cursor: int) -> Sent:

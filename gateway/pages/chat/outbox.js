@@ -72,7 +72,10 @@ export class Outbox {
   async #deliver(messageId) {
     const entry = this.#entries.get(messageId);
     if (!entry) return;
-    const onRetry = (error, wait) => this.#change(messageId, { state: 'retrying', note: tooMany(error, wait) });
+    const onRetry = (error, wait) => {
+      const state = error.code === 'no_worker' ? 'kept' : 'retrying';
+      this.#change(messageId, { state, note: tooMany(error, wait) });
+    };
     const { sessionId, text, files = [], create, busy } = entry;
     const said = contentOf(text, files);
     try {

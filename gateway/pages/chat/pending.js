@@ -6,6 +6,7 @@ const STATES = {
   sending: 'Sending',
   accepted: 'Sent',
   retrying: 'Not reached yet, trying again',
+  kept: 'Kept until a worker is running',
 };
 
 /** `entry`: {messageId, text, files, state, error, note}, `note`: why it is sent again; `actions`: {retry(messageId), discard(messageId)}. */

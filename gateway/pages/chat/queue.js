@@ -9,7 +9,7 @@ import { editForm } from './edit_form.js';
 
 const SMALL = matchMedia('(max-width: 560px), (max-height: 560px)');
 const BECOMES = { steer: 'joins this turn before its next step', interrupt: 'is next, once this turn has stopped' };
-const SENDING = { sending: 'Sending', accepted: 'Sent', retrying: 'Not reached yet, trying again' };
+const SENDING = { sending: 'Sending', accepted: 'Sent', retrying: 'Not reached yet, trying again', kept: 'Kept until a worker is running' };
 
 /**
  * `entries`: [{messageId, text, files, state}], state 'queued' or one of the outbox's. `first`: what is waited for before them, in

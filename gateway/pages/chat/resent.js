@@ -24,7 +24,7 @@ export function uploaded(client, files) {
 async function uploadedFile(client, part) {
   const file = fileOfPart({ ...part, type: 'file' });
   if (!file) return part;
-  const response = await client.fetch(`${client.baseUrl}${file.path}`, { headers: client.headers });
+  const response = await client.request(`${client.baseUrl}${file.path}`);
   if (!response.ok) throw new Error(`The file ${part.name} could not be read.`);
   return client.upload(await response.blob(), { name: part.name });
 }

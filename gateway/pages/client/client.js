@@ -21,6 +21,7 @@
 import { openBelow } from './pages/view/sub_views.js';
 import { ClientTools } from './pages/client/client_tools.js';
 import { Opening } from './pages/client/opening.js';
+import { Renewal } from './pages/client/renewal.js';
 import { PerdureError, isLimited, retrying, seconds } from './pages/client/requests.js';
 import { SessionStream, sseParser } from './pages/client/stream.js';
 import { SubSessions } from './pages/client/sub_sessions.js';
@@ -40,9 +41,13 @@ export function newId() {
 const TRIES = 5;
 
 export class PerdureClient {
-  /** `baseUrl` has no trailing slash; '' means the page's own server. `headers` are sent with every request. */
-  constructor({ baseUrl = '', headers = {}, fetch = (...args) => globalThis.fetch(...args) } = {}) {
-    Object.assign(this, { baseUrl, headers, fetch });
+  /**
+   * `baseUrl` has no trailing slash; '' means the page's own server. `headers` are sent with every request. `renew()` is called
+   * when the server does not know who calls (any more): it gives a new token for `Authorization`, or nothing where a cookie has
+   * been set. Whatever was refused, streams too, is then sent again.
+   */
+  constructor({ baseUrl = '', headers = {}, fetch = (...args) => globalThis.fetch(...args), renew = null } = {}) {
+    Object.assign(this, { baseUrl, headers, fetch, renewal: new Renewal(renew) });
   }
 
   /** Idempotent on `sessionId`; retried until the server answers. `message`: the first one, {message_id, text}. */
@@ -120,7 +125,8 @@ export class PerdureClient {
   /** The session's events after the cursor `after` (null: from the start), until the session is closed. */
   stream(sessionId, { after = null, begin, onEvent, onState } = {}) {
     const url = `${this.baseUrl}${path(sessionId)}/events`;
-    return new SessionStream({ url, after, begin, headers: this.headers, fetch: this.fetch, onEvent, onState }).start();
+    const fetch = (target, request) => this.request(target, request);
+    return new SessionStream({ url, after, begin, fetch, onEvent, onState }).start();
   }
 
   /**
@@ -148,7 +154,10 @@ export class PerdureClient {
       if (end) onView(end.view, end.event);
       return end?.view.seq ?? null;
     };
-    live.stream = this.stream(sessionId, { begin, onState, onEvent });
+    // A stream says what is missing when it opens, and nothing where all is well.
+    const opened = () => live.view.missing.length && take({ type: 'workers.state', missing: [] });
+    const onChange = (state) => (state.name === 'open' && opened(), onState?.(state));
+    live.stream = this.stream(sessionId, { begin, onState: onChange, onEvent });
     live.readEarlier = async () => {
       const found = await opening.before(live.view);
       onView((live.view = withEarlier(live.view, found)), { type: 'facts' });
@@ -172,11 +181,17 @@ export class PerdureClient {
     return retrying(() => this.call(method, target, options), { signal: options.signal, when: isLimited, tries: TRIES });
   }
 
+  /** `fetch` with what says who calls, and again with what `renew` gives. */
+  request(url, request = {}) {
+    const send = () => this.fetch(url, { ...request, headers: { ...request.headers, ...this.headers } });
+    return this.renewal.around(send, this.headers);
+  }
+
   async call(method, target, { body, signal } = {}) {
-    const headers = { Accept: 'application/json', ...this.headers };
+    const headers = { Accept: 'application/json' };
     if (body !== undefined) headers['Content-Type'] = 'application/json';
     const request = { method, headers, body: body && JSON.stringify(body), signal, cache: 'no-store' };
-    const response = await this.fetch(`${this.baseUrl}${target}`, request);
+    const response = await this.request(`${this.baseUrl}${target}`, request);
     const answer = response.status === 204 ? null : await response.json().catch(() => ({}));
     if (response.ok) return answer;
     throw new PerdureError(response.status, answer ?? {}, seconds(response.headers.get('Retry-After')));

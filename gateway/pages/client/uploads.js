@@ -11,10 +11,14 @@ import { seconds } from './requests.js';
  */
 export async function upload(client, file, { name = file.name ?? '', onProgress = () => {}, signal, failure }) {
   const url = `${client.baseUrl}/v1/files?name=${encodeURIComponent(name)}`;
-  const headers = { Accept: 'application/json', ...client.headers, 'Content-Type': file.type || 'application/octet-stream' };
-  const { status, text, retryAfter } = globalThis.XMLHttpRequest
-    ? await byXhr(url, headers, file, { onProgress, signal })
-    : await byFetch(client, url, headers, file, signal);
+  const type = { Accept: 'application/json', 'Content-Type': file.type || 'application/octet-stream' };
+  const send = () => {
+    const headers = { ...client.headers, ...type };
+    return globalThis.XMLHttpRequest
+      ? byXhr(url, headers, file, { onProgress, signal })
+      : byFetch(client, url, headers, file, signal);
+  };
+  const { status, text, retryAfter } = await client.renewal.around(send, client.headers);
   const answer = parsed(text);
   if (status === 200) return answer;
   throw failure(status, answer, seconds(retryAfter));

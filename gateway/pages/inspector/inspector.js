@@ -11,6 +11,7 @@ import { Earlier, OPENED } from '../shared/earlier.js';
 import { byId, h, scheduler, setText } from '../shared/dom.js';
 import { ESTIMATED, STATUS, cost, fullTime, inputTokens, outputTokens, temporalLink } from '../shared/format.js';
 import { tooMany } from '../shared/limited.js';
+import { SignIn } from '../shared/sign_in.js';
 import { drawDetail } from './step_detail.js';
 import { drawTimeline } from './timeline.js';
 
@@ -22,7 +23,8 @@ const MANY = 10;
 const MOST_READ = 50;
 
 const sessionId = decodeURIComponent(location.pathname.split('/').filter(Boolean).at(-1));
-const client = new PerdureClient();
+const signIn = new SignIn(byId('signed-in'));
+const client = new PerdureClient({ renew: signIn.renew });
 const page = {
   view: emptyView(),
   connection: null,
@@ -54,6 +56,7 @@ function start() {
   // Bars of what is still running grow with the clock.
   setInterval(() => runningTurn() && draw(), 200);
   loadTemporal();
+  signIn.look();
 }
 
 function onState(state) {

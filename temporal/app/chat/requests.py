@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 
 from perdure.temporal.app.chat.stream import AWAY
-from perdure.temporal.app.chat.waits import SILENCE, pause, told_to_wait
+from perdure.temporal.app.chat.waits import SILENCE, pause, told_to_wait, why_of
 from perdure.temporal.app.console.gateway import problem_of
 
 
@@ -23,7 +23,7 @@ class Requests:
     def patiently(self, method: str, path: str = "", body: dict[str, Any] | None = None) -> httpx2.Response:
         """Sends until somebody answers. `path` goes below the session's."""
         address = f"{self._path}/{path}" if path else self._path
-        failures, said = 0, ""
+        failures, said, why = 0, "", SILENCE
         while True:
             try:
                 answer = self._http.request(method, address, json=body)
@@ -36,10 +36,11 @@ class Requests:
                     said = words
                     time.sleep(seconds)
                     continue
+                why = why_of(answer)
             except AWAY:
-                pass
+                why = SILENCE
             if failures == 1:
-                self._say(SILENCE, "dim")
+                self._say(why, "dim")
             pause(failures)
             failures += 1
 

@@ -7,6 +7,8 @@ import httpx2
 
 #: Told once somebody has to wait.
 SILENCE: Final = "(the gateway does not answer; trying again)"
+#: The same where the gateway says why.
+NO_WORKER: Final = "(no worker is running; your message is kept, and goes out as soon as one is back)"
 _WAITS_S: Final = (0.3, 0.5, 1.0, 2.0)
 #: Longer than a limit of requests ever says; whoever told more is asked all the same.
 _MOST_S: Final = 60
@@ -32,3 +34,12 @@ def told_to_wait(answer: httpx2.Response) -> tuple[str, float] | None:
     except (KeyError, ValueError, TypeError):
         return None
     return f"({_TOO_MANY.get(code, 'too much at once')}; trying again in {seconds:.0f} s)", max(seconds, _WAITS_S[0])
+
+
+def why_of(answer: httpx2.Response) -> str:
+    """What to say of an answer that does not take the request for now. It must have been read."""
+    try:
+        return NO_WORKER if answer.json()["code"] == "no_worker" else SILENCE
+    except (KeyError, ValueError, TypeError):
+        # Of a proxy.
+        return SILENCE

@@ -34,11 +34,12 @@ def validate(paths: list[Path] | None, tools: list[str] | None, models: Path | N
         echo(line, err=True)
     if tools is None and any(not one.field.endswith(".when") for one in reading.unchecked):
         echo(f"to check tools of your own, add --tools {_USUAL_TOOLS}", err=True)
-    for name, (_, file) in sorted(reading.serving.items()):
+    serving = reading.labelled
+    for name, (_, file) in serving.items():
         typer.echo(f"ok {name} ({file})")
-    if not reading.serving and not reading.problems:
+    if not serving and not reading.every_problem:
         typer.echo("no agent definitions found", err=True)
-    if reading.problems or not reading.serving:
+    if reading.every_problem or not serving:
         raise typer.Exit(1)
 
 
@@ -53,11 +54,11 @@ def list_agents(agents: list[Path] | None, models: Path | None) -> None:
     table = Table()
     for heading in ("agent", "description", "model", "tools", "limits", "file"):
         table.add_column(heading, overflow="fold")
-    for _, (definition, file) in sorted(reading.serving.items()):
+    for name, (definition, file) in reading.labelled.items():
         shown = "shipped" if file.parent == SHIPPED else str(file)
-        table.add_row(*map(plain, (definition.name, definition.description, *_columns(definition), shown)))
+        table.add_row(*map(plain, (name, definition.description, *_columns(definition), shown)))
     Console().print(table)
-    for name, (definition, _) in sorted(reading.serving.items()):
+    for name, (definition, _) in reading.labelled.items():
         for schedule in definition.schedules:
             said = one_line(schedule.message, 60)
             echo(f"{name} tells {schedule.session} at {schedule.cron} {schedule.timezone}: {said}")
@@ -86,22 +87,27 @@ def _of(reading: Reading, paths: list[Path]) -> Reading:
         problems=[one for one in reading.problems if is_given(one.file)],
         warnings=[one for one in reading.warnings if is_given(one.file)],
         unchecked=[one for one in reading.unchecked if is_given(one.file)],
+        tenants=reading.tenants,
     )
 
 
 def _told(reading: Reading) -> list[str]:
     """File by file, and within each in the order of its lines."""
     found = [
-        *((problem, "") for problem in reading.problems),
-        *((warning, "warning") for warning in reading.warnings),
-        *((unchecked, "not checked") for unchecked in reading.unchecked),
+        pair
+        for one in reading.every
+        for pair in (
+            *((problem, "") for problem in one.problems),
+            *((warning, "warning") for warning in one.warnings),
+            *((unchecked, "not checked") for unchecked in one.unchecked),
+        )
     ]
     found.sort(key=lambda pair: pair[0])
     return [one.told(kind) for one, kind in found]
 
 
 def _tell_problems(reading: Reading) -> None:
-    for problem in reading.problems:
+    for problem in reading.every_problem:
         echo(problem, err=True)
 
 

@@ -1,7 +1,6 @@
 """The checks of `perdure doctor`, each a function that returns what it found and never raises for what it checks.
 
-Rule 1: nothing is changed but a probe in the blob store (`blob_check.py`), which is taken away again. What
-polls, polls a queue of its own.
+Rule 1: nothing is changed but a probe in the blob store (`blob_check.py`), which is taken away again.
 Rule 2: a key is only ever said to be there or not.
 Rule 3: what cannot be seen from outside is said to be so (`unknown`), not guessed.
 """
@@ -30,10 +29,11 @@ from perdure.temporal.definitions.folders import SHIPPED, Reading
 from perdure.temporal.definitions.packages import missing_package
 from perdure.temporal.definitions.prices import price_of
 from perdure.temporal.server.client import attribute_type, missing_search_attributes
-from perdure.temporal.server.schedules import deliveries, ours, placed
+from perdure.temporal.server.deliveries import SCHEDULED_TENANT, deliveries
+from perdure.temporal.server.schedules import ours, placed
 from perdure.workflows.definition.agent import AgentDefinition
 from perdure.workflows.definition.providers.table import PROVIDERS
-from perdure.workflows.protocol.activities import TASK_QUEUE
+from perdure.workflows.protocol.activities import TASK_QUEUE, Delivery
 from perdure.workflows.vocabulary.search_attributes import ALL
 
 #: Of Temporal; the tests run on it.
@@ -152,7 +152,7 @@ async def deployment(client: Client, name: str, build: str) -> Check:
 
 async def schedules(client: Client, reading: Reading) -> AsyncIterator[Check]:
     """Those of these definitions, and those whose agent none of them is. Raises RPCError."""
-    wanted = {one.schedule_id: one for definition, _ in reading.serving.values() for one in deliveries(definition)}
+    wanted = {one.schedule_id: one for one in _wanted(reading)}
     for schedule_id, delivery in wanted.items():
         there = await placed(client, schedule_id)
         if there is None:
@@ -173,6 +173,16 @@ async def schedules(client: Client, reading: Reading) -> AsyncIterator[Check]:
             found = f"{schedule_id} is of an agent {agent}, and no definition here has it"
             advice = f"leave it if other workers serve that agent, else: {_SCHEDULE} delete {_named(schedule_id)}"
             yield Check("warning", "schedule", found, advice)
+
+
+def _wanted(reading: Reading) -> Iterator[Delivery]:
+    at_default = reading.tenants.get(SCHEDULED_TENANT, reading)
+    for definition, _ in at_default.serving.values():
+        yield from deliveries(definition)
+    for tenant, own in reading.tenants.items():
+        for definition, _ in own.serving.values():
+            if tenant != SCHEDULED_TENANT and definition.name in reading.own(tenant):
+                yield from deliveries(definition, tenant)
 
 
 def _named(schedule_id: str) -> str:
@@ -206,17 +216,17 @@ def server_limits() -> Iterator[Check]:
 
 
 def definitions(reading: Reading) -> Iterator[Check]:
-    for problem in reading.problems:
+    problems = reading.every_problem
+    for problem in problems:
         yield Check("failed", "definition", str(problem), "it does not serve until this is mended")
-    if not reading.problems:
-        yield Check(
-            "ok", "definitions", f"{len(reading.serving)} without problems: {', '.join(sorted(reading.serving))}"
-        )
+    if not problems:
+        names = reading.labelled
+        yield Check("ok", "definitions", f"{len(names)} without problems: {', '.join(names)}")
 
 
 def keys(reading: Reading) -> Iterator[Check]:
     """Whether each agent's models can be called from where this runs."""
-    for name, (definition, file) in sorted(reading.serving.items()):
+    for name, (definition, file) in reading.labelled.items():
         missing = list(_missing_keys(definition))
         if not missing:
             yield Check("ok", "keys", f"{name}: there for every model")
@@ -239,7 +249,7 @@ def _missing_keys(definition: AgentDefinition) -> Iterator[tuple[str, str, str]]
 
 def packages(reading: Reading) -> Iterator[Check]:
     """What is not installed here and the models of an agent need."""
-    for name, (definition, _) in sorted(reading.serving.items()):
+    for name, (definition, _) in reading.labelled.items():
         needed = (missing_package(PROVIDERS[hop.model.provider]) for hop in definition.every_model)
         for missing in dict.fromkeys(filter(None, needed)):
             found, _, advice = missing.partition("; ")
@@ -248,7 +258,7 @@ def packages(reading: Reading) -> Iterator[Check]:
 
 def prices(reading: Reading) -> Iterator[Check]:
     """A definition that caps its cost and has a model without a price is a problem of its own, and so not among these."""
-    for name, (definition, _) in sorted(reading.serving.items()):
+    for name, (definition, _) in reading.labelled.items():
         unknown = [f"{hop.key} ({hop.model.use})" for hop in definition.every_model if price_of(hop.model) is None]
         if not unknown:
             yield Check("ok", "prices", f"{name}: known for every model")

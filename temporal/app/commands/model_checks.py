@@ -16,7 +16,7 @@ from perdure.workflows.definition.providers.table import PROVIDERS
 async def models(reading: Reading, blobs: BlobStore | None, environment: Mapping[str, str]) -> AsyncIterator[Check]:
     """Each model once, with the agents that have it. Without `blobs`, nobody can say what workers have learnt."""
     users: dict[object, tuple[ModelDefinition, list[str]]] = {}
-    for name, (definition, _) in sorted(reading.serving.items()):
+    for name, (definition, _) in reading.labelled.items():
         for hop in definition.every_model:
             model = hop.model
             same = (server_of(model, environment), model.use, model.thinking, model.files)

@@ -173,7 +173,7 @@ async def _opened(sources: Sources) -> AsyncIterator[tuple[Catalogue, McpServers
     with tempfile.TemporaryDirectory(prefix="perdure-") as folder:
 
         async def published(wanted: str) -> AgentDefinition | None:
-            read = (definition for definition, _ in _read(sources).serving.values())
+            read = (definition for definition, _ in _read(sources).labelled.values())
             return next((definition for definition in read if digest(definition) == wanted), None)
 
         servers = McpServers(environment(), LocalBlobs(Path(folder)), published)
@@ -190,9 +190,9 @@ async def _find(sources: Sources, catalogue: Catalogue, servers: McpServers) -> 
         assert tool is not None
         found[name] = _Found(tool.spec, "built-in" if Path(source).is_relative_to(_OURS) else source)
     reading = _read(sources)
-    for problem in reading.problems:
+    for problem in reading.every_problem:
         echo(str(problem), err=True)
-    for definition, _ in reading.serving.values():
+    for definition, _ in reading.labelled.values():
         for index, entry in enumerate(definition.tools):
             match entry:
                 case ToolUse(task_queue=str(queue)):

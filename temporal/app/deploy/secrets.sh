@@ -12,6 +12,8 @@ random() {
 random postgres_password
 random redis_password
 random grafana_password
+random blobs_key_id
+random blobs_key
 [ -s .secrets/perdure_live ] || printf 'redis://:%s@redis:6379/0' "$(cat .secrets/redis_password)" >.secrets/perdure_live
 for provider in anthropic openai gemini; do
   [ -e ".secrets/${provider}_api_key" ] || : >".secrets/${provider}_api_key"

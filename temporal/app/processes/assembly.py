@@ -17,6 +17,7 @@ from temporalio.worker import (
 )
 
 from perdure.activities.mcp.calls import McpServers
+from perdure.activities.mcp.published import Published
 from perdure.activities.models.call import ModelCalls
 from perdure.activities.models.media.addresses import fetcher
 from perdure.activities.models.media.loading import MediaLoader
@@ -33,6 +34,7 @@ from perdure.activities.tools.places import ToolPlaces
 from perdure.activities.tools.remote_results import Taking
 from perdure.activities.tools.runner import ToolRunner
 from perdure.activities.tools.sub_agents import SubAgentCalls
+from perdure.activities.tools.tenant import tenant_here
 from perdure.gateway.app import create_app
 from perdure.gateway.auth.authenticate import anonymous
 from perdure.gateway.auth.authentication import Authentication
@@ -107,8 +109,13 @@ def assemble(settings: Settings, sources: Sources, *, demo_without_keys: bool, t
     places = ToolPlaces(
         sources.tools, settings.tool_processes, held_up=telemetry.metrics.tool_blocked, found=telemetry.blocked
     )
-    mcp = McpServers(environment(), blobs, definitions.by_digest)
+    mcp = McpServers(environment(), blobs, published_in(definitions))
     return Parts(settings, blobs, catalogue, definitions, mcp, places, telemetry=telemetry)
+
+
+def published_in(definitions: Definitions) -> Published:
+    """The definitions that an activity may look up: those of its session's tenant."""
+    return lambda digest: definitions.by_digest(digest, tenant_here())
 
 
 def make_worker(client: Client, live: Live, parts: Parts, limits: Limits | None = None) -> Worker:
@@ -132,7 +139,7 @@ def make_workers(
         parts.providers,
         parts.catalogue.digest,
         handover,
-        parts.definitions.by_digest,
+        published_in(parts.definitions),
         telemetry.metrics,
         telemetry.asked,
         parts.catalogue.arguments,
@@ -227,7 +234,7 @@ def make_app(
     asks: Authentication | None = None,
 ) -> FastAPI:
     """The gateway, to be served on `host`. Without `asks`, nobody is asked who they are."""
-    authenticate, tokens = (anonymous, None) if asks is None else asks.with_tokens(parts.blobs)
+    asking, tokens = (None, None) if asks is None else asks.with_tokens(parts.blobs)
 
     def describe_tool(name: str) -> str | None:
         spec = parts.catalogue.spec(name) or SPECS.get(name)
@@ -242,8 +249,9 @@ def make_app(
         host=host,
         temporal_ui=temporal_ui,
         scrub=scrub,
-        authenticate=authenticate,
+        authenticate=asking or anonymous,
         tokens=tokens,
+        sign_in=None if asking is None else asking.sign_in,
         rebuild_request=Rebuilding(parts.providers, parts.blobs, environment()).request,
         describe_tool=describe_tool,
         edit_arguments=parts.catalogue.edited,

@@ -21,6 +21,8 @@ from perdure.temporal.telemetry.log import configure
 
 #: After Ctrl-C in `dev`, an answer that still streams is left to the next start, which goes on with it.
 DEV_GRACE_S = 1.0
+#: Whose sessions `dev` serves.
+DEV_TENANT: Final = "default"
 
 _OPEN: Final = (
     "start sessions that call models and run tools, answer approvals, and read, change and erase every session"
@@ -43,9 +45,11 @@ async def dev(host: str, port: int, temporal_port: int, ui_port: int, data_dir: 
 
     def ready(url: str, temporal_ui: str | None, parts: Parts) -> None:
         console = Console(highlight=False, soft_wrap=True)
-        for name in parts.definitions.names():
-            console.print(agent_line(name, parts.definitions))
+        for name in parts.definitions.names(DEV_TENANT):
+            console.print(agent_line(name, parts.definitions, DEV_TENANT))
         console.print(f"  data in {settings.data_dir}, Temporal Web UI {temporal_ui}")
+        if settings.blob_store != settings.data_dir / "blobs":
+            console.print(f"  blobs in {settings.blob_store}")
         if settings.data_dir != DEFAULT_DATA_DIR:
             console.print(f"  other commands find all of this with --data-dir {settings.data_dir}")
         print(f"ready {url}", flush=True)  # noqa: T201 - the line that scripts wait for
@@ -53,9 +57,9 @@ async def dev(host: str, port: int, temporal_port: int, ui_port: int, data_dir: 
     await run_dev(settings, sources, host=host, port=port, temporal_port=temporal_port, ui_port=ui_port, ready=ready)
 
 
-def agent_line(name: str, definitions: Definitions) -> str:
+def agent_line(name: str, definitions: Definitions, tenant: str | None = None) -> str:
     """The agent `name`, its model, and the variable to set where the demo model stands in; for a console."""
-    known, written = definitions.current(name), definitions.as_written(name)
+    known, written = definitions.current(name, tenant), definitions.as_written(name, tenant)
     if known is None or written is None:
         return f"  agent [bold]{escape(name)}[/]"
     model = written.models[written.model]

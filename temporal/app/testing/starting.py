@@ -27,10 +27,12 @@ async def new_session(
     continue_as_new_after: int,
 ) -> NewSession:
     """Raises `LookupError` where there is no such agent, and `InputProblem` where the inputs are not those that it takes."""
-    known = parts.definitions.current(agent)
+    known = parts.definitions.current(agent, TENANT)
     if known is None:
-        refused = "".join(f"\n  refused: {problem}" for problem in parts.definitions.problems)
-        raise LookupError(f"there is no agent {agent!r}; there are: {', '.join(parts.definitions.names())}{refused}")
+        refused = "".join(f"\n  refused: {problem}" for problem in parts.definitions.problems_of(TENANT))
+        raise LookupError(
+            f"there is no agent {agent!r}; there are: {', '.join(parts.definitions.names(TENANT))}{refused}"
+        )
     session_id = uuid.uuid4().hex
     first = None
     if message is not None:

@@ -72,10 +72,10 @@ class Definer:
             loaded = after.slot.kept.get(step.digest) if step is not None else after.slot.loaded
             if loaded is None:
                 raise InvalidRequest(None, "The session no longer keeps the definition that the turn ran with.")
-            loaded = await self._published(loaded)
+            loaded = await self._published(loaded, after.new.tenant)
         else:
             name = self._agent or after.agent
-            loaded = await self._load(self._definitions, name)
+            loaded = await self._load(self._definitions, name, after.new.tenant)
             if name != after.agent:
                 inputs = inputs_for(loaded.definition, after.new.inputs)
                 before = replace(before, new=after.new.model_copy(update={"agent": name, "inputs": inputs}))
@@ -88,9 +88,9 @@ class Definer:
             raise InvalidRequest(None, f"{model.use} is not asked: {why}.")
         return replace(before, slot=replace(before.slot, role=role)), loaded
 
-    async def _published(self, loaded: LoadedAgent) -> LoadedAgent:
+    async def _published(self, loaded: LoadedAgent, tenant: str) -> LoadedAgent:
         """With the definition as it was published. What a session says of itself gives no address and names no key."""
-        found = await Definitions((), blobs=self._blobs).by_digest(loaded.digest)
+        found = await Definitions((), blobs=self._blobs).by_digest(loaded.digest, tenant)
         if found is not None:
             return loaded.model_copy(update={"definition": found})
         if any(hop.model.base_url or hop.model.api_key for hop in loaded.definition.every_model):
@@ -100,13 +100,15 @@ class Definer:
             raise InvalidRequest(None, message)
         return loaded
 
-    async def _load(self, definitions: Definitions, name: str) -> LoadedAgent:
-        known = definitions.current(name)
+    async def _load(self, definitions: Definitions, name: str, tenant: str) -> LoadedAgent:
+        known = definitions.current(name, tenant)
         if known is None:
-            raise InvalidRequest("agent", f"{name} is not known; there are: {', '.join(definitions.names()) or 'none'}")
-        servers = McpServers(environment(), self._blobs, definitions.by_digest)
+            raise InvalidRequest(
+                "agent", f"{name} is not known; there are: {', '.join(definitions.names(tenant)) or 'none'}"
+            )
+        servers = McpServers(environment(), self._blobs, lambda digest: definitions.by_digest(digest, tenant))
         try:
-            agents = Agents(definitions, self._catalogue, servers.listings)
+            agents = Agents(definitions, self._catalogue, servers.listings, tenant=lambda: tenant)
             return await agents.load_agent(LoadAgentInput(name=name, digest=known.digest))
         except ApplicationError as error:
             raise InvalidRequest(None, error.message) from error

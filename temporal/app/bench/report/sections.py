@@ -52,7 +52,7 @@ def plots_of(group: Group, rows: Sequence[Row]) -> list[str]:
             plots = [_curves("Delay of a token", tokens, "", "tokens")]
         case "fleet":
             plots = [_curves("Delay of a token", [row for row in rows if "curve" in row.details], "", "tokens")]
-        case "interrupted" | "burst" | "purses":
+        case "interrupted" | "burst" | "purses" | "neighbours":
             plots = []
         case _:
             assert_never(group)

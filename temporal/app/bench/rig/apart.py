@@ -6,7 +6,7 @@ import itertools
 import shutil
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -45,8 +45,19 @@ class Part:
 class Apart(Rig):
     """Workers and gateways have only Temporal, Redis and the blob store in common. Each call goes to the next gateway."""
 
-    def __init__(self, folder: Path, provider: Provider, workers: int = 1, gateways: int = 1) -> None:
-        super().__init__(folder, provider)
+    def __init__(
+        self,
+        folder: Path,
+        provider: Provider,
+        workers: int = 1,
+        gateways: int = 1,
+        *,
+        settings: Mapping[str, str] = {},
+        server: Sequence[str] = (),
+    ) -> None:
+        """`settings`: variables in the environment of all processes. `server`: more options of the Temporal server."""
+        super().__init__(folder, provider, settings=settings)
+        self._server = server
         self._running = AsyncExitStack()
         temporal, redis = self._ports[1], free_port()
         environment = {
@@ -55,6 +66,7 @@ class Apart(Rig):
             "PERDURE_LIVE": f"redis://127.0.0.1:{redis}",
             "ANTHROPIC_BASE_URL": self.provider.url,
             "ANTHROPIC_API_KEY": "none",
+            **self._set,
         }
         agents = ("--agents", str(folder / "agents"))
         ports = [free_port() for _ in range(gateways)]
@@ -69,7 +81,7 @@ class Apart(Rig):
         return next(self._next_url)
 
     async def start(self) -> float:
-        await self._running.enter_async_context(DevServer(self._data, self._ports[1], None))
+        await self._running.enter_async_context(DevServer(self._data, self._ports[1], None, extra=self._server))
         await self._running.enter_async_context(_redis(self._folder, self._redis))
         for part in (*self.workers, *self.gateways):
             self._running.push_async_callback(part.stop)

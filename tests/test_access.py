@@ -261,12 +261,28 @@ async def test_a_taken_id_tells_another_user_nothing_but_that(house: House) -> N
 
 @pytest.mark.server
 async def test_inputs_and_user_come_from_a_backend(house: House) -> None:
+    # `local` is whoever is on a machine that asks nobody, and may answer everything there.
+    house.who = FRIENDS["server"]
+    local = await house.http.post("/v1/sessions", json={"agent": "helper", "user": "local"})
+    assert (local.status_code, "no user is named local" in local.text) == (422, True), local.text
     for more in ({"user": "ann"}, {"user": "bob"}, {"inputs": {"topic": "x"}}):
         house.who = ANN
         refused = await house.http.post("/v1/sessions", json={"agent": "helper", **more})
         assert (refused.status_code, "session:create:any" in refused.json()["detail"]) == (403, True), refused.text
         house.who = FRIENDS["server"]
         assert (await house.http.post("/v1/sessions", json={"agent": "helper", **more})).status_code == 201
+
+
+@pytest.mark.server
+async def test_who_may_not_list_agents_is_told_none(house: House) -> None:
+    for scopes, told in ((OWN, True), (("session:create",), False)):
+        house.who = replace(ANN, scopes=scopes)
+        answer = await house.http.post("/v1/sessions", json={"agent": "helpr"})
+        assert (answer.status_code, "helper" in answer.text) == (422, told), answer.text
+
+
+def test_nobody_who_was_asked_is_taken_for_whoever_is_on_this_machine() -> None:
+    assert Principal("lab", "local", EVERYTHING).subject != Principal.trusted("lab").subject == "local"
 
 
 @pytest.mark.server

@@ -89,7 +89,7 @@ WHOLE: dict[str, Any] = {
                 "share": 0.1,
                 "timeout": "1h",
                 "handoff": False,
-                "approval": {},
+                "approval": {"by": ["finance"], "not_by": "requester"},
             }
         },
         {

@@ -18,6 +18,7 @@ from perdure.gateway.auth.authentication import Authentication, authentication
 from perdure.gateway.auth.key_file import KeyFile, KeyFileInvalid, Keys, changed_keys, read_keys
 from perdure.gateway.http.problems import Problem
 from perdure.temporal.app.cli import app
+from perdure.temporal.app.console.gateway import gateway_address
 from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.app.processes.assembly import make_app
@@ -234,13 +235,43 @@ async def test_commands_say_who_calls(file: Path, temporal_server: DevServer, tm
             address = f"http://127.0.0.1:{port}"
             told = await asyncio.to_thread(budgets, address, text)
             assert told.exit_code == 0 and "no budgets yet" in told.stdout
+            (held := tmp_path / "held").write_text(f"{text}\n")
+            by_file = await asyncio.to_thread(budgets, address, "", "--api-key-file", str(held))
+            assert by_file.exit_code == 0 and "no budgets yet" in by_file.stdout
+            lists = await asyncio.to_thread(run, "sessions", "list", "--url", address, "--api-key-file", str(held))
+            assert lists.exit_code == 0 and "no sessions" in lists.stdout
             for key in ("", f"{text}0"):
                 refused = await asyncio.to_thread(budgets, address, key)
-                assert isinstance(refused.exception, Refused) and "PERDURE_API_KEY" in str(refused.exception)
+                said = str(refused.exception)
+                assert isinstance(refused.exception, Refused) and "PERDURE_API_KEY" in said and "--api-key-file" in said
+                assert ("was revoked" in said) is bool(key) and not (key and key in said), said
+            # What a key may not, and what there is not for it, in one line.
+            (poor := tmp_path / "poor").write_text(perdure(file, "create", "--scope", "session:read"))
+            for words, begins in {
+                ("chat", "--agent", "plain"): "This needs the scope session:create. The API key does not have it",
+                ("sessions", "limit", "x", "--steps", "3"): "There is no such session. Or it is not for this API key",
+            }.items():
+                refused = await asyncio.to_thread(run, *words, "--url", address, "--api-key-file", str(poor))
+                said = str(refused.exception)
+                assert isinstance(refused.exception, Refused) and said.startswith(begins) and "\n" not in said, said
 
 
-def budgets(address: str, key: str) -> Result:
-    return CliRunner().invoke(app, ["budgets", "list", "--url", address], env={"PERDURE_API_KEY": key})
+@pytest.mark.parametrize("held", [None, "", " \n", "pk_a_b\nc", "pk_a_ü", "pk a"])
+def test_what_holds_no_key_is_said_without_being_shown(tmp_path: Path, held: str | None) -> None:
+    if held is not None:
+        (tmp_path / "key").write_text(held)
+    with pytest.raises(Refused) as refused:
+        gateway_address("http://127.0.0.1:1", None, tmp_path / "key")
+    assert str(tmp_path / "key") in str(refused.value)
+    assert not (held and held.strip()) or held.strip() not in str(refused.value)
+
+
+def budgets(address: str, key: str, *more: str) -> Result:
+    return CliRunner().invoke(app, ["budgets", "list", "--url", address, *more], env={"PERDURE_API_KEY": key})
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(app, list(words), env={"PERDURE_API_KEY": ""})
 
 
 async def who(asks: Authentication, header: str | None) -> Principal:

@@ -1,5 +1,6 @@
 """Tokens of sessions: what a browser can do with one, for how long, and what else it can be given."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.scopes import BROWSER, EVERYTHING, OF_A_USER
 from perdure.temporal.stores.blobs import LocalBlobs
 from tests.support.serving import serve
-from tests.support.session_lab import Lab, Play, Talk, ends, lab_on
+from tests.support.session_lab import PATIENCE_S, Lab, Play, Talk, ends, lab_on
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SIGNING = SigningKey.new()
@@ -71,6 +72,17 @@ async def test_a_revoked_token_is_refused_by_each_gateway_of_the_store(tmp_path:
     for gateway in (tokens, made_by(LocalBlobs(tmp_path))):
         assert await gateway.principal(made.text) is None
         assert await gateway.principal(stays.text) is not None
+
+
+async def test_whoever_knows_the_id_of_another_s_token_cannot_revoke_it_from_a_session_of_their_own(
+    tmp_path: Path,
+) -> None:
+    tokens = made_by(LocalBlobs(tmp_path))
+    made = tokens.mint(BACKEND, "s1", "ann", BROWSER, 60)
+    await tokens.revoke("lab", "s2", made.token_id)
+    await tokens.revoke("other", "s1", made.token_id)
+    for gateway in (tokens, made_by(LocalBlobs(tmp_path))):
+        assert await gateway.principal(made.text) is not None
 
 
 async def test_a_new_signing_key_goes_first_and_the_old_one_counts_until_it_goes(tmp_path: Path) -> None:
@@ -181,6 +193,27 @@ async def test_a_browser_reaches_its_sub_agents(lab: Lab, house: House) -> None:
     other = bearer((await house.token(await house.session()))["token"])
     stranger = await house.http.get(f"/v1/sessions/{mine}~t1.s1.c1", headers=other)
     assert stranger.json()["code"] == "session_not_found"
+
+
+@pytest.mark.server
+async def test_a_token_does_not_reach_a_later_session_of_another_user_with_the_same_id(house: House) -> None:
+    async def made_for(user: str) -> None:
+        body = {"agent": "helper", "session_id": "again", "user": user}
+        answer = await house.http.post("/v1/sessions", json=body, headers=bearer(house.key))
+        assert answer.status_code == 201, answer.text
+
+    await made_for("ann")
+    token = bearer((await house.token("again"))["token"])
+    assert (await house.http.get("/v1/sessions/again", headers=token)).status_code == 200
+    gone = await house.http.delete("/v1/sessions/again?erase=true", headers=bearer(house.key))
+    assert gone.is_success, gone.text
+    async with asyncio.timeout(PATIENCE_S):
+        while (await house.http.get("/v1/sessions/again", headers=bearer(house.key))).status_code != 404:
+            pass
+    await made_for("bob")
+    for method, path in (("GET", ""), ("GET", "/events"), ("POST", "/stop"), ("GET", "/messages")):
+        answer = await house.http.request(method, f"/v1/sessions/again{path}", headers=token)
+        assert answer.status_code == 404, (path, answer.text)
 
 
 @pytest.mark.server

@@ -127,12 +127,15 @@ def checked_address(address: str) -> str:
 
 
 async def _json(http: httpx2.AsyncClient, address: str) -> dict[str, Any]:
-    async with http.stream("GET", address, headers={"Accept": "application/json"}) as answer:
+    async with http.stream(
+        "GET", address, headers={"Accept": "application/json", "Accept-Encoding": "identity"}
+    ) as answer:
         answer.raise_for_status()
         if answer.status_code != 200:
             raise ValueError(f"{address} answered {answer.status_code}")
         data = b""
-        async for chunk in answer.aiter_bytes():
+        # Not unpacked: what is small on its way may be large in memory.
+        async for chunk in answer.aiter_raw():
             data += chunk
             if len(data) > _MOST_BYTES:
                 raise ValueError(f"{address} answered with more than {_MOST_BYTES} bytes")

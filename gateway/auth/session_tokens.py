@@ -47,7 +47,7 @@ class SessionTokens:
         self._signing = signing
         self._blobs = blobs
         self._recognised: Recognised[tuple[Principal, str, SigningKey]] = Recognised()
-        #: By token id: whether it is revoked, and until when that is believed.
+        #: By what marks a token as revoked: whether it is, and until when that is believed.
         self._believed: OrderedDict[str, tuple[bool, float]] = OrderedDict()
 
     def mint(self, by: Principal, session_id: str, owner: str | None, scopes: tuple[str, ...], ttl_s: int) -> Minted:
@@ -83,8 +83,9 @@ class SessionTokens:
 
     async def revoke(self, tenant: str, session_id: str, token_id: str) -> None:
         """Raises `StoreUnavailable`."""
-        await self._blobs.put(_mark(tenant, session_id, token_id), b"revoked")
-        self._believe(token_id, True)
+        mark = _mark(tenant, session_id, token_id)
+        await self._blobs.put(mark, b"revoked")
+        self._believe(mark, True)
 
     def _checked(self, given: str) -> tuple[Principal, str, SigningKey] | None:
         try:
@@ -114,22 +115,23 @@ class SessionTokens:
         return principal, claims["jti"], key
 
     async def _is_revoked(self, principal: Principal, token_id: str) -> bool:
-        believed = self._believed.get(token_id)
+        assert principal.session is not None
+        mark = _mark(principal.tenant, principal.session, token_id)
+        believed = self._believed.get(mark)
         if believed is not None and time.monotonic() < believed[1]:
             return believed[0]
-        assert principal.session is not None
         try:
-            await self._blobs.get(_mark(principal.tenant, principal.session, token_id))
+            await self._blobs.get(mark)
         except BlobMissing:
             revoked = False
         else:
             revoked = True
-        self._believe(token_id, revoked)
+        self._believe(mark, revoked)
         return revoked
 
-    def _believe(self, token_id: str, revoked: bool) -> None:
-        self._believed[token_id] = (revoked, time.monotonic() + (_REVOKED_S if revoked else _BELIEVED_S))
-        self._believed.move_to_end(token_id)
+    def _believe(self, mark: str, revoked: bool) -> None:
+        self._believed[mark] = (revoked, time.monotonic() + (_REVOKED_S if revoked else _BELIEVED_S))
+        self._believed.move_to_end(mark)
         while len(self._believed) > _MOST_BELIEVED:
             self._believed.popitem(last=False)
 

@@ -53,6 +53,10 @@ def encode(kind: str, payload: dict[str, Any], seq: int | None = None) -> bytes:
     return b"%sevent: %s\ndata: %s\n\n" % (identity, kind.encode(), data)
 
 
+#: Seconds between two looks whether the reader of a stream may still read.
+_KNOWN_S: Final = 3.0
+
+
 class EventStreamResponse(Response):
     """Sends `frames` as they come, a comment at once and whenever nothing was sent for `keepalive_s` seconds.
 
@@ -70,9 +74,9 @@ class EventStreamResponse(Response):
         known: Callable[[], Awaitable[bool]] | None = None,
         beside: AsyncIterator[bytes] | None = None,
     ) -> None:
-        """`closed` is called when the stream ends. It is cut at `until` (in seconds
-        since 1970), when its reader has to say anew who they are, and soon after `known`, asked each `keepalive_s` seconds,
-        is false. `beside` are frames for this reader, in no order with the others; it never ends."""
+        """`closed` is called when the stream ends. It is cut at `until` (in seconds since 1970), when its reader has to say
+        anew who they are, and soon after `known`, asked each 3 s, is false. `beside` are frames for this reader, in no order
+        with the others; it never ends."""
         super().__init__(status_code=200, headers={**HEADERS, **(headers or {})})
         self._frames = frames
         self._keepalive_s = keepalive_s
@@ -147,7 +151,7 @@ class EventStreamResponse(Response):
 
     async def _while_known(self, known: Callable[[], Awaitable[bool]]) -> None:
         while True:
-            await asyncio.sleep(self._keepalive_s)
+            await asyncio.sleep(min(_KNOWN_S, self._keepalive_s))
             if not await known():
                 return
 

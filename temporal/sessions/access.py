@@ -69,6 +69,9 @@ async def check(backend: Backend, principal: Principal, session_id: str, *acts: 
     if principal.session is not None:
         if not is_within(session_id, principal.session):
             raise SessionNotFound
+        # An id may come back after its session was erased, as that of somebody else's.
+        if await backend.owner(principal.workflow_id(session_id)) != principal.user:
+            raise SessionNotFound
     elif any(map(principal.holds_any, acts)):
         return
     else:

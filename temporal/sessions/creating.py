@@ -19,6 +19,7 @@ from perdure.temporal.sessions.timezone import timezone_in
 from perdure.temporal.stores.blobs import BlobStore
 from perdure.workflows.core.runs import SessionInput
 from perdure.workflows.protocol.signals import BEHAVIOR, NewSession
+from perdure.workflows.vocabulary.questions import LOCAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +80,7 @@ class Creator:
         where `metadata` name no time zone that there is."""
         agent = self._definitions.current(request.agent, caller.tenant)
         if agent is None:
-            names = ", ".join(self._definitions.names(caller.tenant)) or "none"
-            raise InvalidRequest("agent", f"is not known; there are: {names}")
+            raise InvalidRequest("agent", f"is not known{_others(self._definitions, caller)}")
         try:
             inputs = check_inputs(agent.definition, request.inputs)
         except InputProblem as problem:
@@ -128,6 +128,13 @@ class Creator:
         )
 
 
+def _others(definitions: Definitions, caller: Principal) -> str:
+    """The agents that there are, for whoever may know them."""
+    if not caller.holds_scope("agents:read"):
+        return ""
+    return f"; there are: {', '.join(definitions.names(caller.tenant)) or 'none'}"
+
+
 def _check(caller: Principal, request: CreateSession) -> None:
     """Raises `Forbidden`. A user's own client says neither whose a session is nor what its instructions are made of."""
     if caller.session is not None:
@@ -135,6 +142,10 @@ def _check(caller: Principal, request: CreateSession) -> None:
     caller.need_act("create")
     if request.user is not None:
         caller.need_any("create", "To name the user")
+        if request.user == LOCAL and not caller.is_trusted:
+            raise InvalidRequest(
+                "user", f"no user is named {LOCAL}: that is whoever is on a machine without authentication"
+            )
     if request.inputs:
         caller.need_any("create", "To give inputs")
     if request.metadata.keys() - {"timezone"}:

@@ -1,7 +1,8 @@
 """Who uses the session service. Every workflow id is made from a `Principal`, so nobody reaches another tenant's sessions.
 
-Rule: what a principal may do is asked of `holds`, `holds_any` and `need`, and of nothing else. Who has been authenticated may
-do what its scopes say. Who is trusted may do everything: this machine's own user, and code that acts for a session.
+Rule: what a principal may do is asked of `holds`, `holds_any`, `holds_scope` and `need`, and of nothing else. Who has been
+authenticated may do what its scopes say. Who is trusted may do everything: this machine's own user, and code that acts for a
+session.
 """
 
 from dataclasses import dataclass, field, replace
@@ -54,7 +55,8 @@ class Principal:
     def subject(self) -> str:
         """Its name. Without authentication that is whoever is on this machine."""
         if self.user is not None:
-            return self.user
+            # Whoever had to say who they are is not taken for whoever is on this machine.
+            return self.user if self.is_trusted or self.user != LOCAL else f"user:{LOCAL}"
         if self.session is not None:
             return f"{_SESSION}{self.session}"
         return self.actor or LOCAL
@@ -83,9 +85,13 @@ class Principal:
         """Whether it may do this with each session of its tenant."""
         return self.is_trusted or f"session:{act}:any" in self.scopes
 
+    def holds_scope(self, scope: str) -> bool:
+        """Whether it holds `scope`, or `scope` with `:any`."""
+        return self.is_trusted or scope in self.scopes or f"{scope}:any" in self.scopes
+
     def need(self, scope: str) -> None:
         """Raises `Forbidden` unless it holds `scope`, or `scope` with `:any`."""
-        if not (self.is_trusted or scope in self.scopes or f"{scope}:any" in self.scopes):
+        if not self.holds_scope(scope):
             raise Forbidden(f"This needs the scope {scope}.")
 
     def need_act(self, *acts: Act) -> None:

@@ -97,6 +97,7 @@ class Rewinder:
             "model": wanted.model,
             "traceparent": caller.traceparent,
             "sender": caller.sender,
+            "by": caller.by,
         }
         definition = await self._definitions.by_digest(receipt.digest, caller.tenant)
         if wanted.branch is not None:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from perdure.temporal.blob_address import Bucket
+from perdure.temporal.blob_address import Bucket, Scheme
 from perdure.temporal.stores.blob_files import sha256_in
 from perdure.temporal.stores.blobs import CACHE_BYTES, BlobMissing, check_key, verify
 from perdure.temporal.stores.bucket_client import open_bucket
@@ -20,8 +20,8 @@ from perdure.temporal.stores.remembered import Remembered
 _PART: Final = 5 * 1024 * 1024
 #: Parts of one blob that are under way at a time.
 _PARTS: Final = 2
-#: Objects that are deleted by one request, the most that S3 takes.
-_PAGE: Final = 1000
+#: Objects that one request deletes: the most that S3 and Azure take (DeleteObjects, Blob Batch). GCS has no such request.
+_PAGES: Final[dict[Scheme, int]] = {"s3": 1000, "az": 256, "gs": 1000}
 
 
 class BucketBlobs:
@@ -98,7 +98,7 @@ class BucketBlobs:
         return count
 
     async def _pages(self, folder: str) -> AsyncIterator[list[str]]:
-        listing = aiter(self._store.list(folder, chunk_size=_PAGE))
+        listing = aiter(self._store.list(folder, chunk_size=_PAGES[self._bucket.scheme]))
         while True:
             with self._told("listed"):
                 page = await anext(listing, None)

@@ -28,6 +28,7 @@ from perdure.workflows.vocabulary.parts import (
     ToolSpec,
     Usage,
 )
+from perdure.workflows.vocabulary.questions import By
 from tests.support.core import AT, agent
 from tests.support.plain_world import PlainWorld
 
@@ -51,7 +52,12 @@ _REFUND = ToolSpec(
 class Talk(PlainWorld):
     """Calls return at once with what `returns` says; a model answers as told, then waits for the next telling."""
 
-    def __init__(self, returns: Callable[[str, dict[str, JsonValue]], JsonValue | ToolError] | None = None) -> None:
+    def __init__(
+        self,
+        returns: Callable[[str, dict[str, JsonValue]], JsonValue | ToolError] | None = None,
+        tools: list[Any] = TOOLS,
+    ) -> None:
+        self.tools = tools
         new = NewSession(tenant="acme", session_id="s1", agent="plain", digest="d1", behavior=BEHAVIOR, dated=True)
         self.returns = returns or (lambda name, args: {"payment_id": "P-1"} if name == "pay" else "ok")
         self.events: list[Event] = []
@@ -103,7 +109,7 @@ class Talk(PlainWorld):
                 return True
         for effect in list(self.open.values()):
             if isinstance(effect, LoadDefinition):
-                self.driver.settle(DefinitionLoaded(loaded()))
+                self.driver.settle(DefinitionLoaded(loaded(self.tools)))
                 return True
             if isinstance(effect, RunActivity) and effect.use.name not in self.holds:
                 self.ran.append((effect.use.name, effect.key, effect.args))
@@ -211,10 +217,10 @@ class Talk(PlainWorld):
         self.advance()
         return command_id
 
-    def answer(self, approved: bool) -> None:
+    def answer(self, approved: bool, by: By | None = None) -> None:
         """The oldest open question."""
         asked = self.state.questions.open[0].question_id
-        self.driver.receive(Answer(id=self._id(), question_id=asked, approved=approved))
+        self.driver.receive(Answer(id=self._id(), question_id=asked, approved=approved, by=by))
         self.advance()
 
     def _id(self) -> str:
@@ -241,6 +247,6 @@ class Talk(PlainWorld):
         return any(isinstance(effect, AskModel) for effect in self.open.values())
 
 
-def loaded() -> Any:
-    made = agent(tools=TOOLS)
+def loaded(tools: list[Any] = TOOLS) -> Any:
+    made = agent(tools=tools)
     return made.model_copy(update={"tools": (_REFUND,)})

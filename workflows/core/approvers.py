@@ -2,8 +2,10 @@
 
 Rule 1: what counts is what the question says, whatever becomes of the definition meanwhile.
 Rule 2: without authentication there is one person, who may do everything (`LOCAL`).
+Rule 3: who takes a call back has to be one who could have allowed it.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -40,6 +42,15 @@ def refusal(question: Question, by: By | None) -> str | None:
         return None
     if question.not_by and (by is None or by.subject in question.not_by):
         return "Whoever asked for this may not answer; somebody else has to."
-    if question.roles and (by is None or not set(question.roles) & set(by.scopes)):
-        return f"Only who holds one of these roles may answer: {', '.join(question.roles)}."
+    held = frozenset(by.scopes if by is not None else ())
+    asked = [roles for roles in (question.roles, *question.further_roles) if roles]
+    if not all(held & frozenset(roles) for roles in asked):
+        said = "; and one of these: ".join(", ".join(roles) for roles in asked)
+        return f"Only who holds one of these roles may answer: {said}."
     return None
+
+
+def strictest(groups: Iterable[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
+    """The groups of roles of which somebody has to hold one each, so that one role of every given group is held."""
+    given = tuple(dict.fromkeys(groups))
+    return tuple(one for one in given if not any(set(other) < set(one) for other in given))

@@ -20,7 +20,7 @@ from perdure.workflows.vocabulary.parts import (
     Part,
     absent,
 )
-from perdure.workflows.vocabulary.questions import Answerer
+from perdure.workflows.vocabulary.questions import Answerer, By
 
 #: The version of what sessions do by themselves. A session keeps to the one that it was begun with, until its next run.
 #:
@@ -182,6 +182,8 @@ class Rewind(SpendingCommand):
     traceparent: str | None = None
     #: The subject that asks for it, where callers are authenticated; see `core/approvers.py`.
     sender: str | None = Field(default=None, exclude_if=absent)
+    #: Whoever asks for it; older versions did not say, and whoever may answer took calls back for them.
+    by: By | None = Field(default=None, exclude_if=absent)
 
 
 class Retry(SpendingCommand):

@@ -38,6 +38,8 @@ class ApprovalRequested(EventBase):
     prompt: str | None = Field(default=None, exclude_if=absent)
     #: Whoever answers has to hold one of these roles; absent: nobody in particular has to.
     roles: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
+    #: And one of each of these, besides: a rewind may take back calls of several tools.
+    further_roles: tuple[tuple[str, ...], ...] = Field(default=(), exclude_if=operator.not_)
     #: Subjects who may not answer, for they asked for the call.
     not_by: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
 
@@ -58,6 +60,7 @@ class ApprovalRequested(EventBase):
             remember=self.remember,
             bound=self.bound,
             roles=self.roles,
+            further_roles=self.further_roles,
             not_by=self.not_by,
         )
 

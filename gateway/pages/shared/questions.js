@@ -13,6 +13,7 @@ import { expiresIn, fullTime } from './format.js';
 import { tooMany } from './limited.js';
 import { becameOf } from './outcomes.js';
 import { rewind } from './rewind_card.js';
+import { whose } from './whose.js';
 import { linked } from './markdown.js';
 
 const TAKEN = 'Somebody else has answered already.';
@@ -133,7 +134,6 @@ function approval({ args, agents, remember: most, again, roles }) {
   const how = ` Allow ${what} for the rest of ${agents ? 'its work' : 'this session'}`;
   const always = most !== 'never' && h('label', { class: 'remember' }, remember, how);
   const changed = again === 'tool_changed' && h('p', { class: 'note' }, 'This tool is another one now than was allowed.');
-  const whose = roles && h('p', { class: 'note' }, `Only somebody with one of these roles can answer: ${roles.join(', ')}.`);
   let form = null;
   edit.addEventListener('click', () => {
     form = form ? null : valuesForm(args);
@@ -144,7 +144,7 @@ function approval({ args, agents, remember: most, again, roles }) {
     if (form) holder.querySelector('input, textarea')?.focus();
   });
   return {
-    nodes: [changed, whose, holder, h('div', { class: 'actions' }, yes, no, reason, edit), always].filter(Boolean),
+    nodes: [changed, whose(roles), holder, h('div', { class: 'actions' }, yes, no, reason, edit), always].filter(Boolean),
     no,
     yes: () => {
       const given = form ? form.read() : args;

@@ -1,9 +1,10 @@
 /** The question before a rewind: which calls it takes back, and which it cannot. */
 import { table } from './form_fields.js';
 import { h } from './dom.js';
+import { whose } from './whose.js';
 
 /** As `approval` and `input` in `questions.js`. */
-export function rewind({ args: { undo = [], stands = [], more = 0 } }) {
+export function rewind({ args: { undo = [], stands = [], more = 0 }, roles }) {
   const taken = undo.map((call) => row(call, `by ${call.by}`));
   const left = stands.map((call) => row(call, call.why));
   const rest = more ? h('p', { class: 'faint' }, `and ${more} more`) : null;
@@ -11,7 +12,13 @@ export function rewind({ args: { undo = [], stands = [], more = 0 } }) {
   const no = h('button', { type: 'button', class: 'button' }, 'Leave all as it is');
   return {
     title: [undo.length ? 'Going back takes back what was done' : 'Some of what was done cannot be taken back'],
-    nodes: [list('Will be taken back', taken), list('Cannot be taken back', left), rest, h('div', { class: 'actions' }, yes, no)].filter(Boolean),
+    nodes: [
+      whose(roles),
+      list('Will be taken back', taken),
+      list('Cannot be taken back', left),
+      rest,
+      h('div', { class: 'actions' }, yes, no),
+    ].filter(Boolean),
     no,
     yes: () => ({ approved: true }),
     declined: () => ({ approved: false }),

@@ -68,7 +68,7 @@ export function askedTools(turn, questions = []) {
 
 /** A question as stored in views, from the event that asked it. */
 export function questionOf(event) {
-  const { type, question_id, call_id, subject, form, name, args, prompt = null, output, expires_at = null, at = null, remember, roles } = event;
+  const { type, question_id, call_id, subject, form, name, args, prompt = null, output, expires_at = null, at = null, remember, roles, further_roles } = event;
   const kind = type.startsWith('approval') ? 'approval' : 'input';
   const again = kind === 'approval' && event.reason;
   return {
@@ -76,7 +76,7 @@ export function questionOf(event) {
     ...(subject === 'rewind' && { subject }),
     ...(form && { form }),
     ...(remember && { remember }),
-    ...(roles && { roles }),
+    ...(roles && { roles: [roles, ...(further_roles ?? [])] }),
     ...(again && { again }),
   };
 }

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from perdure.temporal.app.cli.options import DataDir, Url
+from perdure.temporal.app.cli.options import ApiKeyFile, DataDir, Url
 
 app = typer.Typer(help="List, show and set what users and tenants may spend.", no_args_is_help=True)
 
@@ -17,19 +17,24 @@ def list_them(
     limit: Annotated[int, typer.Option(min=1, max=200, help="Show at most this many.")] = 50,
     url: Url = None,
     data_dir: DataDir = None,
+    api_key_file: ApiKeyFile = None,
 ) -> None:
     """List all budgets, the newest first."""
     from perdure.temporal.app.commands import budgets
+    from perdure.temporal.app.console.gateway import gateway_address
 
-    budgets.list_budgets(limit, url, data_dir)
+    budgets.list_budgets(limit, gateway_address(url, data_dir, api_key_file))
 
 
 @app.command()
-def show(scope: Scope, owner: Owner, url: Url = None, data_dir: DataDir = None) -> None:
+def show(
+    scope: Scope, owner: Owner, url: Url = None, data_dir: DataDir = None, api_key_file: ApiKeyFile = None
+) -> None:
     """Show the caps of a user or a tenant, what was spent, and what is leased to sessions."""
     from perdure.temporal.app.commands import budgets
+    from perdure.temporal.app.console.gateway import gateway_address
 
-    budgets.show(scope, owner, url, data_dir)
+    budgets.show(scope, owner, gateway_address(url, data_dir, api_key_file))
 
 
 @app.command("set")
@@ -41,8 +46,10 @@ def set_caps(
     ],
     url: Url = None,
     data_dir: DataDir = None,
+    api_key_file: ApiKeyFile = None,
 ) -> None:
     """Set caps of a user or a tenant. none lifts a cap; what is left out stays as it is."""
     from perdure.temporal.app.commands import budgets
+    from perdure.temporal.app.console.gateway import gateway_address
 
-    budgets.set_caps(scope, owner, caps, url, data_dir)
+    budgets.set_caps(scope, owner, caps, gateway_address(url, data_dir, api_key_file))

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from perdure.temporal.app.cli.options import DataDir, Session, Tenant, Url, flag
+from perdure.temporal.app.cli.options import ApiKeyFile, DataDir, Session, Tenant, Url, flag
 
 
 def chat(
@@ -12,11 +12,13 @@ def chat(
     agent: Annotated[str, typer.Option(help="The agent of a new session.")] = "assistant",
     url: Url = None,
     data_dir: DataDir = None,
+    api_key_file: ApiKeyFile = None,
 ) -> None:
     """Talk to an agent. Ctrl-C stops an answer, and leaves at the prompt."""
     from perdure.temporal.app.commands import chat as commands
+    from perdure.temporal.app.console.gateway import gateway_address
 
-    commands.chat(session, agent, url, data_dir)
+    commands.chat(session, agent, gateway_address(url, data_dir, api_key_file))
 
 
 def trace(

@@ -25,6 +25,15 @@ DataDir = Annotated[
         help="The data directory of `perdure dev`, which says where that runs and holds its blobs; .perdure by default.",
     ),
 ]
+ApiKeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--api-key-file",
+        envvar="PERDURE_API_KEY_FILE",
+        show_envvar=True,
+        help="A file with the API key, where the gateway asks who calls; else the key in PERDURE_API_KEY.",
+    ),
+]
 Url = Annotated[
     str | None, typer.Option(help="Where the gateway is; that of the `perdure dev` on the data directory by default.")
 ]

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from perdure.temporal.app.cli.options import DataDir, Session, Tenant, Url, flag
+from perdure.temporal.app.cli.options import ApiKeyFile, DataDir, Session, Tenant, Url, flag
 
 app = typer.Typer(
     help="List, show, limit, stop, rewind, retry, close, erase and export sessions.", no_args_is_help=True
@@ -21,12 +21,17 @@ def list_them(
     user: Annotated[str | None, typer.Option(help="Only sessions of this user.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="Show at most so many.")] = 50,
     tenant: Tenant = "default",
+    url: Annotated[
+        str | None,
+        typer.Option(help="A gateway to ask, for the sessions that the API key may read; else Temporal is asked."),
+    ] = None,
     data_dir: DataDir = None,
+    api_key_file: ApiKeyFile = None,
 ) -> None:
     """List sessions: open ones, the newest first, then closed ones."""
     from perdure.temporal.app.commands.session_list import list_sessions
 
-    list_sessions(agent, status, user, limit, tenant, data_dir)
+    list_sessions(agent, status, user, limit, tenant, url, data_dir, api_key_file)
 
 
 @app.command()
@@ -65,11 +70,13 @@ def limit(
     ] = None,
     url: Url = None,
     data_dir: DataDir = None,
+    api_key_file: ApiKeyFile = None,
 ) -> None:
     """Change what a session and its turns may do and cost; what is left out stays as it is.
 
     Raising a limit lets a turn that waits at it go on."""
     from perdure.temporal.app.commands import session_limits
+    from perdure.temporal.app.console.gateway import gateway_address
 
     whole = {"cost_usd": session_cost, "tokens": session_tokens, "tool_calls": session_calls}
     turn = {"cost_usd": turn_cost, "tokens": turn_tokens, "tool_calls": turn_calls}
@@ -77,7 +84,7 @@ def limit(
         "session": whole,
         "turn": {**turn, "steps": steps, "working_time": working_time},
     }
-    session_limits.limit(session, changes, on_limit, url, data_dir)
+    session_limits.limit(session, changes, on_limit, gateway_address(url, data_dir, api_key_file))
 
 
 @app.command()

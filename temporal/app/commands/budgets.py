@@ -1,7 +1,6 @@
 """`perdure budgets`: list, show and set, by the gateway."""
 
 from math import isfinite
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -9,7 +8,7 @@ import httpx2
 from rich.console import Console
 from rich.table import Table
 
-from perdure.temporal.app.console.gateway import gateway_address, problem_of
+from perdure.temporal.app.console.gateway import GatewayAddress, problem_of
 from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.app.console.terminal import one_line
 
@@ -19,9 +18,9 @@ _UNITS: Final = ("cost_usd", "tokens", "tool_calls")
 _EXAMPLE: Final = "write each as PERIOD.UNIT=CAP: day.cost_usd=10, month.tokens=none; or PERIOD=none"
 
 
-def list_budgets(limit: int, url: str | None, data_dir: Path | None) -> None:
+def list_budgets(limit: int, gateway: GatewayAddress) -> None:
     """Prints a line for each. Raises `Refused`."""
-    found = _ask("GET", f"/v1/budgets?limit={limit}", None, url, data_dir)["budgets"]
+    found = _ask("GET", f"/v1/budgets?limit={limit}", None, gateway)["budgets"]
     if not found:
         Console().print("no budgets yet: nobody has set one, and no agent with limits for users or tenants has run")
         return
@@ -35,14 +34,14 @@ def list_budgets(limit: int, url: str | None, data_dir: Path | None) -> None:
     Console(highlight=False).print(table)
 
 
-def show(scope: str, owner: str, url: str | None, data_dir: Path | None) -> None:
+def show(scope: str, owner: str, gateway: GatewayAddress) -> None:
     """Prints one in whole. Raises `Refused`."""
-    _print(_ask("GET", _path(scope, owner), None, url, data_dir))
+    _print(_ask("GET", _path(scope, owner), None, gateway))
 
 
-def set_caps(scope: str, owner: str, caps: list[str], url: str | None, data_dir: Path | None) -> None:
+def set_caps(scope: str, owner: str, caps: list[str], gateway: GatewayAddress) -> None:
     """Sets caps, written as `day.cost_usd=10`, and prints the budget. Raises `Refused`."""
-    _print(_ask("PUT", _path(scope, owner), read_caps(caps), url, data_dir))
+    _print(_ask("PUT", _path(scope, owner), read_caps(caps), gateway))
 
 
 def read_caps(caps: list[str]) -> dict[str, Any]:
@@ -106,8 +105,7 @@ def _path(scope: str, owner: str) -> str:
     return f"/v1/budgets/{scope}/{owner}"
 
 
-def _ask(method: str, path: str, body: dict[str, Any] | None, url: str | None, data_dir: Path | None) -> Any:
-    gateway = gateway_address(url, data_dir)
+def _ask(method: str, path: str, body: dict[str, Any] | None, gateway: GatewayAddress) -> Any:
     with httpx2.Client(base_url=gateway.url, headers=gateway.headers, timeout=_TIMEOUT_S) as http:
         try:
             answer = http.request(method, path, json=body)

@@ -5,7 +5,6 @@ may fail for good.
 """
 
 import uuid
-from pathlib import Path
 from typing import Any, Final
 
 import httpx2
@@ -14,7 +13,7 @@ from rich.console import Console
 from perdure.temporal.app.chat.conversation import Conversation
 from perdure.temporal.app.chat.lines import read_line
 from perdure.temporal.app.chat.stream import AWAY
-from perdure.temporal.app.console.gateway import gateway_address, problem_of
+from perdure.temporal.app.console.gateway import GatewayAddress, problem_of
 from perdure.temporal.app.console.local_zone import local_zone
 from perdure.temporal.app.console.refused import Refused
 
@@ -24,11 +23,8 @@ _TIMEOUT: Final = httpx2.Timeout(40, connect=5)
 _LAST: Final = 6
 
 
-def chat(session: str | None, agent: str, url: str | None, data_dir: Path | None) -> None:
-    """Takes up `session`, or begins a new one of `agent`, and talks until the person leaves.
-
-    `url` and `data_dir` say where the gateway is, see `console.gateway`. Raises `Refused`."""
-    gateway = gateway_address(url, data_dir)
+def chat(session: str | None, agent: str, gateway: GatewayAddress) -> None:
+    """Takes up `session`, or begins a new one of `agent`, and talks until the person leaves. Raises `Refused`."""
     console = Console(highlight=False, soft_wrap=True, markup=False)
     with httpx2.Client(base_url=gateway.url, headers=gateway.headers, timeout=_TIMEOUT) as http:
         try:

@@ -1,13 +1,12 @@
 """`perdure sessions limit`: changes what a session may do and cost, by the gateway."""
 
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
 import httpx2
 import typer
 
-from perdure.temporal.app.console.gateway import gateway_address, problem_of
+from perdure.temporal.app.console.gateway import GatewayAddress, problem_of
 from perdure.temporal.app.console.refused import Refused
 
 _TIMEOUT_S: Final = 30
@@ -17,8 +16,7 @@ def limit(
     session: str,
     changes: dict[str, dict[str, Any]],
     on_limit: str | None,
-    url: str | None,
-    data_dir: Path | None,
+    gateway: GatewayAddress,
 ) -> None:
     """Sets the limits of `changes` that are not None, by `turn` and `session`, and prints those that hold then.
 
@@ -30,7 +28,6 @@ def limit(
         body["on_limit"] = on_limit if on_limit in ("ask", "stop") else {"cheaper": on_limit}
     if not any(body.values()):
         raise Refused("say what to change, as in --session-cost 2; --help names all limits")
-    gateway = gateway_address(url, data_dir)
     path = f"/v1/sessions/{quote(session, safe='')}/limits"
     with httpx2.Client(base_url=gateway.url, headers=gateway.headers, timeout=_TIMEOUT_S) as http:
         try:

@@ -1,4 +1,4 @@
-"""`perdure sessions list`: by the gateway of a `perdure dev` where one runs on the data directory, else from Temporal.
+"""`perdure sessions list`: by a gateway that is named, or that of a `perdure dev` on the data directory; else from Temporal.
 
 Both give the same list. The gateway's needs neither Temporal's SDK nor the rest of Perdure, which take a second to load.
 """
@@ -12,7 +12,7 @@ import httpx2
 from rich.console import Console
 
 from perdure.temporal.app.commands.session_rows import session_rows
-from perdure.temporal.app.console.gateway import gateway_address, problem_of
+from perdure.temporal.app.console.gateway import GatewayAddress, gateway_address, problem_of
 from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.environment import DEFAULT_DATA_DIR, environment
 from perdure.temporal.server.dev_addresses import find_dev, temporal_is_named
@@ -28,14 +28,23 @@ Page = dict[str, Any]
 
 
 def list_sessions(
-    agent: str | None, status: "Status | None", user: str | None, limit: int, tenant: str, data_dir: Path | None
+    agent: str | None,
+    status: "Status | None",
+    user: str | None,
+    limit: int,
+    tenant: str,
+    url: str | None,
+    data_dir: Path | None,
+    api_key_file: Path | None,
 ) -> None:
     """Prints at most `limit` sessions: open ones, the newest first, then closed ones. Raises `Refused` and
     `TemporalUnavailable`."""
+    if url is not None and tenant != _TENANT:
+        raise Refused("--tenant is for Temporal; a gateway lists the sessions of the API key's tenant")
     wanted = {"agent": agent, "status": status, "user": user}
     dev = tenant == _TENANT and not temporal_is_named(environment()) and find_dev(data_dir or DEFAULT_DATA_DIR)
-    if dev:
-        found, more = _from_gateway(wanted, limit, data_dir)
+    if url is not None or dev:
+        found, more = _from_gateway(wanted, limit, gateway_address(url, data_dir, api_key_file))
     else:
         found, more = _from_temporal(wanted, limit, tenant, data_dir)
     console = Console(highlight=False, soft_wrap=True)
@@ -48,8 +57,7 @@ def list_sessions(
         console.print(f"there are more than {limit}; --limit shows more", style="dim")
 
 
-def _from_gateway(wanted: Mapping[str, str | None], limit: int, data_dir: Path | None) -> tuple[list[Page], bool]:
-    gateway = gateway_address(None, data_dir)
+def _from_gateway(wanted: Mapping[str, str | None], limit: int, gateway: GatewayAddress) -> tuple[list[Page], bool]:
     found: list[Page] = []
     asked = {name: value for name, value in wanted.items() if value is not None}
     with httpx2.Client(base_url=gateway.url, headers=gateway.headers, timeout=_TIMEOUT_S) as http:

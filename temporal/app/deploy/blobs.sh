@@ -13,5 +13,5 @@ cat >"$config" <<END
 {"identities": [{"name": "perdure", "actions": ["Admin"],
   "credentials": [{"accessKey": "$(cat "$SECRETS/blobs_key_id")", "secretKey": "$(cat "$SECRETS/blobs_key")"}]}]}
 END
-exec weed server -dir="$DATA" -ip="$ADDRESS" -ip.bind="$BIND" -master.peers=none -master.volumeSizeLimitMB=1024 -volume.max=0 \
+exec weed server -dir="$DATA" -ip="$ADDRESS" -ip.bind="$BIND" -master.peers=none -master.telemetry=false -master.volumeSizeLimitMB=1024 -volume.max=0 \
   -volume.preStopSeconds=0 -filer -s3 -s3.port=8333 -s3.config="$config" -s3.iam=false -s3.port.iceberg=0 -s3.port.lance=0 "$@"

@@ -12,6 +12,7 @@ from typing import Final
 from pydantic import JsonValue
 from pydantic_core import to_json
 
+from perdure.workflows.core.approvers import excluded, refusal, strictest
 from perdure.workflows.core.changes import QuestionSettled
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.rewind_changes import UndoBegun, UndoStarted
@@ -37,22 +38,33 @@ def take_back(draft: Draft) -> None:
     found = plan(draft.state, rewinding)
     turn = turn_id(draft.state.turns + 1)
     draft.add(TurnStarted(**(draft.stamp | {"turn_id": turn}), cause="answer"))
-    if rewinding.undo:
+    asked = _question(draft, rewinding, found, turn)
+    if rewinding.undo and (rewinding.by is None or refusal(asked.question, rewinding.by) is None):
         draft.add(UndoBegun(undoing=Undoing(left=found.undo, agreed=True), stands=found.stands, more=found.more))
         return
-    asked = question_id(rewinding.branch, f"{turn}.approval")
-    draft.add(UndoBegun(undoing=Undoing(left=found.undo, question_id=asked), stands=found.stands, more=found.more))
-    draft.add(
-        ApprovalRequested(
-            **draft.stamp,
-            question_id=asked,
-            subject="rewind",
-            call_id=rewinding.branch,
-            name=REWIND,
-            args=_listed(rewinding, found),
-            remember="never",
-            prompt=_prompt(found),
-        )
+    undoing = Undoing(left=found.undo, question_id=asked.question_id)
+    draft.add(UndoBegun(undoing=undoing, stands=found.stands, more=found.more))
+    draft.add(asked)
+
+
+def _question(draft: Draft, rewinding: Rewinding, found: Plan, turn: str) -> ApprovalRequested:
+    """Whether the rewind goes on. Whoever says so has to be one who could have allowed the calls that it takes back."""
+    names = dict.fromkeys(one.name for one in found.undo)
+    policies = [draft.state.policy(name) for name in names] if rewinding.by is not None else []
+    approvals = [policy.approval for policy in policies if policy is not None and policy.approval is not None]
+    roles, *further = strictest(one.by for one in approvals if one.by) or ((),)
+    return ApprovalRequested(
+        **draft.stamp,
+        question_id=question_id(rewinding.branch, f"{turn}.approval"),
+        subject="rewind",
+        call_id=rewinding.branch,
+        name=REWIND,
+        args=_listed(rewinding, found),
+        remember="never",
+        prompt=_prompt(found),
+        roles=roles,
+        further_roles=tuple(further),
+        not_by=next((out for one in approvals if (out := excluded(draft.state, one))), ()),
     )
 
 

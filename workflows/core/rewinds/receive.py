@@ -3,6 +3,7 @@
 Rule: a command that does not fit the session changes nothing; whoever sent it finds out by asking whether it was taken in.
 """
 
+from perdure.workflows.core.approvers import refusal
 from perdure.workflows.core.calls.superseding import SUPERSEDED
 from perdure.workflows.core.changes import CallerTraced, QuestionSettled, StopRequested
 from perdure.workflows.core.draft import Draft
@@ -71,11 +72,14 @@ def retry(draft: Draft, command: Retry) -> None:
 
 
 def answer_rewind(draft: Draft, command: Answer) -> bool:
-    """Whether what is answered is the question of a rewind; then it is settled."""
+    """Whether what is answered is the question of a rewind; then it is settled, unless by somebody who may not answer."""
     turn = draft.state.turn
     undoing = turn.undoing if turn is not None else None
     if undoing is None or undoing.question_id != command.question_id or undoing.agreed is not None:
         return False
+    question = draft.state.questions.find(command.question_id)
+    if question is not None and refusal(question, command.by) is not None:
+        return True
     if command.traceparent is not None:
         draft.add(CallerTraced(traceparent=command.traceparent))
     settle_rewind(draft, command.approved, command.reason, command)
@@ -139,6 +143,7 @@ def _cutting(draft: Draft, command: Rewind) -> Rewinding | None:
         role=command.model,
         traceparent=command.traceparent,
         undo=command.undo,
+        by=command.by,
         calls=command.calls,
         more=command.more,
     )
@@ -157,6 +162,7 @@ def _going_back(state: SessionState, command: Rewind) -> Rewinding | None:
         kept=kept,
         message_id=command.message_id or "",
         undo=command.undo,
+        by=command.by,
         calls=command.calls,
         more=command.more,
     )

@@ -6,6 +6,7 @@ from typing import Final
 from perdure.workflows.core.state.record import Record, replace
 from perdure.workflows.protocol.signals import CutCall
 from perdure.workflows.vocabulary.parts import Message
+from perdure.workflows.vocabulary.questions import By
 from perdure.workflows.vocabulary.rewinds import PlannedUndo, RewindCause, Standing, Undone
 
 KEPT_REWINDS: Final = 100
@@ -33,6 +34,8 @@ class Rewinding(Record):
     traceparent: str | None = None
     #: Whether calls are taken back; None: a person is asked.
     undo: bool | None = None
+    #: Whoever asked for it; None: of versions that did not say, which asked nobody in particular.
+    by: By | None = None
     #: Calls of the part that leaves, as whoever asked for the rewind found them.
     calls: tuple[CutCall, ...] = ()
     #: Further ones that may stand, by tool.

@@ -52,12 +52,14 @@ async def test_a_running_dev_is_well(dev: Dev) -> None:
         ("ok", "clock"),
         ("unknown", "query buffer"),
         ("unknown", "poller limit"),
+        ("unknown", "fairness"),
         ("ok", "definitions"),
         *[("ok", "keys")] * 2,
         *[("ok", "prices")] * 2,
         *[("ok", "model")] * MODELS,
         ("ok", "blob store"),
         ("unknown", "live"),
+        ("unknown", "limits"),
     ]
     assert "sk-a-secret" not in result.output
     assert not list((dev.data_dir / "blobs" / "~").iterdir())

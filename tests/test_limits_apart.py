@@ -44,9 +44,8 @@ async def test_all_processes_count_together(tmp_path: Path, provider: FakeProvid
             everything.worker.signal(signal.SIGKILL)
             provider.script(Reply(text="done."))
             await everything.worker.start()
-            assert (await sent()).json()["code"] == "too_many_turns"
             await viewer.until("turn.finished")
         async with asyncio.timeout(30):
-            while (taken := await sent()).status_code == 429:
-                assert taken.json()["code"] == "too_many_turns"
+            while (taken := await sent()).status_code != 202:
+                assert taken.json()["code"] in ("too_many_turns", "no_worker")
         assert taken.status_code == 202

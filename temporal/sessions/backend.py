@@ -40,7 +40,7 @@ from perdure.temporal.sessions.failed_tasks import failing_task, meaning
 from perdure.temporal.sessions.limits.going_to_work import going_to_work
 from perdure.temporal.sessions.limits.limits import Limits
 from perdure.temporal.sessions.look import Look, read_look
-from perdure.temporal.sessions.starting import WATCHED, Start, readable, start_session
+from perdure.temporal.sessions.starting import WATCHED, Start, among_tenants, readable, start_session
 from perdure.temporal.sessions.turnstile import Turnstile
 from perdure.temporal.sessions.workers import Workers
 from perdure.temporal.settings import Settings
@@ -224,11 +224,12 @@ class Backend:
 
     async def prefer(self, session: str) -> None:
         """Has the tasks of a session taken before others', for somebody looks on. Costs one event of its history."""
+        watched = among_tenants(WATCHED, session.partition("/")[0])
         request = UpdateWorkflowExecutionOptionsRequest(
             namespace=self._client.namespace,
             workflow_execution=Execution(workflow_id=session),
             workflow_execution_options=WorkflowExecutionOptions(
-                priority=Priority(priority_key=WATCHED.priority_key or 0)
+                priority=Priority(priority_key=watched.priority_key or 0, fairness_key=watched.fairness_key or "")
             ),
             update_mask=FieldMask(paths=["priority"]),
         )

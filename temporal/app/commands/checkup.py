@@ -206,6 +206,13 @@ def server_limits() -> Iterator[Check]:
         "perdure dev sets it; on a cluster of yours set frontend.namespaceCount to 20000 (its default of 1200 bounds "
         "the long polls of all workers and waiting clients together)",
     )
+    yield Check(
+        "unknown",
+        "fairness",
+        unseen,
+        "perdure dev sets it; on a cluster of yours set matching.enableFairness to true (without it, a tenant's backlog is "
+        "worked off before what others ask for later)",
+    )
 
 
 def definitions(reading: Reading) -> Iterator[Check]:

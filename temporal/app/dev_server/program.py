@@ -37,6 +37,8 @@ _DYNAMIC: Final = {
     # Else a run is deleted only once the server has written down, each 30 s, that what follows its end was done. That
     # concerns parents and children of a workflow, other clusters and archives.
     "history.transferProcessorEnsureCloseBeforeDelete": "false",
+    # Tenants take turns where tasks wait for workers.
+    "matching.enableFairness": "true",
 }
 
 

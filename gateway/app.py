@@ -23,9 +23,9 @@ from perdure.gateway.auth.session_tokens import SessionTokens
 from perdure.gateway.http.allowed_origins import AllowedOrigins
 from perdure.gateway.http.answer_headers import AnswerHeaders
 from perdure.gateway.http.body_limit import BodyLimit
+from perdure.gateway.http.draining import Draining
 from perdure.gateway.http.hosts import KnownHosts
 from perdure.gateway.http.json_bodies import JsonBodies
-from perdure.gateway.http.open_streams import OpenStreams
 from perdure.gateway.http.origin_guard import OriginGuard
 from perdure.gateway.http.problems import MEDIA_TYPE, Problem, from_http, from_rpc, from_session, from_validation
 from perdure.gateway.live.watches import Watches
@@ -55,16 +55,21 @@ from perdure.gateway.routes import (
     sign_in as signing_in,
 )
 from perdure.gateway.routes.context import DescribeTool, Gateway, ReadMetrics, SignIn
+from perdure.temporal.blob_address import Bucket
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.live.protocols import Live
 from perdure.temporal.sessions.answers import EditArguments
 from perdure.temporal.sessions.erase import Scrub
 from perdure.temporal.sessions.errors import SessionError
+from perdure.temporal.sessions.limits.caps import Caps
+from perdure.temporal.sessions.limits.limits import Limits
+from perdure.temporal.sessions.missing_workers import MissingWorkers
 from perdure.temporal.sessions.service import Sessions
 from perdure.temporal.sessions.trace import RebuildRequest, not_rebuilt
 from perdure.temporal.sessions.workers import Workers
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.blobs import BlobStore, StoreFull, StoreUnavailable
+from perdure.temporal.stores.health import StoreHealth
 from perdure.temporal.telemetry.metrics import UNMEASURED, Metrics
 
 log = structlog.get_logger(__name__)
@@ -100,7 +105,7 @@ _ROUTES: Final = (
 class _App(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         # Around the framework's own, which answers failures that nothing inside of it does.
-        return AnswerHeaders(super().build_middleware_stack())
+        return AnswerHeaders(super().build_middleware_stack(), self.state.draining)
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
@@ -122,6 +127,7 @@ def create_routes(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
         telemetry={"tracing": False},
         responses={"4XX": _PROBLEM, "5XX": _PROBLEM},
     )
+    app.state.draining = Draining()
     for module in _ROUTES:
         app.include_router(module.router)
     return app
@@ -145,13 +151,23 @@ def create_app(
     edit_arguments: EditArguments = lambda name, spec, args: None,
     measures: Metrics = UNMEASURED,
     read_metrics: ReadMetrics | None = None,
+    limits: Limits | None = None,
 ) -> FastAPI:
     """The app. `host` is what it is served on: a name there is one of its own, as those of `allowed_hosts` are. Without
-    `tokens`, those of sessions count here alone; without `sign_in`, nobody signs in on the pages.
+    `tokens`, those of sessions count here alone; without `limits`, what the settings limit does; without `sign_in`, nobody
+    signs in on the pages.
 
-    Call `app.state.watches.cut()` when the server is told to stop: it waits for open streams.
+    When the server is told to stop, call `app.state.draining.begin()`, and `app.state.watches.cut()` once it takes no more:
+    it waits for open streams.
     """
     workers = Workers(client, here=live.whole)
+    missing = MissingWorkers(
+        {
+            "sessions": workers,
+            **{kind: Workers(client, here=live.whole, queue=queue) for kind, queue in settings.own_queues.items()},
+        }
+    )
+    limits = limits or Limits(Caps.of(settings), metrics=measures)
     service = Sessions(
         client,
         settings,
@@ -162,6 +178,7 @@ def create_app(
         scrub=scrub,
         edit_arguments=edit_arguments,
         rebuild_request=rebuild_request,
+        limits=limits,
     )
     watches = Watches(
         live=live,
@@ -177,7 +194,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(workers.keep_looking()), asyncio.create_task(service.uploads.keep_expiring())]
+        tasks = [asyncio.create_task(missing.keep_looking()), asyncio.create_task(service.uploads.keep_expiring())]
         yield
         for task in tasks:
             task.cancel()
@@ -188,7 +205,7 @@ def create_app(
     app.state.watches = watches
     app.state.gateway = Gateway(
         sessions=service,
-        streams=OpenStreams(settings.streams_per_principal),
+        limits=limits,
         watches=watches,
         blobs=blobs,
         definitions=definitions,
@@ -200,6 +217,9 @@ def create_app(
         read_metrics=read_metrics,
         temporal_ui=temporal_ui,
         live_state=lambda: live.state,
+        shared_store=StoreHealth(blobs) if isinstance(settings.blob_store, Bucket) else None,
+        draining=app.state.draining,
+        missing=missing,
     )
     app.mount("/pages", pages.PageFiles(directory=pages.PAGES), name="pages")
     _handle_failures(app)

@@ -5,8 +5,6 @@ Our own settings are `PERDURE_…`. The standard `TEMPORAL_…` variables say ho
 variables; our code neither copies nor stores them.
 """
 
-import ipaddress
-import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -15,13 +13,18 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from perdure.temporal.blob_address import BlobAddress, blob_address
 from perdure.temporal.environment import DEFAULT_DATA_DIR, environment
+from perdure.temporal.network_names import host_names, ip_and_port, origins
 from perdure.temporal.redis_address import RedisAddress, redis_address
+from perdure.temporal.task_queues import QueueName, Queues, Serves
 from perdure.temporal.user_error import UserError
 
 __all__ = ["Settings", "SettingsInvalid", "environment"]
 
 _PREFIX = "PERDURE_"
+#: Settings of which neither is anything without the other.
+_PAIRS = (("deployment_name", "build_id"), ("memory_target", "cpu_target"), ("jwt_issuer", "jwt_audience"))
 
 
 class SettingsInvalid(UserError):
@@ -33,53 +36,11 @@ _Name = Annotated[str, Field(pattern=r"^[^.:\s]{1,200}$")]
 _Build = Annotated[str, Field(pattern=r"^[^:\s]{1,200}$")]
 #: An empty variable, such as `KEY=` in a compose file, counts as not set.
 _NotEmpty = BeforeValidator(lambda given: given or None)
-
-
-_ADDRESS = "give an IP address and a port, as in 127.0.0.1:9464"
-
-
-def _ip_and_port(given: str) -> str:
-    host, _, port = given.rpartition(":")
-    bare = host.removeprefix("[").removesuffix("]")
-    try:
-        bracketed = ipaddress.ip_address(bare).version == 6
-    except ValueError:
-        raise ValueError(_ADDRESS) from None
-    if bracketed == (bare == host) or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise ValueError(_ADDRESS)
-    return given
-
-
-_HOST_NAME = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?", re.IGNORECASE)
-
-
-def _host_names(given: Any) -> Any:
-    """Accepts comma-separated text, as in an environment variable, or a list."""
-    names = tuple(name.strip() for name in given.split(",") if name.strip()) if isinstance(given, str) else given
-    if not all(isinstance(name, str) and _HOST_NAME.fullmatch(name) for name in names):
-        raise ValueError(
-            "give names without scheme and port, with commas between them, as in agents.example.com,*.internal.example.com"
-        )
-    return names
-
-
-_ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9_-]+(\.[a-z0-9_-]+)*)(:[0-9]{1,5})?", re.IGNORECASE)
-
-
-def _origins(given: Any) -> Any:
-    """Accepts comma-separated text, as in an environment variable, or a list."""
-    origins = tuple(one.strip() for one in given.split(",") if one.strip()) if isinstance(given, str) else given
-    if not all(isinstance(origin, str) and _ORIGIN.fullmatch(origin) for origin in origins):
-        raise ValueError(
-            "give whole origins, without a path or a slash at the end and with commas between them, as in "
-            "https://app.example.com,http://localhost:3000"
-        )
-    return origins
-
-
-_Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)]
-_HostNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_host_names)]
-_Address = Annotated[str, AfterValidator(_ip_and_port)]
+_Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(origins)]
+_HostNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(host_names)]
+_Address = Annotated[str, AfterValidator(ip_and_port)]
+_Count = Annotated[int, Field(ge=1)]
+_Rate = Annotated[float, Field(gt=0, le=1_000_000)]
 _Switch = Annotated[bool, BeforeValidator(lambda given: given or False)]
 
 
@@ -88,6 +49,11 @@ def _patterns(given: object) -> object:
     if not isinstance(given, str):
         return given
     return tuple(word for part in given.split(",") if (word := part.strip())) or None
+
+
+def _blobs(given: str) -> str:
+    blob_address(given)
+    return given
 
 
 def _live(given: SecretStr) -> SecretStr:
@@ -107,7 +73,11 @@ class Settings(BaseSettings):
 
     #: Everything that `perdure dev` stores: Temporal's database, logs, blobs.
     data_dir: Path = DEFAULT_DATA_DIR
-    #: The blob store. None: `blobs` in `data_dir`. Worker and gateway must share it.
+    #: The blob store: a folder, or a bucket as `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX` or `az://CONTAINER/PREFIX`, with
+    #: `?endpoint=URL&region=NAME&allow_http=true` for stores that speak S3. Keys come from the clouds' own variables
+    #: (`AWS_…`, `GOOGLE_…`, `AZURE_…`). Workers, gateways and commands must share it. None: what `blob_dir` says.
+    blobs: Annotated[Annotated[str, AfterValidator(_blobs)] | None, _NotEmpty] = None
+    #: The blob store, where it is a folder and `blobs` is not set. None: `blobs` in `data_dir`.
     blob_dir: Path | None = None
 
     #: The Redis that carries live frames between processes, as `redis://HOST:PORT/DB`, or `rediss://USER:PASSWORD@HOST:PORT/DB`
@@ -128,6 +98,9 @@ class Settings(BaseSettings):
 
     #: Where this process serves its metrics to Prometheus, as `IP:port`; for workers, which have no gateway. None: nowhere.
     metrics_address: Annotated[_Address | None, _NotEmpty] = None
+    #: Where a worker serves `/healthz` and `/readyz` to whoever restarts processes, as `IP:port`. None: nowhere. A gateway
+    #: has both among its routes.
+    health_address: Annotated[_Address | None, _NotEmpty] = None
     #: Whether OpenTelemetry spans are sent to where the standard `OTEL_…` variables say.
     otel: _Switch = False
     #: Whether spans hold what was said, and the arguments and results of tools.
@@ -139,18 +112,48 @@ class Settings(BaseSettings):
     sticky_schedule_to_start_s: float = Field(default=3, gt=0)
     #: A worker's long polls for workflow tasks. More pollers run more tasks at once, at the cost of token latency.
     workflow_pollers: int = Field(default=5, ge=2)
+    #: A worker's long polls for activities, on each of its task queues.
+    activity_pollers: int = Field(default=5, ge=1)
+    #: With it, a worker scales its pollers by load, up to so many of each kind; it begins with those above. None: their
+    #: number is fixed.
+    pollers_at_most: Annotated[int | None, Field(ge=2), _NotEmpty] = None
     #: A worker killed inside a workflow task stalls the session for this long.
     workflow_task_timeout_s: float = Field(default=5, ge=1, le=120)
     #: The shortest interval at which a tool's own heartbeats reach the server; at 0.25 s they are most of its load.
     heartbeat_throttle_s: float = Field(default=2, gt=0)
     #: The grace period in which a stopping worker finishes its activities, before it hands them on.
     graceful_shutdown_s: float = Field(default=30, ge=0)
-    #: Activities that a worker runs at the same time. A streaming model call counts from its first to its last token.
+    #: How long a gateway that is told to stop still serves, while `/readyz` answers 503: longer than a load balancer takes
+    #: to notice.
+    drain_s: float = Field(default=0, ge=0, le=3600)
+    #: Activities that a worker runs at the same time, on each of its task queues. A streaming model call counts from its
+    #: first to its last token.
     activity_slots: int = Field(default=1000, ge=1)
+    #: The same for model calls, where they have a task queue of their own. None: as many as activities.
+    model_slots: Annotated[int | None, Field(ge=1), _NotEmpty] = None
+    #: The same for calls of tools, where they have a task queue of their own. None: as many as activities.
+    tool_slots: Annotated[int | None, Field(ge=1), _NotEmpty] = None
+    #: Workflow tasks that a worker runs at the same time.
+    workflow_slots: int = Field(default=100, ge=2)
+    #: Activities that a worker starts in a second, on each of its task queues. None: as many as there are.
+    activities_per_s: Annotated[float | None, Field(gt=0), _NotEmpty] = None
+    #: A share of the machine's memory, or of the container's, from 0 to 1. While more is in use, a worker takes nothing
+    #: new; the slots above are then the most that it runs. Set it together with the CPU's target, or neither.
+    memory_target: Annotated[float | None, Field(gt=0, le=1), _NotEmpty] = None
+    #: The same for a share of the CPU; see the memory's target.
+    cpu_target: Annotated[float | None, Field(gt=0, le=1), _NotEmpty] = None
     #: Processes for tools with `process: true`; calls beyond this number wait.
     tool_processes: int = Field(default=4, ge=1, le=1000)
     #: Sessions that a worker keeps in memory; others are replayed when something happens to them.
     cached_workflows: int = Field(default=4000, ge=0)
+
+    #: The task queue that model calls are sent to, so that workers of their own can take them. Workers and gateways must
+    #: have the same. None: that of sessions, `perdure`.
+    models_queue: Annotated[QueueName | None, _NotEmpty] = None
+    #: The same for calls of Perdure's own tools and of MCP servers.
+    tools_queue: Annotated[QueueName | None, _NotEmpty] = None
+    #: What a worker takes, with commas between: `sessions`, `models`, `tools`. None: all of it.
+    queues: Annotated[Queues | None, NoDecode, _NotEmpty] = None
 
     #: The worker's deployment, for Temporal's worker versioning; set it together with the build id, or neither.
     deployment_name: Annotated[_Name | None, _NotEmpty] = None
@@ -211,8 +214,23 @@ class Settings(BaseSettings):
     body_timeout_s: float = Field(default=30, gt=0)
     #: Connections to one gateway process; any beyond are refused (429).
     max_connections: int = Field(default=8000, ge=1)
-    #: Event streams that one principal may have open at one gateway process.
-    streams_per_principal: int = Field(default=4000, ge=1)
+    # Limits of users and tenants: see `perdure.temporal.sessions.limits`.
+    #: Requests a second of one caller, in the long run; any beyond are refused (429). Gateways with the same Redis
+    #: (`PERDURE_LIVE`) count together, others each for itself. None: no limit.
+    requests_per_principal: Annotated[_Rate | None, _NotEmpty] = None
+    #: The same for all callers of a tenant together.
+    requests_per_tenant: Annotated[_Rate | None, _NotEmpty] = None
+    #: So many seconds' worth of requests may come at once.
+    requests_burst_s: int = Field(default=10, ge=1, le=3600)
+    #: Event streams that one caller may have open, counted as requests are. None: 4,000 at each gateway.
+    streams_per_principal: Annotated[_Count | None, _NotEmpty] = None
+    #: Event streams that the callers of a tenant may have open together. None: no limit.
+    streams_per_tenant: Annotated[_Count | None, _NotEmpty] = None
+    #: Sessions of one user that may be at work at the same time; a message that would have another one begin is refused
+    #: (429). Workers and gateways need the same value, and `PERDURE_LIVE` unless they are one process. None: no limit.
+    turns_per_user: Annotated[_Count | None, _NotEmpty] = None
+    #: The same for all sessions of a tenant together.
+    turns_per_tenant: Annotated[_Count | None, _NotEmpty] = None
     #: Frames queued for one viewer; a viewer that falls further behind is disconnected and resumes by itself.
     viewer_queue: int = Field(default=1000, ge=1)
     #: An event stream on which nothing happens gets a comment this often.
@@ -232,15 +250,33 @@ class Settings(BaseSettings):
             raise SettingsInvalid("; ".join(problems)) from None
 
     @model_validator(mode="after")
-    def _both_or_none(self) -> Self:
-        for one, other in (("deployment_name", "build_id"), ("jwt_issuer", "jwt_audience")):
+    def _consistent(self) -> Self:
+        for one, other in _PAIRS:
             if (getattr(self, one) is None) != (getattr(self, other) is None):
-                both = " and ".join(f"{_PREFIX}{name}".upper() for name in (one, other))
-                raise PydanticCustomError("both_or_none", f"{both}: set both or neither")
+                raise _problem_of(one, other, "set both or neither")
+        if self.models_queue is not None and self.models_queue == self.tools_queue:
+            raise _problem_of("models_queue", "tools_queue", "give two different names")
+        for kind in self.queues or ():
+            if kind != "sessions" and self.queue_of(kind) is None:
+                raise _problem_of(
+                    "queues", f"{kind}_queue", f"to take {kind} alone, give them a task queue of their own"
+                )
         return self
 
+    def queue_of(self, kind: Serves) -> str | None:
+        """The task queue of its own that model calls or tools have; None: they are sent to that of sessions."""
+        return {"sessions": None, "models": self.models_queue, "tools": self.tools_queue}[kind]
+
     @property
-    def blobs_root(self) -> Path:
+    def own_queues(self) -> dict[Serves, str]:
+        """What has a task queue of its own, apart from sessions, and that queue's name."""
+        named: dict[Serves, str | None] = {"models": self.models_queue, "tools": self.tools_queue}
+        return {kind: name for kind, name in named.items() if name is not None}
+
+    @property
+    def blob_store(self) -> BlobAddress:
+        if self.blobs is not None:
+            return blob_address(self.blobs)
         return self.blob_dir or self.data_dir / "blobs"
 
     @property
@@ -256,3 +292,8 @@ class Settings(BaseSettings):
 def _named(location: tuple[int | str, ...]) -> str:
     """The variable's name and a colon; nothing where a rule covers several settings, and names them itself."""
     return "".join(f"{_PREFIX}{name}: ".upper() for name in location[:1])
+
+
+def _problem_of(one: str, other: str, problem: str) -> PydanticCustomError:
+    both = " and ".join(f"{_PREFIX}{name}".upper() for name in (one, other))
+    return PydanticCustomError("inconsistent", f"{both}: {problem}")

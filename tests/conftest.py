@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from playwright.async_api import BrowserContext, Page
 
     from tests.support.redis import Redis
+    from tests.support.s3 import S3
 
 _status = 0
 
@@ -102,6 +103,25 @@ async def redis(tmp_path: Path) -> "AsyncIterator[Redis]":
 
     async with redis_server(tmp_path) as server:
         yield server
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def s3(tmp_path_factory: pytest.TempPathFactory) -> "AsyncIterator[S3]":
+    """A real S3 server. A test that kills it starts it again."""
+    # Imported here, because few tests need its client.
+    from tests.support.s3 import s3_server
+
+    async with s3_server(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture
+def s3_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process has the keys of the S3 server."""
+    from tests.support.s3 import S3
+
+    for name, value in S3.environment.items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

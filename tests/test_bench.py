@@ -260,9 +260,40 @@ async def test_a_quick_run_of_processes_apart_measures_what_it_names() -> None:
 
 @pytest.mark.slow
 @pytest.mark.server
+async def test_a_quick_run_of_a_fleet_measures_what_it_names_and_nothing_fails() -> None:
+    if not has_redis():
+        missing("redis-server")
+    found = await run(frozenset({Rows.fleet}), True, Console(file=io.StringIO()))
+    assert [row.unit for row in found.rows] == ["%", "times", "ms", "times", "calls", "s", "s"]
+    assert all(row.value is not None for row in found.rows)
+    (failed,) = (row for row in found.rows if row.unit == "calls")
+    assert failed.met, failed.details
+
+
+@pytest.mark.slow
+@pytest.mark.server
 async def test_a_quick_run_of_a_burst_measures_what_it_names() -> None:
     found = await run(frozenset({Rows.burst}), True, Console(file=io.StringIO()))
     each = ["requests", "%", "ms", "ms", "requests", "ms", "ms", "turns/s"]
     assert [row.unit for row in found.rows] == [*each, *each, "times", "times"]
     (refused,) = (row for row in found.rows if row.name.startswith("messages refused") and row.target)
     assert refused.met
+
+
+@pytest.mark.slow
+@pytest.mark.server
+async def test_a_quick_run_of_neighbours_measures_what_it_names() -> None:
+    if not has_redis():
+        missing("redis-server")
+    found = await run(frozenset({Rows.neighbours}), True, Console(file=io.StringIO()))
+    assert [row.name for row in found.rows] == [
+        "first token of the person, as they come, p50",
+        "first token of the person, as they come, worst",
+        "turns of the 10 beside, as they come",
+        "first token of the person, tenants take turns, p50",
+        "first token of the person, tenants take turns, worst",
+        "turns of the 10 beside, tenants take turns",
+        "first token, tenants take turns ÷ as they come, p50",
+        "first token, tenants take turns ÷ as they come, worst",
+    ]
+    assert all(row.value is not None and row.value > 0 for row in found.rows)

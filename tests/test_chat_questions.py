@@ -165,6 +165,18 @@ def test_progress_is_written_over_where_a_terminal_can() -> None:
     )
 
 
+def test_workers_that_are_missing_are_told_of() -> None:
+    view = ChatView()
+    said = [
+        view.take("workers.state", {"missing": missing}).plain for missing in (["sessions", "tools"], ["tools"], [])
+    ]
+    assert said == [
+        "(no worker is running; your message is kept, and answered as soon as one is back)\n",
+        "(no worker runs tools at the moment; calls wait until one does)\n",
+        "(a worker is running again)\n",
+    ]
+
+
 def test_a_turn_without_a_model_call_has_no_numbers() -> None:
     ended = {"reason": "done", "usage": {"input_tokens": 0, "output_tokens": 0}, "cost_usd": 0.0}
     assert ChatView().take("turn.finished", ended).plain == ""

@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from perdure.temporal.app.cli import app
 from perdure.temporal.app.commands import checkup
+from perdure.temporal.app.commands.blob_check import blob_store
 from perdure.temporal.definitions.folders import SHIPPED, AgentFolders, Reading
 from tests.support.dev import Dev, free_ports
 from tests.support.versions import make_current
@@ -48,6 +49,7 @@ async def test_a_running_dev_is_well(dev: Dev) -> None:
         ("ok", "retention"),
         ("ok", "search attributes"),
         ("ok", "workers"),
+        ("ok", "clock"),
         ("unknown", "query buffer"),
         ("unknown", "poller limit"),
         ("ok", "definitions"),
@@ -123,6 +125,7 @@ async def test_without_a_server_the_rest_is_looked_at_all_the_same(tmp_path: Pat
         *[("ok", "model")] * MODELS,
         ("warning", "blob store"),
         ("unknown", "live"),
+        ("unknown", "limits"),
     ]
     assert f"{tmp_path}/bad.yaml:5:1: colour: there is no such field" in result.stdout
     assert "set ANTHROPIC_API_KEY where the workers run" in result.stdout
@@ -172,7 +175,7 @@ def test_a_package_that_is_not_installed_fails(tmp_path: Path, monkeypatch: pyte
 async def test_a_blob_store_that_cannot_be_written_fails(tmp_path: Path) -> None:
     (tmp_path / "~").write_text("in the way")
 
-    check = await checkup.blob_store(tmp_path)
+    check = await blob_store(tmp_path)
 
     assert (check.state, check.name) == ("failed", "blob store")
-    assert (await checkup.blob_store(tmp_path / "none")).state == "warning"
+    assert (await blob_store(tmp_path / "none")).state == "warning"

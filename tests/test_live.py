@@ -3,6 +3,7 @@
 import asyncio
 import threading
 
+from perdure.temporal.live.bounded_subscription import QUEUE
 from perdure.temporal.live.frames import Frame, LivePart, Poke, StepDelta, StepProgress, ToolProgress
 from perdure.temporal.live.memory import MemoryLive
 from perdure.temporal.live.streamed import until_streamed
@@ -152,3 +153,19 @@ async def test_who_comes_late_is_told_the_last_word_of_a_tool_that_runs() -> Non
     async with live.subscribe("s") as frames:
         assert frames.get_nowait() == ToolProgress("t1.s1.c1", "writing", 0.75)
         assert frames.empty()
+
+
+async def test_who_takes_nothing_is_told_the_whole_in_the_end() -> None:
+    live = here()
+    async with live.subscribe("a/1") as frames:
+        live.begin("a/1", "t1.s1", 1)
+        for n in range(QUEUE + 9):
+            live.delta("a/1", delta(n, "x"))
+        assert frames.qsize() < QUEUE
+        poke, progress, *later = taken(frames)
+        assert isinstance(poke, Poke)
+        assert isinstance(progress, StepProgress)
+        for one in later:
+            assert isinstance(one, StepDelta)
+            progress.add(one)
+    assert progress == StepProgress("t1.s1", 1, QUEUE + 9, [LivePart("text", "x" * (QUEUE + 9))])

@@ -26,7 +26,9 @@ async def found(folder: Path, blobs: Path) -> list[tuple[str, str]]:
     (folder / "shop.yaml").write_text(AGENT)
     reading = AgentFolders.of([folder], None, None).read()
     assert not reading.problems
-    return [(check.state, check.found) async for check in models(reading, blobs, {"HOST": "private.example"})]
+    return [
+        (check.state, check.found) async for check in models(reading, LocalBlobs(blobs), {"HOST": "private.example"})
+    ]
 
 
 async def test_each_model_has_a_line(tmp_path: Path) -> None:

@@ -40,7 +40,17 @@ def test_a_problem_is_problem_json() -> None:
 def test_what_may_be_tried_again_says_when() -> None:
     waits = {code for code in KINDS if "retry-after" in Problem(code).response().headers}
 
-    assert waits == {"too_many", "no_worker", "overloaded", "store_unavailable", "temporal_unavailable"}
+    assert waits == {
+        "too_many",
+        "rate_limited",
+        "too_many_streams",
+        "too_many_turns",
+        "no_worker",
+        "overloaded",
+        "issuer_unavailable",
+        "store_unavailable",
+        "temporal_unavailable",
+    }
 
 
 def test_an_invalid_field_is_named() -> None:

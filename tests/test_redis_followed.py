@@ -5,8 +5,9 @@ import asyncio
 import pytest
 
 from perdure.temporal.live import redis_followed
+from perdure.temporal.live.bounded_subscription import QUEUE, BoundedSubscription
 from perdure.temporal.live.frames import Frame, LivePart, Poke, StepDelta, StepProgress, ToolProgress
-from perdure.temporal.live.redis_followed import QUEUE, Followed, RedisSubscription
+from perdure.temporal.live.redis_followed import Followed
 from perdure.temporal.live.redis_frames import Sent, StepEnded, ToolEnded
 
 S = "t1.s1"
@@ -18,7 +19,7 @@ class Following:
     def __init__(self) -> None:
         self.reads = 0
         self.session = Followed(self._read)
-        self.queue = RedisSubscription(self.session)
+        self.queue = BoundedSubscription(self.session.so_far)
         self.session.subscriptions.add(self.queue)
 
     def _read(self) -> None:

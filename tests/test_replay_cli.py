@@ -233,7 +233,7 @@ async def test_sessions_of_a_server(lab: Lab, temporal_server: DevServer, tmp_pa
     await listed(lab, chain, 2, "RUNNING")
     await listed(lab, closed, 1, "COMPLETED")
 
-    server = {"TEMPORAL_ADDRESS": temporal_server.address, "PERDURE_BLOB_DIR": str(lab.parts.settings.blobs_root)}
+    server = {"TEMPORAL_ADDRESS": temporal_server.address, "PERDURE_BLOB_DIR": str(lab.parts.settings.blob_store)}
     both = f"WorkflowId = '{closed.handle.id}' OR WorkflowId = '{chain.handle.id}' AND ExecutionStatus = 'Running'"
     code, said, report = await replay(tmp_path, "--query", both, **server)
     assert (code, report["sessions"], list(report["verdicts"])) == (0, 2, ["same"]), said

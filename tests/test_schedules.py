@@ -25,6 +25,8 @@ from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.server.client import connect, ensure_search_attributes
 from perdure.temporal.server.deliveries import deliveries
 from perdure.temporal.server.schedules import ScheduleKeeper, ours, placed, temporal_schedule
+from perdure.temporal.sessions.limits.caps import Caps
+from perdure.temporal.sessions.limits.limits import Limits
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.blobs import LocalBlobs
 from perdure.workflows.definition.schedules import Times, cron_times
@@ -481,3 +483,28 @@ async def test_a_message_that_is_not_to_wait_is_left_out_while_its_session_works
 
     assert waiting == {"reject": 0, "queue": 1}
     await http.delete("/v1/sessions/at-work")
+
+
+async def test_a_message_waits_while_the_tenant_has_no_place_for_another_turn(
+    dev: Dev, temporal: Client, http: httpx2.AsyncClient, sessions: Sessions
+) -> None:
+    definitions = Definitions([dev.data_dir / "agents"], blobs=LocalBlobs(dev.data_dir / "blobs"))
+    known = definitions.current("reporter")
+    assert known is not None
+    written = deliveries(known.definition)[0]
+    delivery = written.model_copy(update={"schedule": written.schedule.model_copy(update={"session": "has-to-wait"})})
+    request = DeliverMessageInput(delivery=delivery, due=datetime(2026, 3, 6, 9, tzinfo=UTC))
+    settings = Settings.load(data_dir=dev.data_dir, turns_per_tenant=1)
+    limits = Limits(Caps.of(settings))
+    activity = Deliveries(await connected(dev), definitions, LocalBlobs(dev.data_dir / "blobs"), settings, limits)
+    busy = await limits.turn("default/another", None)
+
+    with pytest.raises(ApplicationError) as caught:
+        await ActivityEnvironment().run(activity.deliver_message, request)
+
+    assert (caught.value.type, caught.value.non_retryable) == ("too_many_turns", False)
+    assert caught.value.next_retry_delay == timedelta(seconds=2)
+    assert (await http.get("/v1/sessions/has-to-wait")).status_code == 404
+    busy.leave()
+    assert await ActivityEnvironment().run(activity.deliver_message, request) == "has-to-wait"
+    assert await said(http, "has-to-wait", 1) == [WEEKLY]

@@ -18,8 +18,8 @@ def test_the_environment_is_below_what_is_passed_in(monkeypatch: pytest.MonkeyPa
     settings = Settings.load(log_format="json", log_level=None)
 
     assert settings == Settings(data_dir=Path("/data"), log_format="json", log_level="INFO")
-    assert settings.blobs_root == Path("/data/blobs")
-    assert Settings.load(blob_dir=Path("/blobs")).blobs_root == Path("/blobs")
+    assert settings.blob_store == Path("/data/blobs")
+    assert Settings.load(blob_dir=Path("/blobs")).blob_store == Path("/blobs")
 
 
 def test_a_wrong_value_is_named_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,6 +77,40 @@ def test_a_deployment_has_a_name_and_a_build_or_neither(monkeypatch: pytest.Monk
     monkeypatch.setenv("PERDURE_DEPLOYMENT_NAME", "my.shop")
     with pytest.raises(SettingsInvalid, match=r"^PERDURE_DEPLOYMENT_NAME: "):
         Settings.load()
+
+
+@pytest.mark.parametrize(
+    ("variables", "problem"),
+    [
+        ({"MODELS_QUEUE": "calls", "TOOLS_QUEUE": "calls"}, "PERDURE_MODELS_QUEUE and PERDURE_TOOLS_QUEUE: give two"),
+        ({"MODELS_QUEUE": "perdure"}, "PERDURE_MODELS_QUEUE: .*perdure is the task queue of sessions"),
+        ({"TOOLS_QUEUE": "my tools"}, "PERDURE_TOOLS_QUEUE: "),
+        ({"QUEUES": "models"}, "PERDURE_QUEUES and PERDURE_MODELS_QUEUE: .*a task queue of their own$"),
+        ({"QUEUES": "model"}, "PERDURE_QUEUES: .*give sessions, models, tools"),
+        ({"QUEUES": ","}, "PERDURE_QUEUES: "),
+        ({"MEMORY_TARGET": "0.8"}, "PERDURE_MEMORY_TARGET and PERDURE_CPU_TARGET: set both or neither$"),
+        ({"CPU_TARGET": "80"}, "PERDURE_CPU_TARGET: "),
+        ({"WORKFLOW_SLOTS": "1"}, "PERDURE_WORKFLOW_SLOTS: "),
+        ({"ACTIVITIES_PER_S": "0"}, "PERDURE_ACTIVITIES_PER_S: "),
+    ],
+)
+def test_tuning_of_workers_that_cannot_be_is_refused(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], problem: str
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(f"PERDURE_{name}", value)
+    with pytest.raises(SettingsInvalid, match=f"^{problem}"):
+        Settings.load()
+
+
+def test_what_a_worker_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERDURE_TOOLS_QUEUE", "tools")
+    monkeypatch.setenv("PERDURE_MODELS_QUEUE", "")
+    monkeypatch.setenv("PERDURE_QUEUES", "sessions, tools,tools")
+    settings = Settings.load()
+    assert settings.queues == ("sessions", "tools")
+    assert settings.own_queues == {"tools": "tools"}
+    assert Settings.load(queues="tools").queues == ("tools",)
 
 
 def _ready(provider: str, **fields: str) -> bool:

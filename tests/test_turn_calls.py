@@ -122,16 +122,18 @@ async def test_many_at_once_are_still_counted(temporal_server: DevServer, tmp_pa
 async def test_whoever_is_looked_on_comes_first(temporal_server: DevServer, tmp_path: Path) -> None:
     client = await connect(Settings(), address=temporal_server.address)
 
-    async def priority(session: str) -> int:
+    async def priority(session: str) -> tuple[int, str]:
         found = await client.get_workflow_handle(f"default/{session}").describe()
-        return found.raw_description.workflow_execution_info.priority.priority_key
+        given = found.raw_description.workflow_execution_info.priority
+        return given.priority_key, given.fairness_key
 
     async with gateway(temporal_server, tmp_path, whole=True) as (sessions, _):
         alone, watched = await sessions.create("plain"), await sessions.create("plain")
         for _ in range(2):
             async with sessions.view(watched) as viewer:
                 await viewer.until("session.started")
-        assert (await priority(alone), await priority(watched)) == (0, 1)
+        # Among those of one priority, tenants take turns.
+        assert (await priority(alone), await priority(watched)) == ((0, "default"), (1, "default"))
         events = [
             event.event_type async for event in client.get_workflow_handle(f"default/{watched}").fetch_history_events()
         ]

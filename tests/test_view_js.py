@@ -395,6 +395,15 @@ def test_a_session_snapshot_holds_the_open_questions(node: Node) -> None:
     assert [one["state"] for one in tool_of(gone)["questions"]] == ["answered"]
 
 
+def test_what_no_worker_takes_is_what_was_said_last(node: Node) -> None:
+    story = Story().opening()
+    missing = {"type": "workers.state", "missing": ["sessions"]}
+    views = node(REDUCE, [*story.events, missing, {**missing, "missing": []}])
+    assert [view["missing"] for view in views[-3:]] == [[], ["sessions"], []]
+    # It is no event of the session.
+    assert [view["seq"] for view in views[-3:]] == [views[-3]["seq"]] * 3
+
+
 def test_progress_is_the_last_of_a_running_call(node: Node) -> None:
     def progress(fraction: float) -> Event:
         return {"type": "tool.progress", "call_id": "t1.s1.c1", "fraction": fraction}

@@ -11,6 +11,7 @@ which call it asks, so if several are under way, none is asked.
 
 import asyncio
 import ssl
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
@@ -44,6 +45,8 @@ from perdure.workflows.vocabulary.tool_context import ToolContext
 
 #: A stream of events holds one result, and what the server sends meanwhile.
 _BOUNDS: Final = Bounds(body=MAX_ANSWER, stream=MAX_ANSWER + MAX_RESULT // 2, line=MAX_ANSWER)
+#: Servers of which is kept what they said of themselves.
+_MOST_DISCOVERED: Final = 1000
 #: The server does not know the request: it may have been replaced since it was discovered.
 _OTHER_SERVER: Final = (METHOD_NOT_FOUND, UNSUPPORTED_PROTOCOL_VERSION)
 
@@ -55,7 +58,7 @@ class Connections:
         self._environment = environment
         self._programs = Programs()
         #: What servers said of themselves, so that the next connection need not ask.
-        self._discovered: dict[str, DiscoverResult] = {}
+        self._discovered: OrderedDict[str, DiscoverResult] = OrderedDict()
         self._tls: ssl.SSLContext | None = None
 
     @asynccontextmanager
@@ -145,6 +148,8 @@ class Connections:
                         self._discovered[key] = found.model_copy(
                             update={"supported_versions": [client.protocol_version]}
                         )
+                        while len(self._discovered) > _MOST_DISCOVERED:
+                            self._discovered.popitem(last=False)
                     opened = True
                     yield client
         except Exception as error:

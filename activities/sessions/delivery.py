@@ -6,7 +6,7 @@ what is over stays over, and the schedule goes on until it is removed from the d
 """
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from temporalio import activity
@@ -16,7 +16,8 @@ from temporalio.exceptions import ApplicationError
 from perdure.temporal.definitions.store import Definitions, InputProblem, Known, check_inputs
 from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.content import new_message
-from perdure.temporal.sessions.errors import SessionNotFound
+from perdure.temporal.sessions.errors import SessionNotFound, TooManyTurns
+from perdure.temporal.sessions.limits.limits import Limits
 from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.starting import BACKGROUND, Start, title_of
 from perdure.temporal.sessions.workers import Workers
@@ -35,9 +36,16 @@ MOST_SESSIONS: Final = 50
 
 
 class Deliveries:
-    def __init__(self, client: Client, definitions: Definitions, blobs: BlobStore, settings: Settings) -> None:
+    def __init__(
+        self,
+        client: Client,
+        definitions: Definitions,
+        blobs: BlobStore,
+        settings: Settings,
+        limits: Limits | None = None,
+    ) -> None:
         # This process is a worker that answers for sessions.
-        self._backend = Backend(client, settings, Workers(client, here=True))
+        self._backend = Backend(client, settings, Workers(client, here=True), limits)
         self._definitions = definitions
         self._blobs = blobs
         self._settings = settings
@@ -115,8 +123,13 @@ class Deliveries:
             priority=BACKGROUND,
             signal=await self._backend.budgets.announcing(message, delivery.tenant, schedule.user),
         )
-        if not await self._backend.start(start):
-            return False
+        try:
+            if not await self._backend.start(start):
+                return False
+        except TooManyTurns as error:
+            # The schedule waits for a place, as everybody does.
+            wait = timedelta(seconds=error.retry_after_s)
+            raise ApplicationError(error.detail, type=error.code, next_retry_delay=wait) from error
         # A session that is about to close rejects the message.
         receipt = await self._receipt(delivery, session_id, message_id)
         if receipt is None:

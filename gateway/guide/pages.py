@@ -41,6 +41,7 @@ PAGES: Final = (
     Page("http", "HTTP"),
     Page("events", "Events"),
     Page("testing", "Testing"),
+    Page("deployment", "Deployment"),
     Page("operations", "Operations"),
     Page("settings", "Settings"),
     Page("access", "Who may do what"),

@@ -19,7 +19,7 @@ _PREFLIGHT: Final = {
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Content-Disposition, Last-Event-ID, Traceparent",
     "Access-Control-Max-Age": "600",
 }
-_EXPOSED: Final = "Retry-After, Content-Disposition"
+_EXPOSED: Final = "Retry-After, RateLimit, RateLimit-Policy, Content-Disposition"
 
 
 class AllowedOrigins:

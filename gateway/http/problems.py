@@ -13,6 +13,7 @@ from pydantic import JsonValue
 from starlette.responses import JSONResponse
 from temporalio.service import RPCError
 
+from perdure.gateway.http.limit_headers import refusal_headers
 from perdure.temporal.sessions import errors as sessions
 from perdure.temporal.sessions import validation
 from perdure.temporal.sessions.errors import FieldError, cut
@@ -30,6 +31,7 @@ Code = Literal[
     "unknown_host",
     "method_not_allowed",
     "too_slow",
+    "stopping",
     "store_unavailable",
     "store_full",
     "internal",
@@ -77,9 +79,13 @@ KINDS: Final[Mapping[Code, Kind]] = {
     "too_many_branches": Kind(409, sessions.TooManyBranches.title),
     "nothing_to_retry": Kind(409, sessions.NothingToRetry.title),
     "too_many": Kind(429, sessions.TooMany.title, retry_after=2),
+    "rate_limited": Kind(429, sessions.RateLimited.title, retry_after=1),
+    "too_many_streams": Kind(429, sessions.TooManyStreams.title, retry_after=2),
+    "too_many_turns": Kind(429, sessions.TooManyTurns.title, retry_after=2),
     "no_worker": Kind(503, sessions.NoWorker.title, retry_after=2),
     "overloaded": Kind(503, sessions.Overloaded.title, retry_after=2),
     "state_lost": Kind(500, sessions.StateLost.title),
+    "stopping": Kind(503, "The gateway is about to stop"),
     "issuer_unavailable": Kind(503, "The identity provider does not answer", retry_after=5),
     "store_unavailable": Kind(503, "The blob store cannot be used", retry_after=5),
     "store_full": Kind(507, "The blob store has no room"),
@@ -155,7 +161,7 @@ def from_http(status: int, headers: Mapping[str, str] | None = None) -> Problem:
 def from_session(error: sessions.SessionError) -> Problem:
     """What the session service refused, or could not do."""
     errors = error.errors if isinstance(error, sessions.InvalidRequest) else ()
-    return Problem(error.code, error.detail, errors=errors)
+    return Problem(error.code, error.detail, errors=errors, headers=refusal_headers(error))
 
 
 def from_validation(errors: Sequence[Any]) -> Problem:

@@ -2,11 +2,12 @@
 
 Rule 1: frames end in `\\n\\n` and `id:` is there for durable events only.
 Rule 2: to a client, a clean end means that all was said. So only an exhausted source ends the body; a shutdown, a slow
-reader or an error leaves it open and drops the connection.
+reader or an error leaves it open and drops the connection. Before a shutdown does, clients are told to come again soon.
 Source of the format: WHATWG HTML, section 9.2 (server-sent events).
 """
 
 import asyncio
+import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
@@ -27,6 +28,9 @@ HEADERS = {
 }
 OPENING = b": perdure\nretry: 2000\n\n"
 KEEPALIVE = b": keep-alive\n\n"
+#: Milliseconds after which clients of a process that stops come again: soon, and not all at the same moment.
+SOON_MS: Final = (100, 800)
+_TAKEN_S: Final = 1.0
 #: What the format takes for a part of a line, but many readers of lines (Python's among them) for the end of one. Other
 #: such characters JSON escapes by itself. Valid UTF-8 holds these bytes for these characters only.
 _LINE_ENDS = ((b"\xc2\x85", b"\\u0085"), (b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"))
@@ -34,6 +38,10 @@ _LINE_ENDS = ((b"\xc2\x85", b"\\u0085"), (b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\
 
 class StreamCut(Exception):
     """The source cannot go on, and the client must not take that for the end."""
+
+
+class StreamMoved(StreamCut):
+    """This process stops, and another one goes on with the stream."""
 
 
 def encode(kind: str, payload: dict[str, Any], seq: int | None = None) -> bytes:
@@ -61,19 +69,22 @@ class EventStreamResponse(Response):
         *,
         keepalive_s: float = 15,
         headers: dict[str, str] | None = None,
-        opened: Callable[[], Callable[[], None]] = lambda: lambda: None,
+        closed: Callable[[], None] = lambda: None,
         until: float | None = None,
         known: Callable[[], Awaitable[bool]] | None = None,
+        beside: AsyncIterator[bytes] | None = None,
     ) -> None:
-        """`opened` is called when the stream begins; what it returns, when the stream ends. It is cut at `until` (in seconds
-        since 1970), when its reader has to say anew who they are, and soon after `known`, asked each 3 s, is false."""
+        """`closed` is called when the stream ends. It is cut at `until` (in seconds since 1970), when its reader has to say
+        anew who they are, and soon after `known`, asked each 3 s, is false. `beside` are frames for this reader, in no order
+        with the others; it never ends."""
         super().__init__(status_code=200, headers={**HEADERS, **(headers or {})})
         self._frames = frames
         self._keepalive_s = keepalive_s
         self._sent_at = 0.0
-        self._opened = opened
+        self._closed = closed
         self._until = until
         self._known = known
+        self._beside = beside
 
     def init_headers(self, headers: Any = None) -> None:
         super().init_headers(headers)
@@ -81,27 +92,30 @@ class EventStreamResponse(Response):
         self.raw_headers = [pair for pair in self.raw_headers if pair[0] != b"content-length"]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        closed = self._opened()
         try:
             await self._stream(receive, send)
         finally:
-            closed()
+            self._closed()
 
     async def _stream(self, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         await self._send(send, OPENING)
-        pump = asyncio.create_task(self._pump(send))
+        pump = asyncio.create_task(self._pump(send, self._frames))
         others = [asyncio.create_task(self._keep_alive(send)), asyncio.create_task(_disconnected(receive))]
         if self._until is not None:
             others.append(asyncio.create_task(asyncio.sleep(self._until - time.time())))
         if self._known is not None:
             others.append(asyncio.create_task(self._while_known(self._known)))
+        if self._beside is not None:
+            others.append(asyncio.create_task(self._pump(send, self._beside)))
         try:
             await asyncio.wait([pump, *others], return_when=asyncio.FIRST_COMPLETED)
             if pump.done() and not pump.cancelled():
                 error = pump.exception()
                 if error is None:
                     await send({"type": "http.response.body", "body": b"", "more_body": False})
+                elif isinstance(error, StreamMoved):
+                    await self._send_off(send)
                 elif not isinstance(error, StreamCut):
                     log.warning("stream_broke", exc_info=error)
             # Otherwise the body stays open, and the server drops the connection.
@@ -114,8 +128,14 @@ class EventStreamResponse(Response):
                 with suppress(RuntimeError):
                     await close()
 
-    async def _pump(self, send: Send) -> None:
-        async for frame in self._frames:
+    async def _send_off(self, send: Send) -> None:
+        with suppress(TimeoutError):
+            # A reader that is stuck does not take it.
+            async with asyncio.timeout(_TAKEN_S):
+                await self._send(send, b"retry: %d\n\n" % random.randint(*SOON_MS))
+
+    async def _pump(self, send: Send, frames: AsyncIterator[bytes]) -> None:
+        async for frame in frames:
             await self._send(send, frame)
 
     async def _keep_alive(self, send: Send) -> None:

@@ -6,7 +6,7 @@ Rule: a viewer that cannot keep up is cut; it resumes by its cursor.
 import asyncio
 from collections.abc import Callable
 
-from perdure.gateway.http.sse import StreamCut
+from perdure.gateway.http.sse import StreamCut, StreamMoved
 from perdure.gateway.live.items import Item
 
 
@@ -21,7 +21,7 @@ class Viewer:
         self._limit = limit
         self._too_slow = too_slow
         self._queue: asyncio.Queue[Item | None] = asyncio.Queue()
-        self._cut = False
+        self._cut: type[StreamCut] | None = None
 
     def offer(self, item: Item | None) -> None:
         if self._cut:
@@ -39,10 +39,11 @@ class Viewer:
         else:
             self._queue.put_nowait(item)
 
-    def cut(self) -> None:
+    def cut(self, *, moved: bool = False) -> None:
+        """`moved`: the process stops, and another one goes on."""
         if self._cut:
             return
-        self._cut = True
+        self._cut = StreamMoved if moved else StreamCut
         # A reader whose connection is stuck may come back for this late or never.
         while not self._queue.empty():
             self._queue.get_nowait()
@@ -51,5 +52,5 @@ class Viewer:
     async def read(self) -> Item | None:
         item = await self._queue.get()
         if self._cut:
-            raise StreamCut
+            raise self._cut
         return item

@@ -8,7 +8,7 @@ from itertools import chain, repeat
 
 import structlog
 
-from perdure.gateway.http.sse import StreamCut
+from perdure.gateway.http.sse import StreamMoved
 from perdure.gateway.live.items import Item
 from perdure.gateway.live.remote_progress import AskLook
 from perdure.gateway.live.viewer import Viewer
@@ -86,7 +86,7 @@ class Watches:
             if page.closed and not page.more:
                 return
         else:
-            raise StreamCut
+            raise StreamMoved
         viewer = Viewer(cursor, self._viewer_queue, self._metrics.viewer_cut)
         watch.join(viewer)
         self._count(+1)
@@ -119,7 +119,7 @@ class Watches:
                 async with asyncio.timeout(wait * random.uniform(0.8, 1.2)):
                     await self._shut.wait()
                     break
-        raise StreamCut
+        raise StreamMoved
 
     def _watch(self, session: str, page: EventsPage | None, cursor: int) -> Watch | None:
         """The session's watch; a new one where there is none and `page` went up to `cursor`, the session's last event."""
@@ -157,4 +157,4 @@ class Watches:
         self._shut.set()
         for watch in self._watches.values():
             for viewer in watch.viewers:
-                viewer.cut()
+                viewer.cut(moved=True)

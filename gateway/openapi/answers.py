@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from perdure.temporal.live.protocols import LiveState
+from perdure.temporal.stores.health import StoreState
 from perdure.workflows.definition.agent import Limits
 from perdure.workflows.definition.schedules import Schedule
 from perdure.workflows.protocol.queries import SnapshotPage
@@ -288,3 +289,5 @@ class Ready(Frozen):
     status: Literal["ready"]
     #: Whether answers are shown as they are written: `ok`; not while Redis is away (`lost`); not without one (`missing`).
     live: LiveState
+    #: Of a bucket: `lost` while it cannot be used. A folder that cannot be used is an error.
+    blobs: StoreState

@@ -197,6 +197,7 @@ FRAMES: Final[dict[str, dict[str, Any]]] = {
         "parts": [{"type": "text", "text": "Let me see to"}],
     },
     "tool.progress": {"call_id": "t1.s1.c1", "message": "page 3 of 4", "fraction": 0.75},
+    "workers.state": {"missing": ["sessions"]},
     "agent.event": {
         "call_id": "t4.s1.c1",
         "session_id": "first~t4.s1.c1",

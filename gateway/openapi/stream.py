@@ -5,6 +5,7 @@ from typing import Any, Final, Literal, get_args
 from pydantic import Field, JsonValue
 
 from perdure.gateway.openapi.answers import Snapshot
+from perdure.temporal.task_queues import Serves
 from perdure.workflows.vocabulary.events import Event, EventBase
 from perdure.workflows.vocabulary.parts import Frozen, absent
 
@@ -64,12 +65,21 @@ class AgentEvent(Frozen):
     event: dict[str, JsonValue]
 
 
+class WorkersState(Frozen):
+    """What no worker takes at the moment. It comes where something is missing, and with each change; a stream that has had
+    none of it since it was opened misses nothing. What was accepted is kept, and goes on when a worker is there again."""
+
+    #: `sessions`: nothing goes on. `models`, `tools`: calls that are sent to their own task queue wait.
+    missing: tuple[Serves, ...]
+
+
 #: Live frames by their SSE `event`. They have no `id`, and their data no `type`.
 FRAMES: Final[dict[str, type[Frozen]]] = {
     "step.delta": StepDelta,
     "step.snapshot": StepSnapshot,
     "tool.progress": ToolProgress,
     "agent.event": AgentEvent,
+    "workers.state": WorkersState,
     "session.snapshot": Snapshot,
 }
 

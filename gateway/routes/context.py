@@ -10,15 +10,19 @@ from starlette.requests import Request
 from perdure.gateway.auth.authenticate import Authenticate, anonymous
 from perdure.gateway.auth.session_tokens import SessionTokens
 from perdure.gateway.auth.sign_ins import SignedIn
-from perdure.gateway.http.open_streams import OpenStreams
+from perdure.gateway.http.draining import Draining
+from perdure.gateway.http.limit_headers import tell
 from perdure.gateway.http.problems import Problem
 from perdure.gateway.live.watches import Watches
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.live.protocols import LiveState
+from perdure.temporal.sessions.limits.limits import Limits
+from perdure.temporal.sessions.missing_workers import MissingWorkers
 from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.service import Sessions
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.blobs import BlobStore, StoreUnavailable
+from perdure.temporal.stores.health import StoreHealth
 from perdure.temporal.telemetry.trace_context import read_traceparent
 
 #: A tool's description by its name; None for a tool that this process does not know.
@@ -33,7 +37,7 @@ ReadMetrics = Callable[[], Awaitable[bytes]]
 @dataclass(frozen=True, slots=True)
 class Gateway:
     sessions: Sessions
-    streams: OpenStreams
+    limits: Limits
     watches: Watches
     blobs: BlobStore
     definitions: Definitions
@@ -48,6 +52,10 @@ class Gateway:
     temporal_ui: str | None
     #: What is carried live between processes.
     live_state: Callable[[], LiveState]
+    #: Of a blob store that all gateways share; None where each may have one of its own.
+    shared_store: StoreHealth | None
+    draining: Draining
+    missing: MissingWorkers
 
 
 async def _gateway(request: Request) -> Gateway:
@@ -55,7 +63,11 @@ async def _gateway(request: Request) -> Gateway:
 
 
 async def _caller(request: Request) -> Principal:
-    who = await (await _gateway(request)).authenticate(request)
+    gateway = await _gateway(request)
+    who = await gateway.authenticate(request)
+    verdict = await gateway.limits.request(who)
+    if verdict is not None:
+        tell(request.scope, verdict)
     return who.from_span(read_traceparent(request.headers.get("traceparent")))
 
 

@@ -1,11 +1,20 @@
-"""Is the process alive, and can it serve? Neither takes a principal: whoever restarts processes has no credentials."""
+"""Is the process alive, can it serve, do its streams get through? None takes a principal: who asks has no credentials."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Final
 
 from fastapi import APIRouter
+from starlette.responses import Response
 
 from perdure.gateway.http.problems import Problem
+from perdure.gateway.http.sse import EventStreamResponse, encode
 from perdure.gateway.openapi.answers import Health, Ready
 from perdure.gateway.routes.context import App
 from perdure.temporal.stores.blobs import probe
+
+#: Far more than a way through proxies varies by, and soon enough for who waits.
+_APART_S: Final = 0.5
 
 router = APIRouter(tags=["health"])
 
@@ -18,12 +27,32 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz", response_model=None, responses={200: {"model": Ready}})
 async def readyz(app: App) -> dict[str, str]:
-    """200 when Temporal answers, a worker polls for sessions and the blob store can be written, else 503 or 507.
+    """200 when Temporal answers, a worker polls for sessions and a blob store in a folder can be written, else 503 or 507;
+    503 also once the gateway is told to stop.
 
     `live` tells how viewers are served: `ok`; `lost` while Redis is away, so that answers show only when they are finished;
-    `missing` where none is set and workers are processes of their own.
+    `missing` where none is set and workers are processes of their own. `blobs` is `lost` while a bucket cannot be used: what
+    is small goes on, and what is large is refused or waits.
     """
+    if app.draining:
+        raise Problem("stopping", "Send requests to another gateway.")
     await app.sessions.check_ready()
-    if not await probe(app.blobs):
+    # A bucket is the same for every gateway: where it is away, another one serves no better, and without all of them
+    # nothing would go on.
+    blobs = app.shared_store.state() if app.shared_store is not None else "ok"
+    if app.shared_store is None and not await probe(app.blobs):
         raise Problem("store_unavailable", "The blob store gives back other bytes than were written.")
-    return {"status": "ready", "live": app.live_state()}
+    return {"status": "ready", "live": app.live_state(), "blobs": blobs}
+
+
+@router.get("/healthz/stream", response_class=Response, responses={200: {"content": {"text/event-stream": {}}}})
+async def healthz_stream() -> EventStreamResponse:
+    """Two events, `health` with `n` 1 and 2, half a second apart. Whoever gets both at once has a proxy before the gateway
+    that holds streams back; `perdure doctor --gateway URL` looks for that."""
+    return EventStreamResponse(_two_apart())
+
+
+async def _two_apart() -> AsyncIterator[bytes]:
+    yield encode("health", {"n": 1})
+    await asyncio.sleep(_APART_S)
+    yield encode("health", {"n": 2})

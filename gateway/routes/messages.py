@@ -9,7 +9,9 @@ from starlette.responses import Response
 
 from perdure.gateway.http.bodies import SessionPath, StopTurn
 from perdure.gateway.http.sse import EventStreamResponse
+from perdure.gateway.http.stream_place import stream_place
 from perdure.gateway.http.strict_json import StrictRoute
+from perdure.gateway.live.worker_state import worker_frames
 from perdure.gateway.openapi.answers import FinishedTurn, MessageAccepted, MessageWaits, SessionNamed
 from perdure.gateway.openapi.event_stream import EVENT_STREAM
 from perdure.gateway.projections.frames import frames_of
@@ -44,23 +46,22 @@ async def send_message(
     """Sends a message. With `Accept: text/event-stream` the answer is the stream of its turn; with `wait`, the finished
     turn as JSON, or the open questions as soon as the session waits for a person (200), or 202 where it takes longer."""
     streams = "text/event-stream" in accept.lower()
-    if streams:
-        app.streams.check(caller)
     session = app.sessions.open(caller, session_id)
-    if streams or wait is not None:
-        await session.check("read")
-    receipt = partial(app.watches.take_receipt, session.workflow_id)
-    sent = await session.send(body.neutral_parts(), body.message_id, known=receipt, model=body.model, busy=body.busy)
-    turn = SentTurn(app.watches, session, sent)
-    if streams:
-        frames = frames_of(turn.items())
-        return EventStreamResponse(
-            frames,
-            keepalive_s=app.settings.keepalive_s,
-            opened=lambda: app.streams.opened(caller),
-            until=caller.expires_at,
-            known=known,
-        )
+    async with stream_place(app.limits, caller, wanted=streams) as place:
+        if streams or wait is not None:
+            await session.check("read")
+        parts, receipt = body.neutral_parts(), partial(app.watches.take_receipt, session.workflow_id)
+        sent = await session.send(parts, body.message_id, known=receipt, model=body.model, busy=body.busy)
+        turn = SentTurn(app.watches, session, sent)
+        if streams:
+            return EventStreamResponse(
+                frames_of(turn.items()),
+                keepalive_s=app.settings.keepalive_s,
+                closed=place.hand_over(),
+                until=caller.expires_at,
+                known=known,
+                beside=worker_frames(app.missing),
+            )
     answer: dict[str, Any] = {"session_id": session_id, "message_id": sent.message_id, "seq": sent.cursor}
     if wait is not None:
         record, waiting_for = await turn.wait(wait)
@@ -70,8 +71,8 @@ async def send_message(
             finished = to_json({**answer, "turn": record.turn, "messages": record.messages})
             return Response(finished, media_type="application/json")
         if waiting_for is not None:
-            place = {} if sent.position is None else {"position": sent.position}
-            waits = to_json({**answer, "status": "waiting", **place, **_waiting_json(waiting_for)})
+            ahead = {} if sent.position is None else {"position": sent.position}
+            waits = to_json({**answer, "status": "waiting", **ahead, **_waiting_json(waiting_for)})
             return Response(waits, media_type="application/json")
     answer["status"] = sent.status
     if sent.position is not None:

@@ -15,6 +15,8 @@ from starlette.responses import Response
 from perdure.gateway.http.bodies import SessionPath
 from perdure.gateway.http.problems import invalid
 from perdure.gateway.http.sse import EventStreamResponse
+from perdure.gateway.http.stream_place import stream_place
+from perdure.gateway.live.worker_state import worker_frames
 from perdure.gateway.openapi.event_stream import EVENT_STREAM
 from perdure.gateway.projections.frames import frames_of
 from perdure.gateway.routes.context import App, Caller, StillKnown
@@ -47,23 +49,24 @@ async def get_events(
     name, given = ("after", after) if last_event_id is None else ("Last-Event-ID", last_event_id)
     cursor = None if given is None else _cursor(name, given)
     session = app.sessions.open(caller, session_id)
-    app.streams.check(caller)
-    look = await session.look()
-    if look.ended and cursor and await _has_all(session, cursor):
-        return Response(status_code=204)
-    if not (look.ended or look.watched):
-        # A session that is not preferred is only slower.
-        with suppress(SessionError, TimeoutError):
-            async with asyncio.timeout(_PREFERRED_S):
-                await session.prefer()
-    frames = frames_of(app.watches.follow(session.workflow_id, cursor, patient=True))
-    return EventStreamResponse(
-        frames,
-        keepalive_s=app.settings.keepalive_s,
-        opened=lambda: app.streams.opened(caller),
-        until=caller.expires_at,
-        known=known,
-    )
+    async with stream_place(app.limits, caller) as place:
+        look = await session.look()
+        if look.ended and cursor and await _has_all(session, cursor):
+            return Response(status_code=204)
+        if not (look.ended or look.watched):
+            # A session that is not preferred is only slower.
+            with suppress(SessionError, TimeoutError):
+                async with asyncio.timeout(_PREFERRED_S):
+                    await session.prefer()
+        frames = frames_of(app.watches.follow(session.workflow_id, cursor, patient=True))
+        return EventStreamResponse(
+            frames,
+            keepalive_s=app.settings.keepalive_s,
+            closed=place.hand_over(),
+            until=caller.expires_at,
+            known=known,
+            beside=worker_frames(app.missing),
+        )
 
 
 async def _has_all(session: Session, cursor: int) -> bool:

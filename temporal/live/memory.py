@@ -2,24 +2,13 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
+from perdure.temporal.live.bounded_subscription import BoundedSubscription
 from perdure.temporal.live.frames import Frame, Poke, StepDelta, StepProgress, ToolProgress
 from perdure.temporal.live.protocols import LiveState
-
-
-class MemorySubscription(asyncio.Queue[Frame]):
-    """`so_far` puts what there is so far into it."""
-
-    def __init__(self, so_far: Callable[["MemorySubscription"], None]) -> None:
-        super().__init__()
-        self._so_far = so_far
-        self.renew()
-
-    def renew(self) -> None:
-        self._so_far(self)
 
 
 class MemoryLive:
@@ -28,7 +17,7 @@ class MemoryLive:
     def __init__(self, loop: asyncio.AbstractEventLoop, *, whole: bool = False) -> None:
         self.whole = whole
         self._loop = loop
-        self._subscriptions: defaultdict[str, set[MemorySubscription]] = defaultdict(set)
+        self._subscriptions: defaultdict[str, set[BoundedSubscription]] = defaultdict(set)
         self._stops: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
         self._streaming: dict[str, StepProgress] = {}
         #: The last word of each tool that runs, by session and call.
@@ -69,8 +58,8 @@ class MemoryLive:
         self._loop.call_soon(self._forget, session, call_id)
 
     @asynccontextmanager
-    async def subscribe(self, session: str) -> AsyncIterator[MemorySubscription]:
-        subscription = MemorySubscription(partial(self._so_far, session))
+    async def subscribe(self, session: str) -> AsyncIterator[BoundedSubscription]:
+        subscription = BoundedSubscription(partial(self._so_far, session))
         self._subscriptions[session].add(subscription)
         try:
             yield subscription
@@ -95,13 +84,13 @@ class MemoryLive:
                 del self._stops[session]
 
     def _tell(self, session: str, progress: ToolProgress) -> None:
-        self._send(session, progress)
         told = self._tools.setdefault(session, {})
-        before = told.get(progress.call_id)
+        before, word = told.get(progress.call_id), progress
         if before is not None and progress.message is None:
             # A tool that tells only a share has its last message still.
-            progress = ToolProgress(progress.call_id, before.message, progress.fraction)
-        told[progress.call_id] = progress
+            word = ToolProgress(progress.call_id, before.message, progress.fraction)
+        told[progress.call_id] = word
+        self._send(session, progress)
 
     def _forget(self, session: str, call_id: str) -> None:
         told = self._tools.get(session, {})
@@ -109,12 +98,10 @@ class MemoryLive:
         if not told:
             self._tools.pop(session, None)
 
-    def _so_far(self, session: str, subscription: MemorySubscription) -> None:
+    def _so_far(self, session: str) -> list[Frame]:
         progress = self._streaming.get(session)
-        if progress is not None:
-            subscription.put_nowait(progress.copy())
-        for last in self._tools.get(session, {}).values():
-            subscription.put_nowait(last)
+        streams = [] if progress is None else [progress.copy()]
+        return [*streams, *self._tools.get(session, {}).values()]
 
     def _from_any_thread(self, session: str, frame: Frame) -> None:
         if session in self._subscriptions:
@@ -125,4 +112,4 @@ class MemoryLive:
 
     def _send(self, session: str, frame: Frame) -> None:
         for subscription in self._subscriptions.get(session, ()):
-            subscription.put_nowait(frame)
+            subscription.offer(frame)

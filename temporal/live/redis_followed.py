@@ -5,18 +5,16 @@ Rule 2: a fragment that does not follow on what is known shows that some were lo
 Rule 3: nothing goes back: not to an earlier step, not to an earlier attempt, not to fewer fragments.
 """
 
-import asyncio
 import math
 import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from perdure.temporal.live.bounded_subscription import BoundedSubscription
 from perdure.temporal.live.frames import Frame, Poke, StepDelta, StepProgress, ToolProgress
 from perdure.temporal.live.redis_frames import Sent, StepEnded, ToolEnded
 from perdure.workflows.vocabulary.ids import step_order
 
-#: Frames that wait for who subscribes, after which they are dropped and what there is so far comes in their place.
-QUEUE: Final = 10_000
 #: Frames that wait for the past at most; if more come, the first ones are read with it again.
 _HELD: Final = 10_000
 #: Seconds from one reading of the past to the next, where it does not have what is missing.
@@ -27,31 +25,10 @@ _Place = tuple[tuple[int, int], int, float]
 _NOWHERE: Final[_Place] = ((0, 0), 0, 0)
 
 
-class RedisSubscription(asyncio.Queue[Frame]):
-    def __init__(self, followed: "Followed") -> None:
-        super().__init__()
-        self._followed = followed
-        self.renew()
-
-    def renew(self) -> None:
-        for frame in self._followed.so_far():
-            self.put_nowait(frame)
-
-    def offer(self, frame: Frame) -> None:
-        """`frame` is part of what there is so far already, if it can be."""
-        if self.qsize() < QUEUE:
-            self.put_nowait(frame)
-            return
-        while not self.empty():
-            self.get_nowait()
-        self.put_nowait(Poke())
-        self.renew()
-
-
 class Followed:
     def __init__(self, read_past: Callable[[], None]) -> None:
         """`read_past` asks for a call of `past`, which it itself must not make. It is to be called once, to begin with."""
-        self.subscriptions: set[RedisSubscription] = set()
+        self.subscriptions: set[BoundedSubscription] = set()
         self._read_past = read_past
         self._read_at = time.monotonic()
         #: What waits for the past; None: it is not being read.

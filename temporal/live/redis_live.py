@@ -13,9 +13,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
+from perdure.temporal.live.bounded_subscription import BoundedSubscription
 from perdure.temporal.live.frames import Poke, StepDelta, ToolProgress
 from perdure.temporal.live.protocols import LiveState
-from perdure.temporal.live.redis_followed import RedisSubscription
 from perdure.temporal.live.redis_health import RedisHealth
 from perdure.temporal.live.redis_hearing import Hearing
 from perdure.temporal.live.redis_names import RedisNames
@@ -90,9 +90,9 @@ class RedisLive:
         self._outgoing.stop(session, f"{self._token} {session}".encode())
 
     @asynccontextmanager
-    async def subscribe(self, session: str) -> AsyncIterator[RedisSubscription]:
+    async def subscribe(self, session: str) -> AsyncIterator[BoundedSubscription]:
         followed = self._hearing.follow(session)
-        subscription = RedisSubscription(followed)
+        subscription = BoundedSubscription(followed.so_far)
         followed.subscriptions.add(subscription)
         try:
             yield subscription

@@ -26,6 +26,10 @@ class Probe:
     refusal: str | None
     #: Its nodes share the keys, and a script may touch those of one node only.
     cluster: bool
+    #: Bytes that it may use; 0: as many as there are.
+    max_memory: int
+    #: What it does when it is full.
+    policy: str
 
 
 async def probe(address: RedisAddress) -> Probe:
@@ -48,4 +52,11 @@ async def probe(address: RedisAddress) -> Probe:
             took_ms.append((time.perf_counter() - begun) * 1000)
         if not cluster:
             await flush(writes, names, [Write("end", session, written(StepEnded("t1.s1", _TRIES)))])
-    return Probe(told.get("redis_version", "unknown"), min(took_ms, default=0.0), refusal, cluster)
+    return Probe(
+        told.get("redis_version", "unknown"),
+        min(took_ms, default=0.0),
+        refusal,
+        cluster,
+        int(told.get("maxmemory", 0)),
+        told.get("maxmemory_policy", "unknown"),
+    )

@@ -18,6 +18,7 @@ from temporalio.envconfig import ClientConfigProfile
 from temporalio.runtime import Runtime
 from temporalio.service import RetryConfig, RPCError, RPCStatusCode
 
+from perdure.temporal.blob_address import BlobAddress
 from perdure.temporal.server.dev_addresses import find_dev, temporal_is_named
 from perdure.temporal.settings import Settings, environment
 from perdure.temporal.stores.codec import data_converter
@@ -41,7 +42,7 @@ async def connect(
     *,
     address: str | None = None,
     namespace: str | None = None,
-    blobs_root: Path | None = None,
+    blobs: BlobAddress | None = None,
     identity: str | None = None,
     runtime: Runtime | None = None,
     interceptors: Sequence[Interceptor] = (),
@@ -49,8 +50,8 @@ async def connect(
     """A client with our data converter.
 
     `address` is `host:port`; None: from the environment, or else from the `perdure dev` that runs on the data directory.
-    `blobs_root` defaults to `settings.blobs_root`. `identity` is the name that the server shows for this process.
-    `runtime` defaults to one that all clients of this process share. Raises `TemporalUnavailable`.
+    `blobs` defaults to `settings.blob_store`. `identity` is the name that the server shows for this process.
+    `runtime` defaults to one that all clients of this process share. Raises `TemporalUnavailable` and `BucketUnusable`.
     """
     config = _profile(address or _dev_address(settings.data_dir)).to_client_connect_config()
     named = config.get("target_host")
@@ -65,7 +66,7 @@ async def connect(
                 api_key=config.get("api_key"),
                 tls=config.get("tls"),
                 rpc_metadata=config.get("rpc_metadata", {}),
-                data_converter=data_converter(blobs_root or settings.blobs_root),
+                data_converter=data_converter(blobs or settings.blob_store),
                 interceptors=interceptors,
                 identity=identity,
                 runtime=runtime or _runtime(),

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -36,6 +37,8 @@ from perdure.temporal.sessions.errors import (
     from_rpc,
 )
 from perdure.temporal.sessions.failed_tasks import failing_task, meaning
+from perdure.temporal.sessions.limits.going_to_work import going_to_work
+from perdure.temporal.sessions.limits.limits import Limits
 from perdure.temporal.sessions.look import Look, read_look
 from perdure.temporal.sessions.starting import WATCHED, Start, readable, start_session
 from perdure.temporal.sessions.turnstile import Turnstile
@@ -85,17 +88,25 @@ _SIGNALS: Final[dict[type[CallerCommand | Spending], Any]] = {
 class Backend:
     """`session` is always a workflow id, `{tenant}/{session_id}`."""
 
-    def __init__(self, client: Client, settings: Settings, workers: Workers | None = None) -> None:
+    def __init__(
+        self, client: Client, settings: Settings, workers: Workers | None = None, limits: Limits | None = None
+    ) -> None:
+        """Without `limits`, any number of sessions may go to work."""
         self._client = client
         self._settings = settings
         self._workers = workers or Workers(client)
         self.budgets = Budgets(client, settings, self._workers)
+        self._going_to_work = partial(going_to_work, limits)
         self._turnstile = Turnstile(settings.calls_at_once, settings.calls_waiting, settings.calls_wait_s)
 
     async def start(self, start: Start) -> bool:
-        """Starts a session, new or with a past. False where one with this id exists or existed."""
-        async with self._turn(start.workflow_id):
-            return await start_session(self._client, start, self._settings.workflow_task_timeout)
+        """Starts a session, new or with a past. False where one with this id exists or existed. Raises `TooManyTurns`."""
+        async with self._going_to_work(start.works, start.workflow_id, start.new.user) as place:
+            async with self._turn(start.workflow_id):
+                started = await start_session(self._client, start, self._settings.workflow_task_timeout)
+            if not started:
+                place.leave()
+            return started
 
     async def body_sha256(self, session: str) -> str | None:
         """Of the body that the session was created with; None where there is no such session."""
@@ -179,9 +190,11 @@ class Backend:
         await self._signal(session, command)
 
     async def let_spend(self, session: str, user: str | None, command: Spending) -> None:
-        """Signals a session of this user, and tells it which purses it has to ask. Raises as `signal`."""
+        """Signals a session of this user, and tells it which purses it has to ask. Raises as `signal`, and `TooManyTurns`
+        where it would go to work beside too many others."""
         tenant = session.partition("/")[0]
-        await self._signal(session, await self.budgets.announcing(command, tenant, user))
+        async with self._going_to_work(isinstance(command, SendMessage | Rewind | Retry), session, user):
+            await self._signal(session, await self.budgets.announcing(command, tenant, user))
 
     async def _signal(self, session: str, command: CallerCommand | Spending) -> None:
         async with self._turn(session):
@@ -206,7 +219,8 @@ class Backend:
     async def look(self, session: str) -> Look:
         """What Temporal itself knows of it, without a worker."""
         async with self._turn(session):
-            return await read_look(await self._handle(session).describe(), self._client.data_converter)
+            described = await self._handle(session).describe()
+            return await read_look(described, self._client.data_converter, self._settings.own_queues.values())
 
     async def prefer(self, session: str) -> None:
         """Has the tasks of a session taken before others', for somebody looks on. Costs one event of its history."""

@@ -9,6 +9,8 @@ from typing import ClassVar, Final, Literal
 
 from temporalio.service import RPCError, RPCStatusCode
 
+from perdure.temporal.sessions.limits.bucket import Verdict
+
 Code = Literal[
     "forbidden",
     "session_not_found",
@@ -32,6 +34,9 @@ Code = Literal[
     "too_many_branches",
     "nothing_to_retry",
     "too_many",
+    "rate_limited",
+    "too_many_streams",
+    "too_many_turns",
     "no_worker",
     "overloaded",
     "state_lost",
@@ -175,6 +180,35 @@ class NothingToRetry(SessionError):
 class TooMany(SessionError):
     code = "too_many"
     title = "Too much at once"
+
+
+class LimitReached(SessionError):
+    """A limit of the caller's or of its tenant's; the same request may pass in `retry_after_s` seconds."""
+
+    def __init__(self, detail: str, retry_after_s: int) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
+
+
+class RateLimited(LimitReached):
+    """`verdict` says what is left of each limit on requests."""
+
+    code = "rate_limited"
+    title = "Too many requests"
+
+    def __init__(self, detail: str, retry_after_s: int, verdict: Verdict) -> None:
+        super().__init__(detail, retry_after_s)
+        self.verdict = verdict
+
+
+class TooManyStreams(LimitReached):
+    code = "too_many_streams"
+    title = "Too many event streams are open"
+
+
+class TooManyTurns(LimitReached):
+    code = "too_many_turns"
+    title = "Too many sessions are at work"
 
 
 class NoWorker(SessionError):

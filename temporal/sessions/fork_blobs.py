@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from perdure.temporal.stores.blobs import BlobDamaged, BlobMissing, BlobStore, unfold
+from perdure.temporal.stores.blobs import BlobMissing, BlobStore, unfold
 from perdure.temporal.stores.files import copy_file, file_in, with_files_of
 from perdure.workflows.vocabulary.events import Event, MessageAdded, StepFinished, ToolFinished, ToolStarted
 from perdure.workflows.vocabulary.folding import folded
@@ -110,8 +110,8 @@ class Move:
     async def _copy_blob(self, old: str, new: str) -> None:
         async with self._room:
             try:
-                await self._blobs.put(new, await self._blobs.get(old))
-            except (BlobMissing, BlobDamaged) as error:
+                await self._blobs.copy(old, new)
+            except BlobMissing as error:
                 log.warning("blob.lost", problem=str(error))
 
     async def _copy_file(self, sha256: str) -> None:

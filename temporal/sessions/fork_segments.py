@@ -67,7 +67,7 @@ class SegmentMove:
             return await (self._copied(ref) if there == refs else self._stored(ref, encode_index(there)))
 
     async def _copied(self, ref: SegmentRef) -> SegmentRef:
-        await self._blobs.put(ref.key(self._target), await self._blobs.get(ref.key(self._source)))
+        await self._blobs.copy(ref.key(self._source), ref.key(self._target))
         return ref
 
     async def _stored(self, ref: SegmentRef, data: bytes) -> SegmentRef:

@@ -1,6 +1,6 @@
 """What Temporal itself knows of a session, without a worker: whether it goes on, and which calls are open where."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,14 +35,17 @@ class Look:
     watched: bool = False
 
 
-async def read_look(described: WorkflowExecutionDescription, converter: DataConverter) -> Look:
+async def read_look(
+    described: WorkflowExecutionDescription, converter: DataConverter, own_queues: Collection[str]
+) -> Look:
+    """`own_queues`: the task queues of Perdure's workers beside that of sessions."""
     own: set[str] = set()
     remote: dict[str, ToolProgress | None] = {}
     for pending in described.raw_description.pending_activities:
         call_id = call_of_activity(pending.activity_id)
         queue = pending.activity_options.task_queue.name
         # An old server does not name the queue. Nothing is reported then, rather than a tool of ours twice.
-        if not queue or queue == TASK_QUEUE:
+        if not queue or queue == TASK_QUEUE or queue in own_queues:
             own.add(call_id)
         else:
             details = await _decoded(pending.heartbeat_details.payloads, converter)

@@ -22,6 +22,7 @@ from perdure.temporal.sessions.collaborators import Collaborators
 from perdure.temporal.sessions.creating import Created, Creator
 from perdure.temporal.sessions.erase import Eraser, Scrub
 from perdure.temporal.sessions.errors import Forbidden
+from perdure.temporal.sessions.limits.limits import Limits
 from perdure.temporal.sessions.listing import list_sessions
 from perdure.temporal.sessions.message_files import MessageFiles
 from perdure.temporal.sessions.principal import Principal
@@ -55,9 +56,10 @@ class Sessions:
         continue_as_new_after: int | None = None,
         edit_arguments: EditArguments = lambda name, spec, args: None,
         rebuild_request: RebuildRequest = not_rebuilt,
+        limits: Limits | None = None,
     ) -> None:
         """`gone_within_s` seconds are waited for Temporal to delete what is erased, after which `scrub` is called."""
-        self._backend = backend = Backend(client, settings, workers)
+        self._backend = backend = Backend(client, settings, workers, limits)
         self.budgets = backend.budgets
         after = settings.continue_as_new_after if continue_as_new_after is None else continue_as_new_after
         self.uploads = Uploads(blobs, settings.upload_days)

@@ -4,9 +4,10 @@ Beside its input a session has a memo, search attributes and a priority. Lists o
 alone. The session of a sub-agent is started by the workflow that calls it, with the same of each.
 """
 
+import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -33,6 +34,8 @@ from perdure.workflows.vocabulary.search_attributes import AGENT, COST, STATUS, 
 #: the former are taken first wherever workers have more than they can do; sub-agents are as urgent as their caller.
 WATCHED: Final = Priority(priority_key=1)
 BACKGROUND: Final = Priority(priority_key=5)
+#: Bytes of a fairness key that Temporal takes (`Priority.fairness_key`).
+_KEY_BYTES: Final = 64
 
 _UNSEARCHABLE: Final = re.compile(r"[%'\"\\]")
 _ESCAPED: Final = re.compile("%([0-9A-F]{2})")
@@ -117,11 +120,18 @@ async def start_session(client: Client, start: Start, task_timeout: timedelta) -
             static_details=start.details,
             start_signal="send_message" if joins else None,
             start_signal_args=[start.signal] if joins else [],
-            priority=start.priority,
+            priority=among_tenants(start.priority, new.tenant),
         )
     except WorkflowAlreadyStartedError:
         return False
     return True
+
+
+def among_tenants(priority: Priority, tenant: str) -> Priority:
+    """The same, so that tenants take turns among the tasks of one priority where the server shares them out fairly
+    (`matching.enableFairness`): one that has many sessions at work does not hold up the others."""
+    key = tenant if len(tenant.encode()) <= _KEY_BYTES else hashlib.sha256(tenant.encode()).hexdigest()
+    return replace(priority, fairness_key=key)
 
 
 def session_attributes(new: NewSession, *, works: bool) -> TypedSearchAttributes:

@@ -9,6 +9,7 @@ import asyncio
 import re
 import secrets
 from collections.abc import AsyncIterable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -74,7 +75,9 @@ class Uploads:
             upload = _described(uri, caller.user, file_name(name, seen.media_type), len(data), seen)
             await self._blobs.put(f"{folder}/about", upload.model_dump_json().encode())
         except BaseException:
-            await self._blobs.delete_prefix(folder)
+            # What is left where the store is away goes with its day.
+            with suppress(BlobError):
+                await self._blobs.delete_prefix(folder)
             raise
         return upload
 

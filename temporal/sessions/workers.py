@@ -50,6 +50,8 @@ _NOTICED_S: Final = 15.0
 _SKEW_S: Final = 30.0
 _POLLED_WITHIN_S: Final = 70.0
 _PAGE: Final = 200
+#: A worker that starts with the gateway is seen some seconds later.
+_STARTING_S: Final = 6.0
 
 _SHUT: Final = (WorkerStatus.WORKER_STATUS_SHUTTING_DOWN, WorkerStatus.WORKER_STATUS_SHUTDOWN)
 
@@ -72,24 +74,18 @@ class _Seen:
 
 
 class Workers:
-    """The workers of the sessions' task queue. `here` says that there is one and it is in this process, so it lives."""
+    """The workers of a task queue: that of sessions, or another that takes activities alone. `here` says that there is one
+    and it is in this process, so it lives."""
 
-    def __init__(self, client: Client, *, here: bool = False) -> None:
+    def __init__(self, client: Client, *, here: bool = False, queue: str = TASK_QUEUE) -> None:
         self._client = client
         self._here = here
+        self._name = queue
         self._seen: Mapping[str, _Seen] = {}
         self._looked_at = float("-inf")
         self._told = True
+        self._unpolled_since: float | None = None
         self._looking = asyncio.Lock()
-
-    async def keep_looking(self) -> None:
-        """Looks each `LOOK_S`, so that a silence is known when it is asked for. Never ends."""
-        while not self._here:
-            try:
-                await self._look()
-            except RPCError as error:
-                log.debug("workers.unseen", status=error.status.name)
-            await asyncio.sleep(LOOK_S)
 
     async def any_for(self, session: str) -> bool:
         """Whether a worker lives that could answer for the session (a workflow id). Raises RPCError."""
@@ -119,13 +115,33 @@ class Workers:
         )
 
     async def any_polls(self) -> bool:
-        """Whether anybody polls for sessions, whichever build it is. Raises RPCError."""
+        """Whether anybody polls the queue, whichever build it is. Raises RPCError."""
         polled = _polled(await self._queue())
         if self._here or not polled:
             return polled
         await self._look()
+        return not self._seen or not self._all_silent
+
+    async def all_gone(self) -> bool:
+        """Whether no worker lives, whichever build it would be. To be asked each `LOOK_S`, so that a silence is known when
+        it matters; costs one call to Temporal. Raises RPCError."""
+        if self._here:
+            return False
+        await self._look()
+        if self._told and self._seen:
+            return self._all_silent
+        if _polled(await self._queue()):
+            self._unpolled_since = None
+            return False
         now = time.monotonic()
-        return not self._seen or not all(seen.silent(now, DEAD_S, _DEAD_INTERVALS) for seen in self._seen.values())
+        if self._unpolled_since is None:
+            self._unpolled_since = now
+        return now - self._unpolled_since >= _STARTING_S
+
+    @property
+    def _all_silent(self) -> bool:
+        now = time.monotonic()
+        return all(seen.silent(now, DEAD_S, _DEAD_INTERVALS) for seen in self._seen.values())
 
     async def _look(self) -> None:
         async with self._looking:
@@ -138,7 +154,7 @@ class Workers:
                     namespace=self._client.namespace,
                     page_size=_PAGE,
                     next_page_token=token,
-                    query=f"TaskQueue = '{TASK_QUEUE}'",
+                    query=f"TaskQueue = {_quoted(self._name)}",
                 )
                 try:
                     page = await self._client.workflow_service.list_workers(request)
@@ -192,12 +208,17 @@ class Workers:
         return wanted
 
     async def _queue(self) -> DescribeTaskQueueResponse:
+        sessions = self._name == TASK_QUEUE
+        kind = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW if sessions else TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
         request = DescribeTaskQueueRequest(
-            namespace=self._client.namespace,
-            task_queue=TaskQueue(name=TASK_QUEUE),
-            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+            namespace=self._client.namespace, task_queue=TaskQueue(name=self._name), task_queue_type=kind
         )
         return await self._client.workflow_service.describe_task_queue(request)
+
+
+def _quoted(name: str) -> str:
+    """For a query; the names of task queues come from settings, which refuse what is no plain text."""
+    return "'" + name.replace("'", "''") + "'"
 
 
 def _polled(queue: DescribeTaskQueueResponse) -> bool:

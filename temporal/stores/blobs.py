@@ -12,15 +12,15 @@ import errno
 import hashlib
 import re
 import uuid
-from collections import OrderedDict
 from collections.abc import AsyncIterable, Awaitable
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 import structlog
 from pydantic import TypeAdapter
 
 from perdure.temporal.stores.blob_files import Arriving, delete, keys_below, sha256_in, write
+from perdure.temporal.stores.remembered import Remembered
 from perdure.workflows.vocabulary.folding import folded
 from perdure.workflows.vocabulary.parts import INLINE_LIMIT, BlobRef, Part, ToolResult
 
@@ -31,6 +31,9 @@ MESSAGE_LIMIT = 64 * 1024
 
 #: First segments of keys that do not belong to a tenant: definitions, uploads, and data outside of any session.
 RESERVED_TENANTS = frozenset({"definitions", "perdure", "uploads", "~"})
+
+#: Bytes of recently read or written blobs that a store keeps in memory, unless it is told otherwise.
+CACHE_BYTES: Final = 32 * 1024 * 1024
 
 _SEGMENT = re.compile(r"[A-Za-z0-9._~:-]{1,200}")
 _PARTS: TypeAdapter[Part] = TypeAdapter(Part)
@@ -75,6 +78,11 @@ class BlobStore(Protocol):
         """
         ...
 
+    async def copy(self, source: str, target: str) -> None:
+        """Stores under `target` what lies under `source`, and has its name after the last `/`. Idempotent. The bytes are not
+        verified: who reads the copy does that. Raises `BlobMissing` and `StoreUnavailable`."""
+        ...
+
     async def put_stream(self, key: str, chunks: AsyncIterable[bytes]) -> None:
         """Stores what `chunks` give under `key`, whose name is no hash, without holding all of it in memory. What `chunks`
         raise goes through, and nothing is stored. Raises `StoreUnavailable`."""
@@ -85,7 +93,8 @@ class BlobStore(Protocol):
         ...
 
     async def delete_prefix(self, prefix: str) -> int:
-        """Deletes every blob below `prefix` (whole segments, `tenant/session`), and returns the number deleted."""
+        """Deletes every blob below `prefix` (whole segments, `tenant/session`), and returns the number deleted. Raises
+        `StoreUnavailable`; then it can be repeated."""
         ...
 
 
@@ -95,35 +104,36 @@ class LocalBlobs:
     `cache_bytes` limits the memory for recently read or written blobs.
     """
 
-    def __init__(self, root: Path, cache_bytes: int = 32 * 1024 * 1024) -> None:
+    def __init__(self, root: Path, cache_bytes: int = CACHE_BYTES) -> None:
         self._root = root
-        self._cache: OrderedDict[str, bytes] = OrderedDict()
-        self._cached = 0
-        self._cache_bytes = cache_bytes
+        self._remembered = Remembered(cache_bytes)
 
     async def put(self, key: str, data: bytes) -> None:
         check_key(key)
-        _verify(key, data)
+        verify(key, data)
         try:
             await asyncio.to_thread(write, self._root / key, data)
         except OSError as error:
             raise self._unavailable("written", error) from error
-        self._remember(key, data)
+        self._remembered.add(key, data)
 
     async def get(self, key: str) -> bytes:
         check_key(key)
-        if key in self._cache:
-            self._cache.move_to_end(key)
-            return self._cache[key]
-        try:
-            data = await asyncio.to_thread((self._root / key).read_bytes)
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            raise BlobMissing(f"no blob {key}") from None
-        except OSError as error:
-            raise self._unavailable("read", error) from error
-        _verify(key, data)
-        self._remember(key, data)
+        if (kept := self._remembered.get(key)) is not None:
+            return kept
+        data = await self._read(key)
+        verify(key, data)
+        self._remembered.add(key, data)
         return data
+
+    async def copy(self, source: str, target: str) -> None:
+        check_key(source)
+        check_key(target)
+        data = await self._read(source)
+        try:
+            await asyncio.to_thread(write, self._root / target, data)
+        except OSError as error:
+            raise self._unavailable("written", error) from error
 
     async def put_stream(self, key: str, chunks: AsyncIterable[bytes]) -> None:
         check_key(key)
@@ -152,9 +162,16 @@ class LocalBlobs:
     async def delete_prefix(self, prefix: str) -> int:
         folder = prefix.rstrip("/")
         check_key(folder)
-        for key in [key for key in self._cache if key.startswith(f"{folder}/")]:
-            self._cached -= len(self._cache.pop(key))
+        self._remembered.forget(folder)
         return await asyncio.to_thread(delete, self._root / folder)
+
+    async def _read(self, key: str) -> bytes:
+        try:
+            return await asyncio.to_thread((self._root / key).read_bytes)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            raise BlobMissing(f"no blob {key}") from None
+        except OSError as error:
+            raise self._unavailable("read", error) from error
 
     async def _written(self, writing: Awaitable[None]) -> None:
         try:
@@ -165,16 +182,6 @@ class LocalBlobs:
     def _unavailable(self, what: str, error: OSError) -> StoreUnavailable:
         kind = StoreFull if error.errno in _NO_ROOM else StoreUnavailable
         return kind(f"the blob store {self._root} cannot be {what}: {error.strerror or error}")
-
-    def _remember(self, key: str, data: bytes) -> None:
-        # Only bytes whose hash is their key can never change, so only these may be served from memory.
-        if key in self._cache or len(data) > self._cache_bytes or sha256_in(key) is None:
-            return
-        self._cache[key] = data
-        self._cached += len(data)
-        while self._cached > self._cache_bytes:
-            _, dropped = self._cache.popitem(last=False)
-            self._cached -= len(dropped)
 
 
 def check_key(key: str) -> None:
@@ -257,7 +264,8 @@ def _dump(part: Part) -> bytes:
     return part.model_dump_json().encode()
 
 
-def _verify(key: str, data: bytes) -> None:
+def verify(key: str, data: bytes) -> None:
+    """Raises `BlobDamaged` where the key's name is the sha256 of other bytes."""
     expected = sha256_in(key)
     if expected is not None and hashlib.sha256(data).hexdigest() != expected:
         raise BlobDamaged(f"blob {key} is damaged: its bytes do not have the sha256 that it is named by")

@@ -8,7 +8,6 @@ session carries over when it continues as new.
 import dataclasses
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 
 from temporalio.api.common.v1 import Payload
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -22,7 +21,9 @@ from temporalio.converter import (
     StorageDriverWorkflowInfo,
 )
 
-from perdure.temporal.stores.blobs import BlobKeyInvalid, BlobStore, LocalBlobs, check_key
+from perdure.temporal.blob_address import BlobAddress
+from perdure.temporal.stores.blobs import BlobKeyInvalid, BlobStore, check_key
+from perdure.temporal.stores.opened import open_blobs
 from perdure.temporal.telemetry.redaction import discreet
 
 #: Payloads of at least this many bytes go to the blob store. Pages of queries stay below it.
@@ -32,12 +33,14 @@ EXTERNAL_FROM = 256 * 1024
 _UNOWNED = "~"
 
 
-def data_converter(blobs_root: Path | None) -> DataConverter:
-    """The converter of every client, worker and replayer. Without `blobs_root`, all payloads stay inline."""
-    if blobs_root is None:
+def data_converter(blobs: BlobAddress | None) -> DataConverter:
+    """The converter of every client, worker and replayer. Without `blobs`, all payloads stay inline.
+
+    Raises `BucketUnusable`."""
+    if blobs is None:
         return discreet(pydantic_data_converter)
     storage = ExternalStorage(
-        drivers=[BlobDriver(LocalBlobs(blobs_root, cache_bytes=8 * 1024 * 1024))],
+        drivers=[BlobDriver(open_blobs(blobs, cache_bytes=8 * 1024 * 1024))],
         payload_size_threshold=EXTERNAL_FROM,
     )
     return dataclasses.replace(discreet(pydantic_data_converter), external_storage=storage)

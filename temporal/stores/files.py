@@ -62,9 +62,11 @@ async def noted_uploads(blobs: BlobStore, workflow_id: str) -> list[str]:
 async def copy_file(blobs: BlobStore, source: str, target: str, sha256: str) -> None:
     """Copies a file of the session `source` (a workflow id) to the session `target`. Does nothing if the file does not
     exist."""
-    found = await get_file(blobs, source, sha256)
-    if found is not None:
-        await put_file(blobs, target, sha256, *found)
+    try:
+        await blobs.copy(f"{source}/{sha256}", f"{target}/{sha256}")
+        await blobs.copy(f"{source}/file.{sha256}", f"{target}/file.{sha256}")
+    except BlobMissing:
+        return
 
 
 def with_files_of(output: JsonValue, source: str, target: str) -> tuple[JsonValue, Set[str]]:

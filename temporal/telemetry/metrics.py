@@ -128,6 +128,10 @@ class Metrics:
         self._live_connected = meter.create_gauge(
             "perdure_live_connected", "1 while the Redis that carries live frames is reached, else 0"
         )
+        self._limited = count(
+            "perdure_limited_total",
+            "Requests, streams and turns that were refused for a limit of a user or a tenant, by limit and scope",
+        )
         self._live_dropped = count(
             "perdure_live_dropped_total", "Deltas that were not written to Redis, because it was away or too slow"
         )
@@ -236,6 +240,10 @@ class Metrics:
 
     def live_connected(self, connected: bool) -> None:
         self._live_connected.set(int(connected))
+
+    def limited(self, limit: str, scope: str) -> None:
+        """`limit` is `requests`, `streams` or `turns`; `scope`, `user` or `tenant`."""
+        self._limited.add(1, {"limit": limit, "scope": scope})
 
     def live_dropped(self, count: int) -> None:
         self._live_dropped.add(count)

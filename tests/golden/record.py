@@ -637,7 +637,7 @@ async def undo(lab: Lab) -> Talk:
 async def sealing(lab: Lab) -> Talk:
     """The store is away at first; then the past is sealed, within a turn and between two, and over a new run."""
     talk = await lab.start("staged", behavior=1, continue_as_new_after=70)
-    folder = lab.parts.settings.blobs_root / talk.handle.id
+    folder = lab.parts.settings.data_dir / "blobs" / talk.handle.id
     folder.parent.mkdir(parents=True, exist_ok=True)
     folder.write_text("")
     for number in range(5):

@@ -1,7 +1,7 @@
-"""Temporal, Redis, and a worker and gateways of their own processes: what a deployment is made of."""
+"""Temporal, Redis, and workers and gateways of their own processes: what a deployment is made of."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -36,12 +36,22 @@ tools: [wait_for]
 
 
 class Apart:
-    """Each gateway's sessions, in `sessions`; the worker has the agent `waiting`, whose tool waits for the file `gate`."""
+    """Each gateway's sessions, in `sessions`; workers have the agent `waiting`, whose tool waits for the file `gate`."""
 
-    def __init__(self, folder: Path, temporal: int, redis: Redis, provider: FakeProvider, gateways: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        temporal: int,
+        redis: Redis,
+        provider: FakeProvider,
+        gateways: int,
+        workers: Sequence[Sequence[str]],
+        environment: Mapping[str, str],
+    ) -> None:
         (folder / "agents").mkdir()
         (folder / "agents" / "waiting.yaml").write_text(_AGENT)
         (folder / "tools.py").write_text(_TOOLS)
+        self.folder = folder
         self.gate = folder / "gate"
         self.redis = redis
         self.environment = {
@@ -50,8 +60,10 @@ class Apart:
             "PERDURE_LIVE": redis.url,
             "ANTHROPIC_BASE_URL": provider.url,
             "ANTHROPIC_API_KEY": "sk-test-not-a-key",
+            **environment,
         }
-        self.worker = Command(folder, self.environment, ["worker"])
+        self.workers = [Command(folder, self.environment, ["worker", *options]) for options in workers]
+        self.worker = self.workers[0]
         ports = free_ports(gateways)
         self.urls = [f"http://127.0.0.1:{port}" for port in ports]
         self.gateways = [Command(folder, self.environment, ["gateway", "--port", str(port)]) for port in ports]
@@ -59,16 +71,22 @@ class Apart:
 
 
 @asynccontextmanager
-async def apart(folder: Path, provider: FakeProvider, gateways: int = 2) -> AsyncIterator[Apart]:
-    """All of it runs."""
+async def apart(
+    folder: Path,
+    provider: FakeProvider,
+    gateways: int = 2,
+    workers: Sequence[Sequence[str]] = ((),),
+    environment: Mapping[str, str] = {},
+) -> AsyncIterator[Apart]:
+    """All of it runs. `workers`: each one's options. `environment` is that of all processes."""
     async with AsyncExitStack() as stack:
         (port,) = free_ports(1)
         await stack.enter_async_context(DevServer(folder / "temporal", port, None))
         redis = await stack.enter_async_context(redis_server(folder))
-        running = Apart(folder, port, redis, provider, gateways)
-        for command in (running.worker, *running.gateways):
+        running = Apart(folder, port, redis, provider, gateways, workers, environment)
+        for command in (*running.workers, *running.gateways):
             stack.push_async_callback(command.stop)
-        await asyncio.gather(*(command.start() for command in (running.worker, *running.gateways)))
+        await asyncio.gather(*(command.start() for command in (*running.workers, *running.gateways)))
         for url in running.urls:
             http = await stack.enter_async_context(httpx2.AsyncClient(base_url=url, timeout=30))
             running.sessions.append(Sessions(http))

@@ -89,11 +89,15 @@ class Command:
         assert self._process is not None
         if self._process.returncode is None:
             self._process.terminate()
-            async with asyncio.timeout(60):
-                await self._process.wait()
-            await self._reading
-        assert self._process.returncode is not None
-        return self._process.returncode
+        return await self.ended()
+
+    async def ended(self) -> int:
+        """The exit code, once it ends by itself."""
+        assert self._process is not None
+        async with asyncio.timeout(60):
+            code = await self._process.wait()
+        await self._reading
+        return code
 
 
 class Dev(Command):

@@ -31,6 +31,8 @@ from perdure.temporal.live.streamed import until_streamed
 from perdure.temporal.server.client import connect
 from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.content import content_sha256
+from perdure.temporal.sessions.limits.caps import Caps
+from perdure.temporal.sessions.limits.limits import Limits
 from perdure.temporal.sessions.sealed import Sealed, all_events
 from perdure.temporal.sessions.starting import Start, start_session
 from perdure.temporal.sessions.transcripts import Transcripts
@@ -140,6 +142,7 @@ class Lab:
     live: MemoryLive
     parts: Parts
     stage: Stage
+    limits: Limits
 
     @cached_property
     def sealed(self) -> Sealed:
@@ -358,8 +361,9 @@ async def open_lab(
     parts = replace(parts, providers=Wires(stage))
     live = MemoryLive(asyncio.get_running_loop())
     try:
-        async with make_worker(client, live, parts):
-            yield Lab(client, live, parts, stage)
+        limits = Limits(Caps.of(settings))
+        async with make_worker(client, live, parts, limits):
+            yield Lab(client, live, parts, stage, limits)
     finally:
         if parts.tool_places is not None:
             await parts.tool_places.aclose()

@@ -8,6 +8,7 @@ from temporalio.common import RetryPolicy
 
 from perdure.workflows.definition.tools import ToolUse
 from perdure.workflows.protocol.activities import DELIVERED_WITHIN
+from perdure.workflows.running.queues import own_queue
 from perdure.workflows.vocabulary.errors import PAYLOADS_TOO_LARGE
 
 #: Of one model call.
@@ -80,9 +81,10 @@ def model_config(activity_id: str, summary: str) -> workflow.ActivityConfig:
     """Options of one model call.
 
     A provider that is down is tried for about two minutes; a longer `Retry-After` is obeyed. There is no
-    schedule-to-close limit: a session whose workers are all away waits for one.
+    schedule-to-close limit: a session whose workers are all away waits for one. So does a call on a task queue of its own,
+    and gateways say that nobody polls it.
     """
-    return workflow.ActivityConfig(
+    config = workflow.ActivityConfig(
         activity_id=activity_id,
         summary=summary,
         start_to_close_timeout=timedelta(minutes=30),
@@ -95,13 +97,17 @@ def model_config(activity_id: str, summary: str) -> workflow.ActivityConfig:
             maximum_attempts=MODEL_ATTEMPTS,
         ),
     )
+    if (queue := own_queue("models")) is not None:
+        config["task_queue"] = queue
+    return config
 
 
 def tool_config(activity_id: str, summary: str, use: ToolUse) -> workflow.ActivityConfig:
     """Options of one tool call; its time-out holds for one attempt.
 
     Perdure's workers heartbeat for their tools (`activities/tools/runner.py`), so a dead one is noticed in seconds. What
-    no worker of another task queue takes fails after a while; our own queue is that of the session itself, which waits.
+    no worker of somebody else's task queue takes fails after a while. On a queue of ours it waits, as the session itself
+    does, and gateways say that nobody polls it.
     """
     remote = use.task_queue is not None
     config = workflow.ActivityConfig(
@@ -122,4 +128,6 @@ def tool_config(activity_id: str, summary: str, use: ToolUse) -> workflow.Activi
     if use.task_queue is not None:
         config["task_queue"] = use.task_queue
         config["schedule_to_start_timeout"] = use.queue_timeout
+    elif (queue := own_queue("tools")) is not None:
+        config["task_queue"] = queue
     return config

@@ -104,6 +104,9 @@ class Reporting:
         elif isinstance(change, EventBase):
             self.describe(after)
             _tell("perdure_poke", workflow.info().workflow_id, change.seq)
+            if after.new.parent is None:
+                # The turn of a sub-agent is a part of its caller's.
+                _tell("perdure_at_work", workflow.info().workflow_id, after.new.user, after.status == "working")
             _tell("perdure_tell", workflow.info().workflow_id, before, change, self._stop_at)
         elif isinstance(change, CompactionAbandoned) and before.context.open is not None:
             _tell("perdure_abandoned", before.context.open.record.model, change.spent)

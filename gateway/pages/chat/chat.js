@@ -32,6 +32,7 @@ import { Stopping, works } from './stopping.js';
 import { drawTopbar } from './topbar.js';
 import { drawTranscript, tick } from './transcript.js';
 import { drawWelcome, readInputs } from './welcome.js';
+import { drawWorkers } from './workers.js';
 
 const FIRST_AGENT = 'assistant';
 const REMEMBERED = 'perdure.session';
@@ -183,6 +184,7 @@ function drawPage() {
   drawTranscript(transcript, view, pending, actions);
   earlier.draw(view);
   drawQueue(byId('queue'), queue, waitsFor(view, transcript), actions);
+  drawWorkers(byId('workers'), view, pending.filter(({ state }) => state !== 'failed'));
   const { temporalUi, connection } = page;
   // For a new chat, what was picked.
   const known = sessionId ? agentNamed(name) : agent;

@@ -3,6 +3,7 @@
  * it, so neither a reload nor a dead server loses one; and as it keeps its id, none is ever taken twice.
  */
 import { sentence } from '../shared/format.js';
+import { tooMany } from '../shared/limited.js';
 import { keep } from './attachments.js';
 import { contentOf } from './resent.js';
 
@@ -71,7 +72,10 @@ export class Outbox {
   async #deliver(messageId) {
     const entry = this.#entries.get(messageId);
     if (!entry) return;
-    const onRetry = () => this.#change(messageId, { state: 'retrying' });
+    const onRetry = (error, wait) => {
+      const state = error.code === 'no_worker' ? 'kept' : 'retrying';
+      this.#change(messageId, { state, note: tooMany(error, wait) });
+    };
     const { sessionId, text, files = [], create, busy } = entry;
     const said = contentOf(text, files);
     try {

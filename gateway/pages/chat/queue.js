@@ -9,7 +9,7 @@ import { editForm } from './edit_form.js';
 
 const SMALL = matchMedia('(max-width: 560px), (max-height: 560px)');
 const BECOMES = { steer: 'joins this turn before its next step', interrupt: 'is next, once this turn has stopped' };
-const SENDING = { sending: 'Sending', accepted: 'Sent', retrying: 'Not reached yet, trying again' };
+const SENDING = { sending: 'Sending', accepted: 'Sent', retrying: 'Not reached yet, trying again', kept: 'Kept until a worker is running' };
 
 /**
  * `entries`: [{messageId, text, files, state}], state 'queued' or one of the outbox's. `first`: what is waited for before them, in
@@ -72,13 +72,13 @@ function drawRow(node, { entry, place, actions }) {
   const [number, text, buttons] = node.children;
   setText(number, String(place));
   // A press on a button that is drawn anew meanwhile would be lost, and so would what is typed.
-  const drawn = JSON.stringify([entry.text, entry.files, entry.state, entry.busy]);
+  const drawn = JSON.stringify([entry.text, entry.files, entry.state, entry.note, entry.busy]);
   if (node.drawn === drawn || node.editing) return;
   node.drawn = drawn;
   const files = entry.files?.length ? h('small', {}, `${entry.files.length} ${entry.files.length === 1 ? 'file' : 'files'}`) : null;
   const becomes = BECOMES[entry.busy] && h('small', {}, BECOMES[entry.busy]);
   text.replaceChildren(...[entry.text && h('p', {}, entry.text), files, becomes].filter(Boolean));
-  const state = SENDING[entry.state];
+  const state = (entry.state === 'retrying' && entry.note) || SENDING[entry.state];
   if (state) return buttons.replaceChildren(h('span', { class: 'faint' }, state));
   buttons.replaceChildren(...rowButtons(node, entry, actions));
 }

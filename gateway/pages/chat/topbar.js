@@ -1,6 +1,7 @@
 /** The line above the conversation of the chat page: who answers, what it cost so far, and ways out of the page. */
 import { byId, h, setText } from '../shared/dom.js';
 import { ESTIMATED, cost, temporalLink, titleOf } from '../shared/format.js';
+import { tooMany } from '../shared/limited.js';
 import { drawTab } from './tab_status.js';
 
 /**
@@ -22,10 +23,10 @@ export function drawTopbar({ view, sessionId, name, agent, temporalUi, connectio
   drawConnection(connection ?? {});
 }
 
-function drawConnection({ name, error }) {
+function drawConnection({ name, error, retryIn }) {
   const node = byId('connection');
   const words = {
-    waiting: 'Reconnecting…',
+    waiting: tooMany(error, retryIn) ?? 'Reconnecting…',
     failed: error?.status === 404 ? 'This session is not here any more' : error?.message,
   };
   const lost = name === 'waiting' || name === 'failed' || (name === 'connecting' && node.wasLost);

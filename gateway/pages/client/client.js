@@ -12,7 +12,8 @@
  *   client.watch(session_id, { onView, tools: { pick_date: async (args) => (await myCalendar.pick(args)).toISOString() } });
  *
  * Rule 1: the sender makes the id, so every request can be repeated until the server has answered.
- * Rule 2: only `session.closed` ends a stream; after any other break it reconnects and resumes where it was.
+ * Rule 2: what is refused as one too many (429) is made again once the server says so.
+ * Rule 3: only `session.closed` ends a stream; after any other break it reconnects and resumes where it was.
  * `view.js` describes the view that `watch` keeps.
  */
 
@@ -21,7 +22,7 @@ import { openBelow } from './pages/view/sub_views.js';
 import { ClientTools } from './pages/client/client_tools.js';
 import { Opening } from './pages/client/opening.js';
 import { Renewal } from './pages/client/renewal.js';
-import { PerdureError, retrying } from './pages/client/requests.js';
+import { PerdureError, isLimited, retrying, seconds } from './pages/client/requests.js';
 import { SessionStream, sseParser } from './pages/client/stream.js';
 import { SubSessions } from './pages/client/sub_sessions.js';
 import { upload } from './pages/client/uploads.js';
@@ -35,6 +36,9 @@ export function newId() {
   if (crypto.randomUUID) return crypto.randomUUID();
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
+
+/** Of a request that nobody sees being made again. */
+const TRIES = 5;
 
 export class PerdureClient {
   /**
@@ -63,7 +67,8 @@ export class PerdureClient {
 
   /** Uploads a File or Blob → {uri, media_type, name, bytes}, for parts {type: 'file', uri}. `onProgress` gets a fraction. */
   upload(file, options = {}) {
-    return upload(this, file, { ...options, failure: (status, problem) => new PerdureError(status, problem) });
+    const failure = (...told) => new PerdureError(...told);
+    return retrying(() => upload(this, file, { ...options, failure }), { signal: options.signal, when: isLimited, tries: TRIES });
   }
 
   /** Stops the turn and keeps the session. With `turnId`, only if that turn is still running. */
@@ -83,9 +88,9 @@ export class PerdureClient {
   }
 
   /** Changes a message that still waits; `said`: {text} or {parts}. Throws 409 if its turn has begun. */
-  editMessage = (sessionId, messageId, said) => this.call('PUT', message(sessionId, messageId), { body: said });
+  editMessage = (sessionId, messageId, said) => this.ask('PUT', message(sessionId, messageId), { body: said });
   /** Takes back a message that still waits. Throws 409 if its turn has begun. */
-  withdraw = (sessionId, messageId) => this.call('DELETE', message(sessionId, messageId));
+  withdraw = (sessionId, messageId) => this.ask('DELETE', message(sessionId, messageId));
   /**
    * Lets the session go on from before a message, {message_id, text? | parts?}: with other words, or answering it again; or on an earlier
    * branch, {branch}. Where calls would have to be taken back, the session asks first. → {branch, message_id?, ...}
@@ -96,26 +101,26 @@ export class PerdureClient {
     return retrying(() => this.call('POST', `${path(sessionId)}/rewind`, { body }), { tries: 5 });
   }
   /** → {branches, current, places}; `places`: where branches part, [{message_id, siblings, current}] */
-  branches = (sessionId) => this.call('GET', `${path(sessionId)}/branches`);
+  branches = (sessionId) => this.ask('GET', `${path(sessionId)}/branches`);
   /** Runs a failed or stopped turn on, exactly once despite retries; `choices`: {turn_id, model, retry_id}, by default the last turn. */
   retry(sessionId, choices = {}) {
     const body = { retry_id: newId(), ...choices };
     return retrying(() => this.call('POST', `${path(sessionId)}/retry`, { body }), { tries: 5 });
   }
-  agents = () => this.call('GET', '/v1/agents');
+  agents = () => this.ask('GET', '/v1/agents');
   /** `query`: {messages} for the last ones alone, with `before`, how many come before them, and `since`, see `messages`. */
-  session = (sessionId, query = {}) => this.call('GET', `${path(sessionId)}${queryString(query)}`);
+  session = (sessionId, query = {}) => this.ask('GET', `${path(sessionId)}${queryString(query)}`);
   /** A page of messages, {before, limit} → {messages, before, since?}; the events after `since` tell the messages in whole. */
-  messages = (sessionId, query = {}) => this.call('GET', `${path(sessionId)}/messages${queryString(query)}`);
-  close = (sessionId) => this.call('DELETE', path(sessionId));
+  messages = (sessionId, query = {}) => this.ask('GET', `${path(sessionId)}/messages${queryString(query)}`);
+  close = (sessionId) => this.ask('DELETE', path(sessionId));
   /** Forks this session at the end of `turnId`; `choices`: {agent, model, text}. Each call creates another session. */
   fork = (sessionId, turnId, choices = {}) =>
-    this.call('POST', `${path(sessionId)}/fork`, { body: { turn_id: turnId, ...choices } });
-  configure = (sessionId, changes) => this.call('PATCH', path(sessionId), { body: changes });
-  setLimits = (sessionId, limits) => this.call('PATCH', `${path(sessionId)}/limits`, { body: limits });
+    this.ask('POST', `${path(sessionId)}/fork`, { body: { turn_id: turnId, ...choices } });
+  configure = (sessionId, changes) => this.ask('PATCH', path(sessionId), { body: changes });
+  setLimits = (sessionId, limits) => this.ask('PATCH', `${path(sessionId)}/limits`, { body: limits });
   /** `query` for lists: {agent, status, user, cursor}; for a trace: {after, limit} or {before, limit} for a page, {step} for one step. */
-  listSessions = (query = {}) => this.call('GET', `/v1/sessions${queryString(query)}`);
-  trace = (sessionId, query = {}) => this.call('GET', `${path(sessionId)}/trace${queryString(query)}`);
+  listSessions = (query = {}) => this.ask('GET', `/v1/sessions${queryString(query)}`);
+  trace = (sessionId, query = {}) => this.ask('GET', `${path(sessionId)}/trace${queryString(query)}`);
 
   /** The session's events after the cursor `after` (null: from the start), until the session is closed. */
   stream(sessionId, { after = null, begin, onEvent, onState } = {}) {
@@ -149,7 +154,10 @@ export class PerdureClient {
       if (end) onView(end.view, end.event);
       return end?.view.seq ?? null;
     };
-    live.stream = this.stream(sessionId, { begin, onState, onEvent });
+    // A stream says what is missing when it opens, and nothing where all is well.
+    const opened = () => live.view.missing.length && take({ type: 'workers.state', missing: [] });
+    const onChange = (state) => (state.name === 'open' && opened(), onState?.(state));
+    live.stream = this.stream(sessionId, { begin, onState: onChange, onEvent });
     live.readEarlier = async () => {
       const found = await opening.before(live.view);
       onView((live.view = withEarlier(live.view, found)), { type: 'facts' });
@@ -168,6 +176,11 @@ export class PerdureClient {
     return live;
   }
 
+  /** `call`, made again while it is one too many. */
+  ask(method, target, options = {}) {
+    return retrying(() => this.call(method, target, options), { signal: options.signal, when: isLimited, tries: TRIES });
+  }
+
   /** `fetch` with what says who calls, and again with what `renew` gives. */
   request(url, request = {}) {
     const send = () => this.fetch(url, { ...request, headers: { ...request.headers, ...this.headers } });
@@ -181,7 +194,7 @@ export class PerdureClient {
     const response = await this.request(`${this.baseUrl}${target}`, request);
     const answer = response.status === 204 ? null : await response.json().catch(() => ({}));
     if (response.ok) return answer;
-    throw new PerdureError(response.status, answer ?? {}, Number(response.headers.get('Retry-After')) || null);
+    throw new PerdureError(response.status, answer ?? {}, seconds(response.headers.get('Retry-After')));
   }
 }
 

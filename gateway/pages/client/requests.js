@@ -14,18 +14,33 @@ export class PerdureError extends Error {
   get retryable() {
     return RETRIED.has(this.status);
   }
+
+  /** There were too many at once: nothing of this request was done. */
+  get limited() {
+    return this.status === 429;
+  }
 }
 
-/** The result of `attempt`, repeated after each failure that may pass, at most `tries` times. */
-export async function retrying(attempt, { signal, onRetry = () => {}, tries = Infinity } = {}) {
+/** The seconds of a header `Retry-After`; null where it has none. */
+export const seconds = (header) => Number(header) || null;
+
+const mayPass = (error) => !(error instanceof PerdureError) || error.retryable;
+/** Of failures: that it was one too many, for requests that are repeated after nothing else. */
+export const isLimited = (error) => error instanceof PerdureError && error.limited;
+
+/**
+ * The result of `attempt`, repeated after each failure that may pass, at most `tries` times. `onRetry` gets the error, and
+ * the milliseconds until the next attempt.
+ */
+export async function retrying(attempt, { signal, onRetry = () => {}, tries = Infinity, when = mayPass } = {}) {
   for (let failures = 0; ; failures++) {
     try {
       return await attempt();
     } catch (error) {
-      const final = signal?.aborted || failures + 1 >= tries || (error instanceof PerdureError && !error.retryable);
-      if (final) throw error;
-      onRetry(error);
-      await new Promise((resolve) => setTimeout(resolve, backoff(failures, error.retryAfter)));
+      if (signal?.aborted || failures + 1 >= tries || !when(error)) throw error;
+      const wait = backoff(failures, error.retryAfter);
+      onRetry(error, wait);
+      await new Promise((resolve) => setTimeout(resolve, wait));
       if (signal?.aborted) throw error;
     }
   }

@@ -1,5 +1,5 @@
 /** A session's events as they come: one connection over `fetch`, and another after each break. */
-import { PerdureError, backoff } from './requests.js';
+import { PerdureError, backoff, seconds } from './requests.js';
 
 /**
  * One session's event stream over fetch. Unlike EventSource it sees status codes and the server's heartbeat comments, so it
@@ -76,7 +76,7 @@ export class SessionStream {
       const headers = { Accept: 'text/event-stream', ...cursor, ...this.headers };
       const response = await this.fetch(this.url, { headers, signal: abort.signal, cache: 'no-store' });
       if (response.status === 204) return this.#end();
-      if (!response.ok) throw new PerdureError(response.status, await response.json().catch(() => ({})));
+      if (!response.ok) throw new PerdureError(response.status, await response.json().catch(() => ({})), seconds(response.headers.get('Retry-After')));
       this.onState({ name: 'open' });
       const parse = sseParser((type, data) => abort.signal.aborted || this.#deliver(type, data));
       const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();

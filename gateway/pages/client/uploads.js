@@ -3,10 +3,11 @@
  *
  * Rule: a browser's upload reports its progress, which `fetch` cannot do; anywhere else `fetch` does it.
  */
+import { seconds } from './requests.js';
 
 /**
  * Uploads `file` (a File or Blob) for `client` → {uri, media_type, name, bytes}. `onProgress` gets a fraction. Rejects as
- * `failure(status, problem)` says, with status 0 where nobody answered.
+ * `failure(status, problem, retryAfter)` says, with status 0 where nobody answered.
  */
 export async function upload(client, file, { name = file.name ?? '', onProgress = () => {}, signal, failure }) {
   const url = `${client.baseUrl}/v1/files?name=${encodeURIComponent(name)}`;
@@ -17,10 +18,10 @@ export async function upload(client, file, { name = file.name ?? '', onProgress 
       ? byXhr(url, headers, file, { onProgress, signal })
       : byFetch(client, url, headers, file, signal);
   };
-  const { status, text } = await client.renewal.around(send, client.headers);
+  const { status, text, retryAfter } = await client.renewal.around(send, client.headers);
   const answer = parsed(text);
   if (status === 200) return answer;
-  throw failure(status, answer);
+  throw failure(status, answer, seconds(retryAfter));
 }
 
 function byXhr(url, headers, body, { onProgress, signal }) {
@@ -29,7 +30,7 @@ function byXhr(url, headers, body, { onProgress, signal }) {
     request.open('POST', url);
     Object.entries(headers).forEach(([name, value]) => request.setRequestHeader(name, value));
     request.upload.onprogress = ({ loaded, total }) => total && onProgress(loaded / total);
-    request.onload = () => resolve({ status: request.status, text: request.responseText });
+    request.onload = () => resolve({ status: request.status, text: request.responseText, retryAfter: request.getResponseHeader('Retry-After') });
     request.onerror = () => resolve({ status: 0, text: '' });
     request.onabort = () => reject(signal?.reason ?? new DOMException('aborted', 'AbortError'));
     signal?.addEventListener('abort', () => request.abort(), { once: true });
@@ -39,7 +40,7 @@ function byXhr(url, headers, body, { onProgress, signal }) {
 
 async function byFetch(client, url, headers, body, signal) {
   const response = await client.fetch(url, { method: 'POST', headers, body, signal, cache: 'no-store' });
-  return { status: response.status, text: await response.text() };
+  return { status: response.status, text: await response.text(), retryAfter: response.headers.get('Retry-After') };
 }
 
 function parsed(text) {

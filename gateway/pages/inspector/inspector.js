@@ -10,6 +10,7 @@ import { unknownBelow, unwrapped } from '../view/sub_views.js';
 import { Earlier, OPENED } from '../shared/earlier.js';
 import { byId, h, scheduler, setText } from '../shared/dom.js';
 import { ESTIMATED, STATUS, cost, fullTime, inputTokens, outputTokens, temporalLink } from '../shared/format.js';
+import { tooMany } from '../shared/limited.js';
 import { SignIn } from '../shared/sign_in.js';
 import { drawDetail } from './step_detail.js';
 import { drawTimeline } from './timeline.js';
@@ -194,11 +195,11 @@ function drawPage() {
 }
 
 function drawConnection() {
-  const { name, error } = page.connection ?? {};
+  const { name, error, retryIn } = page.connection ?? {};
   const lost = name === 'waiting' || name === 'failed' || (name === 'connecting' && page.wasLost);
   page.wasLost = lost;
   const words = error?.status === 404 ? 'There is no such session' : error?.message;
-  setText(byId('connection'), lost ? (name === 'failed' ? words : 'Reconnecting…') : '');
+  setText(byId('connection'), lost ? (name === 'failed' ? words : (tooMany(error, retryIn) ?? 'Reconnecting…')) : '');
   byId('connection').dataset.state = lost ? name : '';
 }
 

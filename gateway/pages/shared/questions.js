@@ -10,6 +10,7 @@ import { budget } from './budget_card.js';
 import { h, keyed } from './dom.js';
 import { askForm, complain, schemaForm, table, valuesForm } from './form_fields.js';
 import { expiresIn, fullTime } from './format.js';
+import { tooMany } from './limited.js';
 import { becameOf } from './outcomes.js';
 import { rewind } from './rewind_card.js';
 import { whose } from './whose.js';
@@ -83,7 +84,12 @@ function makeCard(slot, question, answer) {
     set.disabled = true;
     say('Sending');
     let lost = false;
-    const onRetry = () => ((lost = true), say('The server does not answer, trying again'));
+    const onRetry = (error, wait) => {
+      const limited = tooMany(error, wait);
+      // One too many was not done; of any other, the answer may have been lost.
+      lost ||= !limited;
+      say(limited ?? 'The server does not answer, trying again');
+    };
     // An answer whose response was lost may be the one that counted. Any other request is awaited, to learn who was second.
     slot.settle = () => lost && abort.abort();
     try {

@@ -19,7 +19,7 @@ export function fromSnapshot(view, snapshot) {
   const { messages, queued = [], seq, status, usage, cost_usd, questions, type, before, since, ...session } = snapshot;
   const known = new Map(view.turns.map((turn) => [turn.id, { ...turn, messages: [], whole: false }]));
   const branch = session.branch ?? view.branch;
-  const kept = { branch, branches: view.branches, places: view.places, folds: view.folds };
+  const kept = { branch, branches: view.branches, places: view.places, folds: view.folds, missing: view.missing };
   let next = { ...emptyView(), ...kept, seq, status, usage, cost_usd, session: { ...view.session, sub_questions: [], ...session } };
   next.queued = queued.map((message) => ({ id: message.id, message }));
   next = placed(next, messages, known);

@@ -28,7 +28,8 @@ const NO_USAGE = { input_tokens: 0, cached_tokens: 0, cache_write_tokens: 0, out
 export function emptyView() {
   const lists = { turns: [], branches: {}, places: [], folds: [], queued: [], rejected: [] };
   const start = { seq: 0, session: {}, status: 'idle', closed: null, usage: NO_USAGE, cost_usd: 0, branch: null };
-  return { ...start, ...lists, lost: false, gap: null };
+  // `missing`: what no worker takes at the moment, among 'sessions', 'models', 'tools'.
+  return { ...start, ...lists, missing: [], lost: false, gap: null };
 }
 
 const START = { role: 'assistant', live: true, attempt: 1, parts: [], next: 0 };

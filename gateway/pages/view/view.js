@@ -30,6 +30,7 @@ export function reduce(view, event) {
   if (event.type === 'step.delta' || event.type === 'step.snapshot') return reduceStep(view, event);
   if (event.type === 'tool.progress') return reduceProgress(view, event);
   if (event.type === 'agent.event') return reduceAgent(view, event);
+  if (event.type === 'workers.state') return { ...view, missing: event.missing };
   if (!Number.isInteger(event.seq) || event.seq <= view.seq) return view;
   // The same gap twice means that the server has nothing in between: continue without it.
   if (event.seq > view.seq + 1 && view.gap !== event.seq) return { ...view, gap: view.gap ?? event.seq };

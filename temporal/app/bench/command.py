@@ -23,12 +23,14 @@ from perdure.temporal.app.bench.measures import (
     apart,
     bursts,
     calls,
+    fleet,
     growth,
     histories,
     idle,
     interrupted,
     kills,
     memory,
+    neighbours,
     purses,
     replays,
     throughput,
@@ -65,7 +67,9 @@ _INTERRUPTED: _Steps = (50, 3)
 _BURST: _Steps = (4, 4)
 _GROWTH: _Steps = (growth.turns_of(False), growth.turns_of(True))
 _PURSES: _Steps = (2, 2)
+_NEIGHBOURS: _Steps = (2, 2)
 _APART: _Steps = (apart.steps_of(False), apart.steps_of(True))
+_FLEET: _Steps = (fleet.STEPS, fleet.STEPS)
 
 
 def bench(
@@ -163,4 +167,12 @@ async def _measure(
     if Rows.apart in rows:
         (folder / "apart").mkdir()
         found += await apart.measure(folder / "apart", provider, quick, steps(Rows.apart, _APART))
+    if Rows.neighbours in rows:
+        idle.raise_file_limit()
+        (folder / "neighbours").mkdir()
+        found += await neighbours.measure(folder / "neighbours", provider, quick, steps(Rows.neighbours, _NEIGHBOURS))
+    if Rows.fleet in rows:
+        idle.raise_file_limit()
+        (folder / "fleet").mkdir()
+        found += await fleet.measure(folder / "fleet", provider, quick, steps(Rows.fleet, _FLEET))
     return found

@@ -21,3 +21,5 @@ class Rows(StrEnum):
     growth = "growth"
     purses = "purses"
     apart = "apart"
+    neighbours = "neighbours"
+    fleet = "fleet"

@@ -24,10 +24,11 @@ from perdure.temporal.app.chat.keyboard import ESCAPE, Keyboard
 from perdure.temporal.app.chat.lines import HELP, Again, Attach, Edit, Help, Line, Say, ShowQueue, Withdraw, read_line
 from perdure.temporal.app.chat.markdown import MarkdownStream
 from perdure.temporal.app.chat.prompt import Prompt, Settled
-from perdure.temporal.app.chat.requests import SILENCE, Requests
+from perdure.temporal.app.chat.requests import Requests
 from perdure.temporal.app.chat.rewind import Rewind, last_said
-from perdure.temporal.app.chat.stream import ENDED, SILENT, Frame, InBackground, frames_after
+from perdure.temporal.app.chat.stream import ENDED, LIMITED, SILENT, Frame, InBackground, frames_after
 from perdure.temporal.app.chat.view import ChatView
+from perdure.temporal.app.chat.waits import SILENCE
 from perdure.temporal.app.console.gateway import problem_of
 from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.app.console.terminal import one_line
@@ -241,6 +242,9 @@ class Conversation:
     def _take(self, kind: str, seq: int | None, data: dict[str, Any]) -> None:
         if kind == SILENT:
             self._say(SILENCE, "dim")
+            return
+        if kind == LIMITED:
+            self._say(data["words"], "dim")
             return
         if kind == ENDED:
             self.closed = True

@@ -1,11 +1,13 @@
 """Files that a person at a terminal sends with a message."""
 
 import mimetypes
+import time
 from pathlib import Path
 from typing import Any
 
 import httpx2
 
+from perdure.temporal.app.chat.waits import told_to_wait
 from perdure.temporal.app.console.gateway import problem_of
 from perdure.temporal.app.console.refused import Refused
 
@@ -18,10 +20,14 @@ def upload(http: httpx2.Client, given: str) -> dict[str, Any]:
     except OSError as error:
         raise Refused(f"{given} cannot be read: {error.strerror or error}") from None
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    try:
-        answer = http.post("/v1/files", params={"name": path.name}, content=data, headers={"Content-Type": kind})
-    except httpx2.TransportError:
-        raise Refused(f"{given} was not sent: the gateway does not answer") from None
+    while True:
+        try:
+            answer = http.post("/v1/files", params={"name": path.name}, content=data, headers={"Content-Type": kind})
+        except httpx2.TransportError:
+            raise Refused(f"{given} was not sent: the gateway does not answer") from None
+        if (told := told_to_wait(answer)) is None:
+            break
+        time.sleep(told[1])
     if answer.status_code != 200:
         raise Refused(problem_of(answer))
     uploaded = answer.json()

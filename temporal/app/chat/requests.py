@@ -1,15 +1,14 @@
 """What `perdure chat` asks of the gateway about its session, however often the gateway is away."""
 
+import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 import httpx2
 
-from perdure.temporal.app.chat.stream import AWAY, pause
+from perdure.temporal.app.chat.stream import AWAY
+from perdure.temporal.app.chat.waits import SILENCE, pause, told_to_wait, why_of
 from perdure.temporal.app.console.gateway import problem_of
-
-#: Told once somebody has to wait.
-SILENCE: Final = "(the gateway does not answer; trying again)"
 
 
 class Requests:
@@ -24,16 +23,24 @@ class Requests:
     def patiently(self, method: str, path: str = "", body: dict[str, Any] | None = None) -> httpx2.Response:
         """Sends until somebody answers. `path` goes below the session's."""
         address = f"{self._path}/{path}" if path else self._path
-        failures = 0
+        failures, said, why = 0, "", SILENCE
         while True:
             try:
                 answer = self._http.request(method, address, json=body)
                 if answer.status_code not in (429, 502, 503, 504):
                     return answer
+                if (told := told_to_wait(answer)) is not None:
+                    words, seconds = told
+                    if words != said:
+                        self._say(words, "dim")
+                    said = words
+                    time.sleep(seconds)
+                    continue
+                why = why_of(answer)
             except AWAY:
-                pass
+                why = SILENCE
             if failures == 1:
-                self._say(SILENCE, "dim")
+                self._say(why, "dim")
             pause(failures)
             failures += 1
 

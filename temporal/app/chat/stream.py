@@ -9,14 +9,18 @@ from typing import Any, Final
 
 import httpx2
 
+from perdure.temporal.app.chat.waits import pause, told_to_wait
 from perdure.temporal.app.console.gateway import problem_of
 from perdure.temporal.app.console.refused import Refused
 
 AWAY: Final = (httpx2.TransportError, httpx2.RemoteProtocolError)
-_WAITS_S: Final = (0.3, 0.5, 1.0, 2.0)
 _HEARD_S: Final = 0.5
-#: What is told in place of a frame: nobody answers; the session is closed, and all of it was sent.
+#: Frames that wait while a person answers a question, or types.
+QUEUE: Final = 10_000
+#: What is told in place of a frame: nobody answers; it was one too many, in `words`; the session is closed, and all of it
+#: was sent.
 SILENT: Final = "perdure.silent"
+LIMITED: Final = "perdure.limited"
 ENDED: Final = "perdure.ended"
 
 #: Type, `seq` (None for live frames) and data.
@@ -36,15 +40,12 @@ def events_in(lines: Iterator[str]) -> Iterator[Frame]:
         fields = {}
 
 
-def pause(failures: int) -> None:
-    """Waits before what failed so often is tried again."""
-    time.sleep(_WAITS_S[min(failures, len(_WAITS_S) - 1)])
-
-
 def frames_after(http: httpx2.Client, path: str, cursor: int) -> Iterator[Frame]:
-    """The session's frames after a cursor, for ever; `SILENT` where nobody answers for the second time. Raises `Refused`."""
+    """The session's frames after a cursor, for ever; `SILENT` where nobody answers for the second time, `LIMITED` where
+    there are too many streams or requests. Raises `Refused`."""
     failures = 0
     while True:
+        wait: float | None = None
         try:
             headers = {"Last-Event-ID": str(cursor)}
             with http.stream("GET", f"{path}/events", headers=headers) as response:
@@ -56,11 +57,18 @@ def frames_after(http: httpx2.Client, path: str, cursor: int) -> Iterator[Frame]
                         failures = 0
                         cursor = data["seq"] if kind == "session.snapshot" else max(cursor, seq or 0)
                         yield kind, seq, data
-                elif response.status_code < 500 and response.status_code != 429:
+                elif response.status_code < 500:
                     response.read()
-                    raise Refused(problem_of(response))
+                    if (told := told_to_wait(response)) is not None:
+                        words, wait = told
+                        yield LIMITED, None, {"words": words}
+                    elif response.status_code != 429:
+                        raise Refused(problem_of(response))
         except AWAY:
             pass
+        if wait is not None:
+            time.sleep(wait)
+            continue
         if failures == 1:
             # The first time, a stream that was cut is simply taken up again.
             yield SILENT, None, {}
@@ -69,10 +77,12 @@ def frames_after(http: httpx2.Client, path: str, cursor: int) -> Iterator[Frame]
 
 
 class InBackground:
-    """Reads frames in a thread of its own; `arrived` is called there with each, and with None where reading failed."""
+    """Reads frames in a thread of its own; `arrived` is called there with each, and with None where reading failed.
+
+    Once `QUEUE` frames wait, no more is read; a gateway cuts whoever reads nothing, and the stream is taken up again."""
 
     def __init__(self, frames: Iterator[Frame], arrived: Callable[[Frame | None], None]) -> None:
-        self._found: queue.SimpleQueue[Frame | Exception] = queue.SimpleQueue()
+        self._found: queue.Queue[Frame | Exception] = queue.Queue(QUEUE)
         self._arrived = arrived
         threading.Thread(target=self._read, args=(frames,), daemon=True).start()
 

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from perdure.temporal.app.chat.markdown import MarkdownStream
 from perdure.temporal.app.chat.questions import headline
+from perdure.temporal.app.chat.workers import missing_words
 from perdure.temporal.app.console.terminal import arguments, dollars, duration, one_line, plain, result, tokens
 
 _STYLES: Final = {"text": "", "reasoning": "dim italic"}
@@ -89,6 +90,8 @@ class ChatView:
                 return self._line(f"(model: {plain(event['to'])})", "dim")
             case "agent.updated":
                 return self._line("(the agent's definition has changed)", "dim")
+            case "workers.state":
+                return self._line(missing_words(event["missing"]), "yellow" if event["missing"] else "dim")
             case "session.snapshot":
                 note = self._line("(the session went on meanwhile; this is how it stands)", "dim")
                 return note.append_text(self.transcript(event["messages"][-6:]))

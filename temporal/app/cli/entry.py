@@ -20,6 +20,7 @@ from perdure.temporal.app.cli import (
 )
 from perdure.temporal.app.cli.options import flag
 from perdure.temporal.app.console.exit import leave
+from perdure.temporal.environment import load_secret_files
 from perdure.temporal.user_error import UserError
 
 app = typer.Typer(
@@ -55,6 +56,7 @@ def options(
     ] = False,
 ) -> None:
     """AI agent sessions that never die."""
+    load_secret_files()
 
 
 def main() -> None:

@@ -29,12 +29,26 @@ def dev(
     _run(start.dev(host, port, temporal_port, ui_port, data_dir, usual_sources(agents, tools, models)))
 
 
-def worker(agents: Agents = None, tools: Tools = None, models: Models = None, data_dir: DataDir = None) -> None:
+def worker(
+    agents: Agents = None,
+    tools: Tools = None,
+    models: Models = None,
+    data_dir: DataDir = None,
+    queues: Annotated[
+        str | None,
+        typer.Option(
+            envvar="PERDURE_QUEUES",
+            show_envvar=True,
+            help="What it takes: sessions, models, tools, or some of them with commas between. Model calls and tools are "
+            "apart where PERDURE_MODELS_QUEUE and PERDURE_TOOLS_QUEUE give them a task queue. Everything by default.",
+        ),
+    ] = None,
+) -> None:
     """Run a worker for the Temporal server that TEMPORAL_ADDRESS names, or else for that of `perdure dev`."""
     from perdure.temporal.app.processes import start
     from perdure.temporal.app.processes.sources import usual_sources
 
-    _run(start.worker(data_dir, usual_sources(agents, tools, models)))
+    _run(start.worker(data_dir, queues, usual_sources(agents, tools, models)))
 
 
 def gateway(
@@ -52,12 +66,23 @@ def gateway(
     tools: Tools = None,
     models: Models = None,
     data_dir: DataDir = None,
+    drain: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=3600,
+            envvar="PERDURE_DRAIN_S",
+            show_envvar=True,
+            help="Seconds that it still serves once it is told to stop, while /readyz answers 503: longer than a load "
+            "balancer takes to notice. 0 by default.",
+        ),
+    ] = None,
 ) -> None:
     """Run a gateway for the Temporal server that TEMPORAL_ADDRESS names, or else for that of `perdure dev`."""
     from perdure.temporal.app.processes import start
     from perdure.temporal.app.processes.sources import usual_sources
 
-    _run(start.gateway(host, port, insecure, data_dir, usual_sources(agents, tools, models)))
+    _run(start.gateway(host, port, insecure, data_dir, drain, usual_sources(agents, tools, models)))
 
 
 def _run(process: Coroutine[Any, Any, None]) -> None:

@@ -16,11 +16,21 @@ def new(directory: Annotated[Path, typer.Argument(help="A folder that is empty o
     write(directory)
 
 
-def doctor(agents: Agents = None, tools: Tools = None, models: Models = None, data_dir: DataDir = None) -> None:
-    """Check Temporal, workers, definitions, keys, prices and the blob store; exits with 1 if one of them fails."""
+def doctor(
+    agents: Agents = None,
+    tools: Tools = None,
+    models: Models = None,
+    data_dir: DataDir = None,
+    gateway: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="A gateway to check, too, where clients reach it: through its proxy."),
+    ] = None,
+) -> None:
+    """Check Temporal, workers, clocks, definitions, keys, prices, the blob store and Redis; exits with 1 if one of them
+    fails."""
     from perdure.temporal.app.commands.doctor import examine
 
-    examine(agents, tools, models, data_dir)
+    examine(agents, tools, models, data_dir, gateway)
 
 
 def bench(

@@ -1,17 +1,16 @@
 """The checks of `perdure doctor`, each a function that returns what it found and never raises for what it checks.
 
-Rule 1: nothing is changed but a probe in the blob store, which is taken away again.
+Rule 1: nothing is changed but a probe in the blob store (`blob_check.py`), which is taken away again.
 Rule 2: a key is only ever said to be there or not.
 Rule 3: what cannot be seen from outside is said to be so (`unknown`), not guessed.
 """
 
 import asyncio
 import re
-import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from importlib.metadata import version
 from typing import Final, Literal
 
 from temporalio.api.enums.v1 import TaskQueueType, WorkerDeploymentVersionStatus
@@ -32,11 +31,13 @@ from perdure.temporal.definitions.prices import price_of
 from perdure.temporal.server.client import attribute_type, missing_search_attributes
 from perdure.temporal.server.deliveries import SCHEDULED_TENANT, deliveries
 from perdure.temporal.server.schedules import ours, placed
-from perdure.temporal.stores.blobs import BlobError, LocalBlobs
 from perdure.workflows.definition.agent import AgentDefinition
 from perdure.workflows.definition.providers.table import PROVIDERS
 from perdure.workflows.protocol.activities import TASK_QUEUE, Delivery
 from perdure.workflows.vocabulary.search_attributes import ALL
+
+#: Of Temporal; the tests run on it.
+OLDEST_SERVER: Final = (1, 32)
 
 State = Literal["ok", "warning", "failed", "unknown"]
 
@@ -59,7 +60,13 @@ class Check:
 async def server(client: Client) -> Check:
     info = await client.workflow_service.get_system_info(GetSystemInfoRequest(), timeout=_RPC)
     target = client.service_client.config.target_host
-    return Check("ok", "server", f"{target} answers, version {info.server_version}")
+    ours = f"Perdure {version('perdure')}, SDK {version('temporalio')}"
+    found = f"{target} answers, version {info.server_version}; here: {ours}"
+    numbers = tuple(int(number) for number in re.findall(r"\d+", info.server_version)[:2])
+    if numbers < OLDEST_SERVER:
+        oldest = ".".join(map(str, OLDEST_SERVER))
+        return Check("warning", "server", found, f"Perdure is tested with {oldest} and later; update the server")
+    return Check("ok", "server", found)
 
 
 async def retention(client: Client, wanted_days: int) -> Check:
@@ -251,24 +258,6 @@ def prices(reading: Reading) -> Iterator[Check]:
         else:
             found = f"{name}: unknown for {', '.join(unknown)}, so its cost is, too"
             yield Check("warning", "prices", found, "give a price in the definition")
-
-
-async def blob_store(root: Path) -> Check:
-    if not await asyncio.to_thread(root.is_dir):
-        advice = "the first start makes it; if it lies elsewhere, --data-dir or PERDURE_BLOB_DIR name it"
-        return Check("warning", "blob store", f"{root} does not exist", advice)
-    # "~" is where payloads of no session lie, so no tenant is in the way.
-    blobs, folder, data = LocalBlobs(root, cache_bytes=0), f"~/doctor-{uuid.uuid4().hex}", b"probe"
-    try:
-        await blobs.put(f"{folder}/probe", data)
-        whole = await blobs.get(f"{folder}/probe") == data
-        await blobs.delete_prefix(folder)
-    except (OSError, BlobError) as error:
-        reason = re.sub(r"^\[Errno \d+\] ", "", str(error))
-        return Check("failed", "blob store", f"{root} cannot be written: {reason}", "let this user write there")
-    if not whole:
-        return Check("failed", "blob store", f"{root} gives back other bytes than were written", "mend the disk")
-    return Check("ok", "blob store", f"{root} can be written and read")
 
 
 def refused(name: str, error: RPCError) -> Check:

@@ -11,7 +11,11 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from perdure.temporal.app.commands import checkup
+from perdure.temporal.app.commands.blob_check import blob_store
 from perdure.temporal.app.commands.checkup import Check
+from perdure.temporal.app.commands.deployment_checks import clock, keys_file
+from perdure.temporal.app.commands.gateway_checks import gateway
+from perdure.temporal.app.commands.limits_check import limits
 from perdure.temporal.app.commands.live_check import live
 from perdure.temporal.app.commands.model_checks import models
 from perdure.temporal.app.console.direct import run
@@ -22,19 +26,22 @@ from perdure.temporal.definitions.folders import SHIPPED, AgentFolders
 from perdure.temporal.environment import environment
 from perdure.temporal.server.client import TemporalUnavailable, connect
 from perdure.temporal.settings import Settings
+from perdure.temporal.stores.opened import open_blobs
 
 _STYLES: Final = {"ok": "green", "warning": "yellow", "failed": "bold red", "unknown": "dim"}
 
 
-def examine(agents: list[Path] | None, tools: list[str] | None, models: Path | None, data_dir: Path | None) -> None:
-    """Prints a line for each check; exits with 1 if one of them fails."""
+def examine(
+    agents: list[Path] | None, tools: list[str] | None, models: Path | None, data_dir: Path | None, url: str | None
+) -> None:
+    """Prints a line for each check; exits with 1 if one of them fails. `url`: a gateway to look at, too."""
     sources = usual_sources(agents, tools, models)
     settings = Settings.load(data_dir=data_dir)
 
     async def work() -> bool:
         console = Console(highlight=False, soft_wrap=True)
         failed = False
-        async for check in _checks(settings, sources):
+        async for check in _checks(settings, sources, url):
             console.print(line(check))
             failed = failed or check.state == "failed"
         return failed
@@ -48,12 +55,15 @@ def line(check: Check) -> Text:
     return shown.append(f"; {plain(check.advice)}", style="dim") if check.advice else shown
 
 
-async def _checks(settings: Settings, sources: Sources) -> AsyncIterator[Check]:
+async def _checks(settings: Settings, sources: Sources, url: str | None) -> AsyncIterator[Check]:
     catalogue = load_catalogue(sources.tools)
     folders = AgentFolders.of([SHIPPED, *sources.agents], sources.models, frozenset(catalogue.names))
     reading = folders.read()
+    stored = await blob_store(settings.blob_store)
+    # What Temporal is asked below is small, so none of it is in a store that cannot be used.
+    usable = settings.blob_store if stored.state != "failed" else settings.data_dir / "blobs"
     try:
-        client = await connect(settings)
+        client = await connect(settings, blobs=usable)
     except TemporalUnavailable as error:
         yield Check("failed", "server", str(error), "start one (perdure dev brings its own), or set TEMPORAL_ADDRESS")
     else:
@@ -71,10 +81,17 @@ async def _checks(settings: Settings, sources: Sources) -> AsyncIterator[Check]:
         *checkup.prices(reading),
     ):
         yield check
-    async for check in models(reading, settings.blobs_root, environment()):
+    learnt = open_blobs(usable, cache_bytes=0) if usable == settings.blob_store else None
+    async for check in models(reading, learnt, environment()):
         yield check
-    yield await checkup.blob_store(settings.blobs_root)
+    yield stored
     yield await live(settings.live_address)
+    yield await limits(settings)
+    if settings.keys_file is not None:
+        yield keys_file(settings.keys_file)
+    if url is not None:
+        async for check in gateway(url):
+            yield check
 
 
 async def _of_temporal(client: Client, settings: Settings) -> AsyncIterator[Check]:
@@ -83,6 +100,7 @@ async def _of_temporal(client: Client, settings: Settings) -> AsyncIterator[Chec
         ("retention", checkup.retention(client, settings.retention_days)),
         ("search attributes", checkup.search_attributes(client)),
         ("workers", checkup.workers(client)),
+        ("clock", clock(client)),
     ]
     if settings.deployment_name is not None and settings.build_id is not None:
         looks.append(("deployment", checkup.deployment(client, settings.deployment_name, settings.build_id)))

@@ -10,6 +10,9 @@ from perdure.temporal.redis_address import RedisAddress
 _OLDEST: Final = (6, 2)
 _SLOW_MS: Final = 5.0
 _NAME: Final = "live"
+_BOUND_IT: Final = (
+    "give it maxmemory 256mb or more and maxmemory-policy volatile-ttl: all that it keeps expires within minutes"
+)
 
 
 async def live(address: RedisAddress | None) -> Check:
@@ -43,10 +46,16 @@ async def live(address: RedisAddress | None) -> Check:
         )
     if _version(found.version) < _OLDEST:
         return Check("warning", _NAME, said, f"run {_OLDEST[0]}.{_OLDEST[1]} or later")
-    told = f"{said}; a message takes {found.took_ms:.1f} ms"
+    told = f"{said}; a message takes {found.took_ms:.1f} ms; {_memory(found.max_memory, found.policy)}"
     if found.took_ms > _SLOW_MS:
         return Check("warning", _NAME, told, "put it nearer to workers and gateways, or on a machine with less to do")
+    if not found.max_memory:
+        return Check("warning", _NAME, told, _BOUND_IT)
     return Check("ok", _NAME, told)
+
+
+def _memory(most: int, policy: str) -> str:
+    return f"it may use {most / 1024**2:.0f} MiB, then {policy}" if most else "nothing bounds its memory"
 
 
 def _version(text: str) -> tuple[int, ...]:

@@ -1,22 +1,20 @@
 """A line of `perdure doctor` for each model: who serves it, what is known of it there, and what workers have learnt."""
 
 from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
 
 from perdure.temporal.app.commands.checkup import Check
 from perdure.temporal.definitions.dialects import Known, known_of
 from perdure.temporal.definitions.endpoints import address_of
 from perdure.temporal.definitions.folders import Reading
 from perdure.temporal.definitions.servers import server_of
-from perdure.temporal.stores.blobs import LocalBlobs
+from perdure.temporal.stores.blobs import BlobStore
 from perdure.temporal.stores.learnt import kept
 from perdure.workflows.definition.agent import ModelDefinition
 from perdure.workflows.definition.providers.table import PROVIDERS
 
 
-async def models(reading: Reading, blobs_root: Path, environment: Mapping[str, str]) -> AsyncIterator[Check]:
-    """Each model once, with the agents that have it."""
-    blobs = LocalBlobs(blobs_root, cache_bytes=0)
+async def models(reading: Reading, blobs: BlobStore | None, environment: Mapping[str, str]) -> AsyncIterator[Check]:
+    """Each model once, with the agents that have it. Without `blobs`, nobody can say what workers have learnt."""
     users: dict[object, tuple[ModelDefinition, list[str]]] = {}
     for name, (definition, _) in reading.labelled.items():
         for hop in definition.every_model:
@@ -27,7 +25,9 @@ async def models(reading: Reading, blobs_root: Path, environment: Mapping[str, s
         yield await _check(model, roles, blobs, environment)
 
 
-async def _check(model: ModelDefinition, roles: list[str], blobs: LocalBlobs, environment: Mapping[str, str]) -> Check:
+async def _check(
+    model: ModelDefinition, roles: list[str], blobs: BlobStore | None, environment: Mapping[str, str]
+) -> Check:
     provider = PROVIDERS[model.provider]
     who = f"{model.use} ({', '.join(roles)})"
     if provider.endpoint is not None and address_of(model, environment) is None:
@@ -35,7 +35,7 @@ async def _check(model: ModelDefinition, roles: list[str], blobs: LocalBlobs, en
         return Check("unknown", "model", f"{who}: where it is served cannot be said", advice)
     known = known_of(provider, model, environment)
     found = f"{who}: {known.server or 'a server of which only the API is known'}; {', '.join(told(model, known))}"
-    changes = await kept(blobs, server_of(model, environment), model.model_name)
+    changes = await kept(blobs, server_of(model, environment), model.model_name) if blobs is not None else ()
     return Check("ok", "model", f"{found}; workers have learnt: {', '.join(changes)}" if changes else found)
 
 

@@ -143,7 +143,9 @@ async def _replay(
     else:
         wanted = query if query is not None else active_since(_moment(since))
         recorded = await found_by(await connect(settings), wanted)
-    setup = Setup(blobs=settings.blobs_root.absolute(), server=folder is None, data_dir=settings.data_dir.absolute())
+    blobs = settings.blob_store
+    where = str(blobs.absolute()) if isinstance(blobs, Path) else blobs.url
+    setup = Setup(blobs=where, server=folder is None, data_dir=settings.data_dir.absolute())
     report = Report(processes=min(processes, len(recorded)))
     began = time.monotonic()
     with _progress() as progress:

@@ -61,7 +61,7 @@ def erase(session: str, yes: bool, terminate: bool, tenant: str, data_dir: Path 
 
     async def work(to: Direct) -> str:
         erased = await to.session(session).erase(terminate=terminate)
-        said = f"erased {erased.runs} histories and {erased.blobs} blobs in {to.settings.blobs_root}"
+        said = f"erased {erased.runs} histories and {erased.blobs} blobs in {to.settings.blob_store}"
         return said if erased.complete else f"{said}; Temporal is still at it"
 
     async def ready() -> str:

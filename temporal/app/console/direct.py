@@ -24,7 +24,8 @@ from perdure.temporal.sessions.requests import SessionId
 from perdure.temporal.sessions.service import Sessions
 from perdure.temporal.sessions.session import Session
 from perdure.temporal.settings import Settings
-from perdure.temporal.stores.blobs import BlobError, BlobStore, LocalBlobs
+from perdure.temporal.stores.blobs import BlobError, BlobStore
+from perdure.temporal.stores.opened import open_blobs
 
 T = TypeVar("T")
 
@@ -49,10 +50,12 @@ class Direct:
         return self.sessions.open(self.caller, checked_id(own, "session"))
 
     def need_blobs(self) -> None:
-        """Raises `Refused` where there is no blob store, so that nobody takes an empty one for the right one."""
-        root = self.settings.blobs_root
-        if not root.is_dir():
-            raise Refused(f"there is no blob store at {root}; name it with --data-dir or PERDURE_BLOB_DIR")
+        """Raises `Refused` where there is no folder of blobs, so that nobody takes an empty one for the right one."""
+        where = self.settings.blob_store
+        if isinstance(where, Path) and not where.is_dir():
+            raise Refused(
+                f"there is no blob store at {where}; name it with --data-dir, PERDURE_BLOBS or PERDURE_BLOB_DIR"
+            )
 
 
 async def reach(tenant: str, data_dir: Path | None) -> Direct:
@@ -61,7 +64,7 @@ async def reach(tenant: str, data_dir: Path | None) -> Direct:
         raise Refused(f"no tenant is named {_RESERVED}")
     settings = Settings.load(data_dir=data_dir)
     client = await connect(settings)
-    blobs = LocalBlobs(settings.blobs_root)
+    blobs = open_blobs(settings.blob_store)
     # No folder of definitions is read: a session is asked which one it runs.
     definitions = Definitions((), blobs=blobs)
     sessions = Sessions(client, settings, blobs, definitions, Nowhere(), gone_within_s=_ERASED_WITHIN_S)
@@ -78,7 +81,8 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     except RPCError as error:
         raise Refused(f"Temporal refused: {error.message}") from error
     except BlobError as error:
-        raise Refused(f"{error}; is this the right blob store? --data-dir or PERDURE_BLOB_DIR name it") from error
+        named = "--data-dir, PERDURE_BLOBS or PERDURE_BLOB_DIR name it"
+        raise Refused(f"{error}; is this the right blob store? {named}") from error
 
 
 def checked_id(given: str, what: str) -> str:

@@ -1,21 +1,17 @@
 """What `dev`, `worker` and `gateway` are put together from. The only place that knows all four packages' parts."""
 
 import asyncio
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from typing import Any
 
 import structlog
 from fastapi import FastAPI
 from temporalio.client import Client
-from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import (
     Interceptor,
-    PollerBehaviorSimpleMaximum,
     UnsandboxedWorkflowRunner,
     Worker,
-    WorkerDeploymentConfig,
     WorkflowInboundInterceptor,
     WorkflowInterceptorClassInput,
 )
@@ -36,7 +32,7 @@ from perdure.activities.sessions.strangers import NoStrangers
 from perdure.activities.tools.catalogue import Catalogue
 from perdure.activities.tools.places import ToolPlaces
 from perdure.activities.tools.remote_results import Taking
-from perdure.activities.tools.runner import SDK_THROTTLE, ToolRunner
+from perdure.activities.tools.runner import ToolRunner
 from perdure.activities.tools.sub_agents import SubAgentCalls
 from perdure.activities.tools.tenant import tenant_here
 from perdure.gateway.app import create_app
@@ -45,16 +41,20 @@ from perdure.gateway.auth.authentication import Authentication
 from perdure.temporal.app.processes.sources import Sources
 from perdure.temporal.app.processes.telemetry import SILENT, Telemetry
 from perdure.temporal.app.processes.toolset import load_catalogue
+from perdure.temporal.app.processes.tuning import worker_options
 from perdure.temporal.definitions.endpoints import missing_key
 from perdure.temporal.definitions.folders import SHIPPED
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.live.protocols import Live
 from perdure.temporal.sessions.budgets import Budgets
 from perdure.temporal.sessions.erase import Scrub
+from perdure.temporal.sessions.limits.limits import Limits
 from perdure.temporal.sessions.workers import Workers
 from perdure.temporal.settings import Settings, environment
-from perdure.temporal.stores.blobs import BlobStore, LocalBlobs
+from perdure.temporal.stores.blobs import BlobStore
 from perdure.temporal.stores.handover import Handover
+from perdure.temporal.stores.opened import open_blobs
+from perdure.temporal.task_queues import Serves
 from perdure.workflows.core.session_tools import SPECS
 from perdure.workflows.ledger import LedgerWorkflow
 from perdure.workflows.protocol.activities import TASK_QUEUE
@@ -88,9 +88,10 @@ class Parts:
 
 
 def assemble(settings: Settings, sources: Sources, *, demo_without_keys: bool, telemetry: Telemetry = SILENT) -> Parts:
-    """Loads tools and definitions. Raises `ToolLoadError`; a definition that is refused is logged and absent."""
+    """Loads tools and definitions; a definition that is refused is logged and absent. Raises `ToolLoadError` and
+    `BucketUnusable`."""
     catalogue = load_catalogue(sources.tools)
-    blobs = LocalBlobs(settings.blobs_root)
+    blobs = open_blobs(settings.blob_store)
     definitions = Definitions(
         [SHIPPED, *dict.fromkeys(folder.resolve() for folder in sources.agents)],
         sources.models,
@@ -117,8 +118,17 @@ def published_in(definitions: Definitions) -> Published:
     return lambda digest: definitions.by_digest(digest, tenant_here())
 
 
-def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
-    """A worker for sessions, model calls and Python tools. Must be made on the loop that runs it."""
+def make_worker(client: Client, live: Live, parts: Parts, limits: Limits | None = None) -> Worker:
+    """A worker that takes everything of the queue of sessions. Must be made on the loop that runs it."""
+    (worker,) = make_workers(client, live, parts, ["sessions"], limits)
+    return worker
+
+
+def make_workers(
+    client: Client, live: Live, parts: Parts, serves: Iterable[Serves], limits: Limits | None = None
+) -> list[Worker]:
+    """One worker for each of the task queues that `serves` names, those of model calls and tools only where they have
+    one of their own. They tell `limits` of the sessions at work. Must be made on the loop that runs them."""
     settings = parts.settings
     handover = Handover()
     telemetry = parts.telemetry
@@ -143,76 +153,80 @@ def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
     if parts.tool_places is not None:
         parts.tool_places.watch.attach(loop)
 
+    counting: dict[str, Callable[..., None]] = {}
+    if limits is not None and limits.counts_turns:
+        limits.hear_sessions()
+        counting["perdure_at_work"] = limits.at_work
+
     def stop(session: str) -> None:
         # Workflow code runs on threads of its own.
         loop.call_soon_threadsafe(live.stop, session)
 
-    return Worker(
-        client,
-        task_queue=TASK_QUEUE,
-        workflows=[SessionWorkflow, LedgerWorkflow, DeliverMessage],
-        activities=[
-            models.call_model,
-            agents.load_agent,
-            agents.tools_changed,
-            agents.current_agent,
-            Deliveries(client, parts.definitions, parts.blobs, settings).deliver_message,
-            purses.draw_leases,
-            purses.visit_sessions,
-            parts.mcp.call_mcp_tool,
-            Taking(parts.blobs).take_result,
-            sub_agents.open_agent,
-            sub_agents.take_answer,
-            Sealing(client, parts.blobs, handover).seal_past,
-            *parts.catalogue.activities(parts.blobs, loop, parts.tool_places),
-        ],
-        # Workflow code passes no import of ours through a sandbox, which would load it anew for each session and
-        # triple the time of a cold resume. import-linter, ruff's banned APIs and golden histories keep it deterministic.
-        workflow_runner=UnsandboxedWorkflowRunner(),
-        interceptors=[
-            _WaysOut(
-                perdure_poke=live.poke,
-                perdure_offer=handover.offer,
-                perdure_tell=telemetry.event,
-                perdure_abandoned=telemetry.abandoned,
-                perdure_stop=stop,
-            ),
-            NoStrangers(),
-            StaleAttempts(client),
-            *([telemetry.tracing] if telemetry.tracing else []),
-            ToolRunner(
-                live,
-                frozenset([*parts.catalogue.names, "call_mcp_tool"]).__contains__,
-                settings.heartbeat_throttle_s,
-            ),
-        ],
-        # Threads are made when a tool that is not `async` needs one; fewer than slots could starve those tools.
-        activity_executor=ThreadPoolExecutor(settings.activity_slots, thread_name_prefix="tool"),
-        max_concurrent_activities=settings.activity_slots,
-        max_cached_workflows=settings.cached_workflows,
-        workflow_task_poller_behavior=PollerBehaviorSimpleMaximum(settings.workflow_pollers),
-        sticky_queue_schedule_to_start_timeout=timedelta(seconds=settings.sticky_schedule_to_start_s),
-        max_heartbeat_throttle_interval=SDK_THROTTLE,
-        default_heartbeat_throttle_interval=SDK_THROTTLE,
-        graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_s),
-        deployment_config=_deployment(settings),
-    )
-
-
-def _deployment(settings: Settings) -> WorkerDeploymentConfig | None:
-    if settings.deployment_name is None or settings.build_id is None:
-        return None
-    return WorkerDeploymentConfig(
-        version=WorkerDeploymentVersion(settings.deployment_name, settings.build_id),
-        use_worker_versioning=True,
-        default_versioning_behavior=VersioningBehavior[settings.versioning.upper()],
-    )
+    interceptors = [
+        _WaysOut(
+            perdure_poke=live.poke,
+            perdure_offer=handover.offer,
+            perdure_tell=telemetry.event,
+            perdure_abandoned=telemetry.abandoned,
+            perdure_stop=stop,
+            perdure_queue=settings.queue_of,
+            **counting,
+        ),
+        NoStrangers(),
+        StaleAttempts(client),
+        *([telemetry.tracing] if telemetry.tracing else []),
+        ToolRunner(
+            live,
+            frozenset([*parts.catalogue.names, "call_mcp_tool"]).__contains__,
+            settings.heartbeat_throttle_s,
+        ),
+    ]
+    tools: list[Callable[..., Any]] = [
+        parts.mcp.call_mcp_tool,
+        *parts.catalogue.activities(parts.blobs, loop, parts.tool_places),
+    ]
+    everything: list[Callable[..., Any]] = [
+        models.call_model,
+        *tools,
+        agents.load_agent,
+        agents.tools_changed,
+        agents.current_agent,
+        Deliveries(client, parts.definitions, parts.blobs, settings, limits).deliver_message,
+        purses.draw_leases,
+        purses.visit_sessions,
+        Taking(parts.blobs).take_result,
+        sub_agents.open_agent,
+        sub_agents.take_answer,
+        Sealing(client, parts.blobs, handover).seal_past,
+    ]
+    activities: dict[Serves, list[Callable[..., Any]]] = {
+        "sessions": everything,
+        "models": [models.call_model],
+        "tools": tools,
+    }
+    return [
+        Worker(
+            client,
+            task_queue=queue,
+            workflows=[SessionWorkflow, LedgerWorkflow, DeliverMessage] if kind == "sessions" else [],
+            activities=activities[kind],
+            # Workflow code passes no import of ours through a sandbox, which would load it anew for each session and
+            # triple the time of a cold resume. import-linter, ruff's banned APIs and golden histories keep it
+            # deterministic.
+            workflow_runner=UnsandboxedWorkflowRunner(),
+            interceptors=interceptors,
+            **worker_options(settings, kind),
+        )
+        for kind in serves
+        if (queue := TASK_QUEUE if kind == "sessions" else settings.queue_of(kind)) is not None
+    ]
 
 
 def make_app(
     client: Client,
     live: Live,
     parts: Parts,
+    limits: Limits | None = None,
     *,
     host: str,
     temporal_ui: str | None,
@@ -243,13 +257,14 @@ def make_app(
         edit_arguments=parts.catalogue.edited,
         measures=parts.telemetry.metrics,
         read_metrics=parts.telemetry.exporter.read if parts.telemetry.exporter else None,
+        limits=limits,
     )
 
 
 class _WaysOut(Interceptor):
     """Functions that workflow code may call: the SDK's public way out of a workflow."""
 
-    def __init__(self, **functions: Callable[..., None]) -> None:
+    def __init__(self, **functions: Callable[..., Any]) -> None:
         self._functions = functions
 
     def workflow_interceptor_class(

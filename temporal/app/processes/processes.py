@@ -1,16 +1,16 @@
 """The long-running processes: the embedded whole (`dev`), and worker and gateway for any cluster.
 
 Rule 1: what was started is stopped in the opposite order, also when starting fails half-way.
-Rule 2: SIGINT and SIGTERM stop cleanly: viewers are cut (so that they come again), the worker drains, Temporal goes last.
+Rule 2: SIGINT and SIGTERM stop cleanly: a gateway says that it is not ready, and serves until balancers have noticed;
+viewers are cut (so that they come again), the worker drains, Temporal goes last.
 """
 
 import asyncio
 import contextlib
-import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, get_args
 
 import structlog
 import uvicorn
@@ -21,21 +21,29 @@ from temporalio.worker import Worker
 from perdure.activities.models import providers
 from perdure.gateway.auth.authentication import Authentication
 from perdure.gateway.http.connections import Bounds, protocol
+from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.app.dev_server.ports import listen
 from perdure.temporal.app.dev_server.server import DevServer
-from perdure.temporal.app.processes.assembly import DEFINITIONS_CHECK_S, Parts, assemble, make_app, make_worker
+from perdure.temporal.app.processes.assembly import DEFINITIONS_CHECK_S, Parts, assemble, make_app, make_workers
+from perdure.temporal.app.processes.health import WorkerHealth, health_served
 from perdure.temporal.app.processes.identity import new_identity
+from perdure.temporal.app.processes.limits import limits_between
 from perdure.temporal.app.processes.live import live_between
 from perdure.temporal.app.processes.reap import reap
 from perdure.temporal.app.processes.revival import revive
 from perdure.temporal.app.processes.sources import Sources
+from perdure.temporal.app.processes.stopping import stop_signal
 from perdure.temporal.app.processes.telemetry import telemetry
 from perdure.temporal.app.processes.tool_files import ToolFiles
 from perdure.temporal.live.memory import MemoryLive
 from perdure.temporal.server.client import connect, ensure_search_attributes
 from perdure.temporal.server.dev_addresses import DevAddresses, published
 from perdure.temporal.server.schedules import ScheduleKeeper
+from perdure.temporal.sessions.limits.caps import Caps
+from perdure.temporal.sessions.limits.limits import Limits
 from perdure.temporal.settings import Settings
+from perdure.temporal.stores.blobs import StoreUnavailable
+from perdure.temporal.task_queues import Serves
 
 log = structlog.get_logger(__name__)
 
@@ -59,7 +67,7 @@ async def run_dev(
 
     `ready(url, temporal_ui, parts)` is called once when it serves.
     """
-    stopped = _stop_signal()
+    stopped = stop_signal(impatient=False)
     async with AsyncExitStack() as stack:
         # Before anything else is started, and held from then on.
         listener = stack.enter_context(listen(host, port, "--port"))
@@ -86,10 +94,10 @@ async def run_dev(
             await stack.enter_async_context(_in_background(ToolFiles.of_user().watch(DEFINITIONS_CHECK_S)))
         stack.push_async_callback(parts.aclose)
         providers.load(parts.definitions.providers)
-        worker = make_worker(client, live, parts)
-        await stack.enter_async_context(_working(worker))
+        limits = Limits(Caps.of(settings), metrics=told.metrics)
+        await stack.enter_async_context(_working(make_workers(client, live, parts, get_args(Serves), limits)))
         await stack.enter_async_context(_schedules(client, parts))
-        app = make_app(client, live, parts, host=host, temporal_ui=server.ui_url, scrub=server.scrub)
+        app = make_app(client, live, parts, limits, host=host, temporal_ui=server.ui_url, scrub=server.scrub)
         failed = await stack.enter_async_context(_serving(app, listener, settings))
         reviving = asyncio.create_task(revive(server))
         url = f"http://{host}:{port}"
@@ -107,20 +115,30 @@ async def run_dev(
 
 async def run_worker(settings: Settings, sources: Sources, ready: Callable[[str], None]) -> None:
     """A worker on the cluster that `TEMPORAL_…` names, until a signal comes."""
-    stopped = _stop_signal()
+    stopped = stop_signal(impatient=True)
     async with AsyncExitStack() as stack:
         runtime, told = await stack.enter_async_context(telemetry(settings, served=False))
         client = await connect(settings, runtime=runtime)
+        health = WorkerHealth(client)
+        await stack.enter_async_context(health_served(health, settings.health_address))
         await ensure_search_attributes(client)
         parts = assemble(settings, sources, demo_without_keys=False, telemetry=told)
         await stack.enter_async_context(_definitions(parts))
         stack.push_async_callback(parts.aclose)
         providers.load(parts.definitions.providers)
         live = await stack.enter_async_context(live_between(settings, client.namespace, told.metrics))
-        await stack.enter_async_context(_working(make_worker(client, live, parts)))
-        await stack.enter_async_context(_schedules(client, parts))
+        limits = await stack.enter_async_context(
+            limits_between(settings, client.namespace, told.metrics, gateway=False)
+        )
+        serves: tuple[Serves, ...] = settings.queues or get_args(Serves)
+        workers = make_workers(client, live, parts, serves, limits)
+        await stack.enter_async_context(_working(workers))
+        if "sessions" in serves:
+            await stack.enter_async_context(_schedules(client, parts))
+        health.ready(workers)
         ready(client.service_client.config.target_host)
         await stopped.wait()
+        health.stopping()
 
 
 async def run_gateway(
@@ -133,7 +151,7 @@ async def run_gateway(
     asks: Authentication | None = None,
 ) -> None:
     """A gateway to the cluster that `TEMPORAL_…` names, until a signal comes."""
-    stopped = _stop_signal()
+    stopped = stop_signal(impatient=True)
     async with AsyncExitStack() as stack:
         # Before anything else is started, and held from then on.
         listener = stack.enter_context(listen(host, port, "--port"))
@@ -143,23 +161,20 @@ async def run_gateway(
         await stack.enter_async_context(_definitions(parts))
         stack.push_async_callback(parts.aclose)
         live = await stack.enter_async_context(live_between(settings, client.namespace, told.metrics))
-        app = make_app(client, live, parts, host=host, temporal_ui=None, asks=asks)
+        limits = await stack.enter_async_context(limits_between(settings, client.namespace, told.metrics, gateway=True))
+        app = make_app(client, live, parts, limits, host=host, temporal_ui=None, asks=asks)
         failed = await stack.enter_async_context(_serving(app, listener, settings))
         ready(f"http://{host}:{port}")
         await asyncio.wait({failed, asyncio.create_task(stopped.wait())}, return_when=asyncio.FIRST_COMPLETED)
 
 
-def _stop_signal() -> asyncio.Event:
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)
-    return stopped
-
-
 @asynccontextmanager
 async def _definitions(parts: Parts) -> AsyncIterator[None]:
-    await parts.definitions.publish()
+    """Raises `Refused` where the blob store cannot be written: nothing that starts now could serve."""
+    try:
+        await parts.definitions.publish()
+    except StoreUnavailable as error:
+        raise Refused(str(error)) from error
     async with _in_background(parts.definitions.watch(DEFINITIONS_CHECK_S)):
         yield
 
@@ -181,13 +196,14 @@ async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]
 
 
 @asynccontextmanager
-async def _working(worker: Worker) -> AsyncIterator[None]:
-    running = asyncio.create_task(worker.run())
+async def _working(workers: list[Worker]) -> AsyncIterator[None]:
+    running = [asyncio.create_task(worker.run()) for worker in workers]
     try:
         yield
     finally:
-        await worker.shutdown()
-        await asyncio.gather(running, return_exceptions=True)
+        # At the same time: each has its whole grace period.
+        await asyncio.gather(*(worker.shutdown() for worker in workers))
+        await asyncio.gather(*running, return_exceptions=True)
 
 
 class _Uvicorn(uvicorn.Server):
@@ -226,6 +242,8 @@ async def _serving(app: FastAPI, listener: socket.socket, settings: Settings) ->
     try:
         yield serving
     finally:
+        app.state.draining.begin()
+        await asyncio.wait({serving}, timeout=settings.drain_s)
         app.state.watches.cut()
         server.should_exit = True
         await asyncio.gather(serving, return_exceptions=True)

@@ -38,7 +38,7 @@ log = structlog.get_logger(__name__)
 async def dev(host: str, port: int, temporal_port: int, ui_port: int, data_dir: Path | None, sources: Sources) -> None:
     if not _is_loopback(host):
         raise Refused(f"perdure dev serves without credentials, so on loopback only; --host {host} is not")
-    settings = Settings.load(data_dir=data_dir, log_format="console", graceful_shutdown_s=DEV_GRACE_S)
+    settings = Settings.load(data_dir=data_dir, log_format="console", graceful_shutdown_s=DEV_GRACE_S, drain_s=0)
     configure(settings)
     if settings.live is not None:
         log.warning("live.not_used", variable="PERDURE_LIVE", reason="dev is one process, which needs no Redis")
@@ -48,6 +48,8 @@ async def dev(host: str, port: int, temporal_port: int, ui_port: int, data_dir: 
         for name in parts.definitions.names(DEV_TENANT):
             console.print(agent_line(name, parts.definitions, DEV_TENANT))
         console.print(f"  data in {settings.data_dir}, Temporal Web UI {temporal_ui}")
+        if settings.blob_store != settings.data_dir / "blobs":
+            console.print(f"  blobs in {settings.blob_store}")
         if settings.data_dir != DEFAULT_DATA_DIR:
             console.print(f"  other commands find all of this with --data-dir {settings.data_dir}")
         print(f"ready {url}", flush=True)  # noqa: T201 - the line that scripts wait for
@@ -66,14 +68,16 @@ def agent_line(name: str, definitions: Definitions, tenant: str | None = None) -
     return f"  agent [bold]{escape(name)}[/]  {escape(model.use)}{note}"
 
 
-async def worker(data_dir: Path | None, sources: Sources) -> None:
-    configure(settings := Settings.load(data_dir=data_dir))
+async def worker(data_dir: Path | None, queues: str | None, sources: Sources) -> None:
+    configure(settings := Settings.load(data_dir=data_dir, queues=queues))
     _warn_of_no_live(settings)
     await run_worker(settings, sources, lambda target: print(f"ready worker at {target}", flush=True))  # noqa: T201
 
 
-async def gateway(host: str, port: int, insecure: bool, data_dir: Path | None, sources: Sources) -> None:
-    configure(settings := Settings.load(data_dir=data_dir))
+async def gateway(
+    host: str, port: int, insecure: bool, data_dir: Path | None, drain_s: float | None, sources: Sources
+) -> None:
+    configure(settings := Settings.load(data_dir=data_dir, drain_s=drain_s))
     asks = authentication(settings)
     if asks is None and not _is_loopback(host) and not insecure:
         raise Refused(

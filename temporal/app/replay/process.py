@@ -24,6 +24,7 @@ from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
 from perdure.temporal.app.console.exit import leave
 from perdure.temporal.app.replay.verdicts import Outcome, Recorded, Setup, line, verdict
+from perdure.temporal.blob_address import blob_address
 from perdure.temporal.server.client import connect
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.codec import data_converter
@@ -126,12 +127,12 @@ async def _serve(setup: Setup, answers: BinaryIO) -> None:
     # Every failure becomes a verdict; logging it as well would break up the progress bar.
     logging.disable(logging.CRITICAL)
     runtime = Runtime(telemetry=TelemetryConfig(logging=None))
-    client = None
+    client, blobs = None, blob_address(setup.blobs)
     if setup.server:
-        client = await connect(Settings.load(data_dir=setup.data_dir), blobs_root=setup.blobs, runtime=runtime)
+        client = await connect(Settings.load(data_dir=setup.data_dir), blobs=blobs, runtime=runtime)
     replayer = Replayer(
         workflows=[SessionWorkflow],
-        data_converter=data_converter(setup.blobs),
+        data_converter=data_converter(blobs),
         workflow_runner=UnsandboxedWorkflowRunner(),
         runtime=runtime,
     )

@@ -23,8 +23,8 @@ Verdict = Literal["same", "broken", "blob_missing", "unreadable", "gone", "lost"
 class Setup(Frozen):
     """What a replay process needs at its start."""
 
-    #: Where payloads are stored that are too large for a history.
-    blobs: Path
+    #: Where payloads are stored that are too large for a history: what `perdure.temporal.blob_address` reads.
+    blobs: str
     #: Whether histories come from the Temporal server.
     server: bool
     #: The data directory of the `perdure dev` whose server that is, unless the environment names one.

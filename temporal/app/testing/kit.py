@@ -252,7 +252,7 @@ async def open_perdure(server: TestServer, folder: Path, sources: Sources) -> As
     """The kit for one test, on the running loop; `folder` takes its blobs. Raises `ToolLoadError`."""
     settings = Settings.load(
         data_dir=folder,
-        blob_dir=folder / "blobs",
+        blobs=str(folder / "blobs"),
         graceful_shutdown_s=0,
         heartbeat_throttle_s=0.1,
         cached_workflows=_CACHED,

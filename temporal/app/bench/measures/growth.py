@@ -46,7 +46,7 @@ async def measure(folder: Path, provider: Provider, quick: bool, step: Callable[
         session = await rig.create()
         main, _ = rig.processes()
         took, cpu = await _talk(rig, session, turns, main, step)
-        stored = _stored(rig.settings.blobs_root / "default" / session)
+        stored = _stored(rig.blobs / "default" / session)
         rows = [
             *_rows_of_turns(took, cpu),
             await _carried(rig, session),
@@ -123,7 +123,7 @@ async def _carried(rig: Rig, session: str) -> Row:
     handle = rig.session(session)
     first = await anext(aiter(handle.fetch_history_events(page_size=1)))
     history = WorkflowHistory(handle.id, [first])
-    (begun,) = (await with_payloads(history, LocalBlobs(rig.settings.blobs_root))).events
+    (begun,) = (await with_payloads(history, LocalBlobs(rig.blobs))).events
     size = sum(len(one.data) for one in begun.workflow_execution_started_event_attributes.input.payloads)
     continued = bool(begun.workflow_execution_started_event_attributes.continued_execution_run_id)
     return Row(

@@ -56,7 +56,7 @@ async def _record(plant: Plant, folder: Path, sessions: int, turns: int) -> int:
     """Writes the histories of new sessions, and returns their total number of events."""
     await plant.provider.answer(text="x " * 50)
     await plant.provider.forget()
-    reports, blobs, events = Reports(), LocalBlobs(plant.settings.blobs_root), 0
+    reports, blobs, events = Reports(), LocalBlobs(plant.settings.data_dir / "blobs"), 0
     async with plant.worker("perdure", reports.take):
         talks = [await session_talk(plant, reports)() for _ in range(sessions)]
         for _ in range(turns):
@@ -71,7 +71,7 @@ async def _record(plant: Plant, folder: Path, sessions: int, turns: int) -> int:
 
 async def _perdure(plant: Plant, recorded: list[Recorded], processes: int) -> None:
     outcomes: list[Outcome] = []
-    setup = Setup(blobs=plant.settings.blobs_root.absolute(), server=False)
+    setup = Setup(blobs=str((plant.settings.data_dir / "blobs").absolute()), server=False)
     await replay_all(recorded, setup, processes, lambda _, outcome: outcomes.append(outcome))
     if bad := [outcome for outcome in outcomes if outcome.verdict != "same"]:
         raise BenchFailed(f"a replay of what was just recorded failed: {bad[0].reason}")

@@ -27,6 +27,12 @@ _HEADLINES: Final[dict[Group, tuple[str, str, str]]] = {
     "burst": ("messages refused,", "as it is", "messages refused in a burst"),
     "purses": ("round trips", "", "round trips to a user's budget for ten model calls"),
     "apart": ("added by Redis", "p50", "added to a token on its way from a worker to a gateway apart, in the median"),
+    "neighbours": (
+        "first token, tenants",
+        "worst",
+        "the worst first token of a person beside another tenant's busy sessions",
+    ),
+    "fleet": ("a turn ÷", "p95", "the provider's own time, for a turn among many, with workers and gateways apart"),
     "growth": ("time, turn", "", "the time of a late turn, against that of the sixtieth"),
 }
 _HOW: Final[dict[Group, str]] = {
@@ -58,6 +64,10 @@ _HOW: Final[dict[Group, str]] = {
     "processes are killed in between.",
     "apart": "The shipped worker and gateway, each a process of its own, beside a Redis, against perdure dev, which is one "
     "process; and a stop by HTTP at that gateway. Lower and flatter is better.",
+    "neighbours": "Sessions of one tenant talk without a pause, beside a person of another. All of them have a viewer. Once "
+    "where Temporal lets tenants take turns (matching.enableFairness), once where tasks run as they come.",
+    "fleet": "Two workers and two gateways. A crowd has one turn each at the same time; one session has one viewer, then "
+    "many; people talk while each process is restarted in turn, and go on at whichever gateway is there.",
     "growth": "One session, turn after turn, whose model has a small window. What it cost early and late, what a run hands "
     "to the next, what lies in the blob store, and how soon it is shown.",
 }

@@ -35,6 +35,8 @@ Group = Literal[
     "growth",
     "purses",
     "apart",
+    "neighbours",
+    "fleet",
 ]
 
 #: Incremented with every change after which older programs would misread a report.
@@ -57,6 +59,8 @@ TITLES: Final[dict[Group, str]] = {
     "growth": "a session that grows, messages of 2 KB",
     "purses": "one user's budget, shared by many sessions",
     "apart": "worker and gateway apart, over Redis",
+    "neighbours": "a person of one tenant, beside the busy sessions of another",
+    "fleet": "two workers and two gateways, over Redis",
 }
 
 

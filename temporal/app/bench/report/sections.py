@@ -50,7 +50,9 @@ def plots_of(group: Group, rows: Sequence[Row]) -> list[str]:
         case "apart":
             tokens = [row for row in rows if row.name.startswith("a token")]
             plots = [_curves("Delay of a token", tokens, "", "tokens")]
-        case "interrupted" | "burst" | "purses":
+        case "fleet":
+            plots = [_curves("Delay of a token", [row for row in rows if "curve" in row.details], "", "tokens")]
+        case "interrupted" | "burst" | "purses" | "neighbours":
             plots = []
         case _:
             assert_never(group)

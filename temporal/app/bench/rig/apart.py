@@ -1,13 +1,17 @@
-"""The system under test as it is deployed: Temporal, a worker, a gateway and Redis, each a process of its own."""
+"""The system under test as it is deployed: Temporal, workers, gateways and Redis, each a process of its own."""
 
 import asyncio
+import functools
+import itertools
 import shutil
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
+
+import psutil
 
 from perdure.temporal.app.bench.rig.child import PERDURE, child, free_port
 from perdure.temporal.app.bench.rig.failure import BenchFailed
@@ -21,29 +25,67 @@ def has_redis() -> bool:
     return shutil.which("redis-server") is not None
 
 
-class Apart(Rig):
-    """Worker and gateway have nothing in common but Temporal, Redis and the blob store."""
+class Part:
+    """A process of its own, which can be ended and started again."""
 
-    def __init__(self, folder: Path, provider: Provider) -> None:
-        super().__init__(folder, provider)
+    def __init__(self, command: tuple[str, ...], environment: dict[str, str], folder: Path) -> None:
+        self._start = functools.partial(child, (sys.executable, *PERDURE, *command), environment, folder)
         self._running = AsyncExitStack()
+        self.process: psutil.Process
 
-    async def start(self) -> float:
-        gateway, temporal, _ = self._ports
-        redis = free_port()
+    async def start(self) -> None:
+        """Returns once it is ready."""
+        self.process = await self._running.enter_async_context(self._start())
+
+    async def stop(self) -> None:
+        """Ends it as a deployment does, with SIGTERM."""
+        await self._running.aclose()
+
+
+class Apart(Rig):
+    """Workers and gateways have only Temporal, Redis and the blob store in common. Each call goes to the next gateway."""
+
+    def __init__(
+        self,
+        folder: Path,
+        provider: Provider,
+        workers: int = 1,
+        gateways: int = 1,
+        *,
+        settings: Mapping[str, str] = {},
+        server: Sequence[str] = (),
+    ) -> None:
+        """`settings`: variables in the environment of all processes. `server`: more options of the Temporal server."""
+        super().__init__(folder, provider, settings=settings)
+        self._server = server
+        self._running = AsyncExitStack()
+        temporal, redis = self._ports[1], free_port()
         environment = {
             "TEMPORAL_ADDRESS": f"127.0.0.1:{temporal}",
             "PERDURE_DATA_DIR": str(self._data),
             "PERDURE_LIVE": f"redis://127.0.0.1:{redis}",
             "ANTHROPIC_BASE_URL": self.provider.url,
             "ANTHROPIC_API_KEY": "none",
+            **self._set,
         }
-        agents = ("--agents", str(self._folder / "agents"))
-        await self._running.enter_async_context(DevServer(self._data, temporal, None))
-        await self._running.enter_async_context(_redis(self._folder, redis))
-        for command in (("worker", *agents), ("gateway", "--port", str(gateway), *agents)):
-            whole = (sys.executable, *PERDURE, *command)
-            await self._running.enter_async_context(child(whole, environment, self._folder))
+        agents = ("--agents", str(folder / "agents"))
+        ports = [free_port() for _ in range(gateways)]
+        self._redis = redis
+        self.urls = [f"http://127.0.0.1:{port}" for port in ports]
+        self._next_url = itertools.cycle(self.urls)
+        self.workers = [Part(("worker", *agents), environment, folder) for _ in range(workers)]
+        self.gateways = [Part(("gateway", "--port", str(port), *agents), environment, folder) for port in ports]
+
+    @property
+    def url(self) -> str:
+        return next(self._next_url)
+
+    async def start(self) -> float:
+        await self._running.enter_async_context(DevServer(self._data, self._ports[1], None, extra=self._server))
+        await self._running.enter_async_context(_redis(self._folder, self._redis))
+        for part in (*self.workers, *self.gateways):
+            self._running.push_async_callback(part.stop)
+            await part.start()
         return time.time()
 
     async def stop(self) -> None:

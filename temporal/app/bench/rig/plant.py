@@ -118,7 +118,7 @@ async def plant(folder: Path, provider: Provider) -> AsyncIterator[Plant]:
     (folder / "agents").mkdir(parents=True)
     for agent, definition in _AGENTS.items():
         (folder / "agents" / f"{agent}.yaml").write_text(definition)
-    settings = Settings(data_dir=folder / "data", log_level="ERROR")
+    settings = Settings(data_dir=folder / "data", blobs=str(folder / "data" / "blobs"), log_level="ERROR")
     sources = Sources(agents=(folder / "agents",), tools=(str(TOOLS),))
     parts = assemble(settings, sources, demo_without_keys=False)
     known = {agent: parts.definitions.current(agent) for agent in _AGENTS}

@@ -94,7 +94,11 @@ class Rig:
 
     @property
     def settings(self) -> Settings:
-        return Settings(data_dir=self._data)
+        return Settings(data_dir=self._data, blobs=str(self.blobs))
+
+    @property
+    def blobs(self) -> Path:
+        return self._data / "blobs"
 
     async def __aenter__(self) -> Self:
         (self._folder / "agents").mkdir()

@@ -203,6 +203,9 @@ def _head(url: str, method: str, body: Any, accept: str, connection: str) -> byt
     parts = urlsplit(url)
     path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
     data = b"" if body is None else json.dumps(body).encode()
-    lines = [f"{method} {path} HTTP/1.1", f"host: {parts.netloc}", f"accept: {accept}", f"connection: {connection}"]
+    # A name in the URL is an API key.
+    key, _, host = parts.netloc.rpartition("@")
+    lines = [f"{method} {path} HTTP/1.1", f"host: {host}", f"accept: {accept}", f"connection: {connection}"]
+    lines += [f"authorization: Bearer {key}"] if key else []
     lines += ["content-type: application/json", f"content-length: {len(data)}"]
     return ("\r\n".join(lines) + "\r\n\r\n").encode() + data

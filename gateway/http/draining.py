@@ -1,0 +1,16 @@
+"""Whether this gateway is about to stop: it still serves, and lets balancers and clients go elsewhere meanwhile.
+
+Rule: nothing is refused while it drains but the question whether it is ready. Each answer closes its connection, so that
+a proxy takes a new one, to another gateway, for its next request.
+"""
+
+
+class Draining:
+    def __init__(self) -> None:
+        self._begun = False
+
+    def begin(self) -> None:
+        self._begun = True
+
+    def __bool__(self) -> bool:
+        return self._begun

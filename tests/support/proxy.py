@@ -1,0 +1,70 @@
+"""The proxy of a deployment: the shipped Caddyfile, before gateways of this machine."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from perdure.temporal.app.bench.rig.child import free_port
+from tests.support.needs import missing
+
+_CADDYFILE: Final = Path(__file__).parents[2] / "temporal" / "app" / "deploy" / "Caddyfile"
+
+
+class Proxy:
+    """A Caddy of its own process that can be killed and started again."""
+
+    def __init__(self, folder: Path, gateways: Sequence[str]) -> None:
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        ours = _CADDYFILE.read_text()
+        head, found, _ = ours.partition("\n# Temporal's Web UI")
+        upstreams = " ".join(urlsplit(url).netloc for url in gateways)
+        file = head.replace("gateway-1:8000 gateway-2:8000", upstreams).replace("\n:8000 {", f"\n{self.url} {{")
+        assert found
+        assert upstreams in file
+        assert self.url in file
+        self._file = folder / "Caddyfile"
+        self._file.write_text(file)
+        self._folder = folder
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Returns once it serves."""
+        program = shutil.which("caddy")
+        if program is None:
+            missing("caddy")
+        assert program is not None
+        self._process = await asyncio.create_subprocess_exec(
+            *(program, "run", "--config", str(self._file), "--adapter", "caddyfile"),
+            env={"HOME": str(self._folder)},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        assert self._process.stdout is not None
+        said = b""
+        async for line in self._process.stdout:
+            said += line
+            if b"serving initial configuration" in line:
+                self._reading = asyncio.create_task(self._process.stdout.read())
+                return
+        raise AssertionError(f"caddy did not start: {said.decode()}")
+
+    async def kill(self) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+            await self._reading
+
+
+@asynccontextmanager
+async def proxy(folder: Path, gateways: Sequence[str]) -> AsyncIterator[Proxy]:
+    server = Proxy(folder, gateways)
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.kill()

@@ -1,0 +1,243 @@
+"""A deployment's files are true: their names, numbers and commands are those of the code, and all that they name is there."""
+
+import asyncio
+import os
+import re
+import stat
+import subprocess
+from pathlib import Path
+from typing import Any, Final
+
+import httpx2
+import obstore
+import pytest
+import typer
+import yaml
+from compose_spec import PyCompose
+
+from perdure.temporal.app.cli import app
+from perdure.temporal.app.dev_server.program import _DYNAMIC, temporal_binary
+from perdure.temporal.app.dev_server.server import DevServer
+from perdure.temporal.blob_address import Bucket, blob_address
+from perdure.temporal.secret_files import secrets_of_files
+from perdure.temporal.settings import Settings
+from perdure.workflows.vocabulary.search_attributes import ALL
+from tests.support.deployment import COMPOSE, DEPLOY, compose, manifest, manifests, seconds
+from tests.support.s3 import KEY_ID, SECRET, s3_server
+
+SERVICES: Final[dict[str, Any]] = compose()["services"]
+#: They end by themselves, and others wait for that.
+ONCE: Final = {"schema", "setup", "keys", "blobs-folder"}
+OURS: Final = {"worker-1", "worker-2", "gateway-1", "gateway-2", "keys"}
+#: Variables of the files themselves, and not of Perdure.
+OF_THE_FILES: Final = {"PERDURE_PROJECT"}
+
+
+def test_compose_is_whole() -> None:
+    PyCompose.from_yaml(yaml.safe_dump(compose())).validate()
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_has_no_more_rights_than_it_needs(name: str) -> None:
+    service = SERVICES[name]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    # It writes its configuration where it lies.
+    assert service["read_only"] is (name != "temporal-ui")
+    # Of others, neither `latest` nor a branch such as `17`.
+    assert re.fullmatch(r"perdure:0\.1\.0|[\w/-]+:v?\d+\.\d+(\.\d+)?(-alpine)?", service["image"])
+    assert re.search(r":v?\d+\.\d+\.\d+|^(postgres|chrislusf/seaweedfs):\d+\.\d+", service["image"])
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_that_runs_says_whether_it_is_well(name: str) -> None:
+    service = SERVICES[name]
+    assert ("test" in service["healthcheck"]) is (name not in ONCE)
+    assert service["restart"] == ("no" if name in ONCE else "unless-stopped")
+    for other, needed in (service.get("depends_on") or {}).items():
+        ends = "service_completed_successfully" if other in ONCE else "service_healthy"
+        assert needed == {"condition": ends}
+
+
+def test_nothing_is_published_but_what_people_open_and_that_on_loopback() -> None:
+    published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+    assert published == {"proxy": ["127.0.0.1:8000:8000", "127.0.0.1:8080:8080"], "grafana": ["127.0.0.1:3000:3000"]}
+    inside = compose()["networks"]
+    assert inside.pop("outside") == {}
+    assert inside == {name: {"internal": True} for name in ("store", "objects", "inside")}
+    assert {name for name, service in SERVICES.items() if "objects" in service["networks"]} == {
+        "blobs",
+        "blobs-folder",
+        *OURS - {"keys"},
+    }
+    assert {name for name, service in SERVICES.items() if "store" in service["networks"]} == {
+        "postgres",
+        "schema",
+        "temporal",
+    }
+
+
+def test_every_setting_that_is_named_exists() -> None:
+    files = [
+        COMPOSE,
+        *(file for file in DEPLOY.rglob("*") if file.suffix in (".yaml", ".sh") or file.name == "Dockerfile"),
+    ]
+    named = {name for file in files for name in re.findall(r"\bPERDURE_[A-Z_]+\b", file.read_text(encoding="utf-8"))}
+    known = {f"PERDURE_{name.upper()}" for name in Settings.model_fields}
+    secret = {name for name in known if secrets_of_files({f"{name}_FILE": os.devnull, name: ""}) == {}}
+    assert "PERDURE_LIVE" in secret
+    assert named - OF_THE_FILES <= known | {"PERDURE_LIVE_FILE"}
+
+
+def test_every_command_that_is_run_exists() -> None:
+    lines = [SERVICES[name].get("command", []) for name in sorted(OURS - {"keys"})]
+    lines += [["keys", *SERVICES["keys"]["command"], "--file", "keys.json"]]
+    lines += [
+        manifest("Deployment", f"perdure-{name}")["spec"]["template"]["spec"]["containers"][0]["args"]
+        for name in ("worker", "gateway")
+    ]
+    assert len(lines) == 7
+    for words in lines:
+        command: Any = typer.main.get_command(app)
+        context = command.make_context("perdure", list(words))
+        while isinstance(command, typer.core.TyperGroup):
+            name, command, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+            context = command.make_context(name, rest, parent=context)
+
+
+def test_every_file_that_is_mounted_is_there() -> None:
+    for service in SERVICES.values():
+        for volume in service.get("volumes", []):
+            source = volume["source"] if isinstance(volume, dict) else volume.split(":")[0]
+            if source.startswith("./"):
+                assert (COMPOSE.parent / source).exists(), source
+            else:
+                assert source in compose()["volumes"]
+
+
+def test_secrets_are_made_once_and_closed_to_others(tmp_path: Path) -> None:
+    def run() -> dict[str, str]:
+        subprocess.run(["/bin/sh", str(DEPLOY / "secrets.sh")], cwd=tmp_path, check=True)
+        return {str(file.relative_to(tmp_path)): file.read_text() for file in (tmp_path / ".secrets").iterdir()}
+
+    made = run()
+    assert set(made) == {secret["file"] for secret in compose()["secrets"].values()}
+    assert made[".secrets/perdure_live"] == f"redis://:{made['.secrets/redis_password']}@redis:6379/0"
+    assert re.fullmatch(r"[0-9a-f]{48}", made[".secrets/postgres_password"])
+    assert made[".secrets/postgres_password"] != made[".secrets/redis_password"]
+    assert made[".secrets/openai_api_key"] == ""
+    assert stat.S_IMODE((tmp_path / ".secrets").stat().st_mode) == 0o700
+    assert run() == made
+
+
+def test_a_process_gets_its_secrets_from_the_files_that_are_mounted_for_it() -> None:
+    for name, service in SERVICES.items():
+        files = {
+            value.removeprefix("/run/secrets/")
+            for key, value in service.get("environment", {}).items()
+            if key.endswith("_FILE") and value.startswith("/run/secrets/")
+        }
+        assert files <= set(service.get("secrets", [])), name
+    worker, gateway = SERVICES["worker-1"], SERVICES["gateway-1"]
+    assert gateway["secrets"] == ["perdure_live", "blobs_key_id", "blobs_key"]
+    assert set(worker["secrets"]) > set(gateway["secrets"])
+
+
+def test_the_server_is_set_up_as_the_embedded_one() -> None:
+    written = yaml.safe_load((DEPLOY / "dynamicconfig.yaml").read_text(encoding="utf-8"))
+    values = {name: one["value"] for name, (one,) in written.items()}
+    assert values.pop("frontend.httpAllowedHosts") == ["perdure.invalid"]
+    assert values == {name: yaml.safe_load(str(value)) for name, value in _DYNAMIC.items()}
+
+
+def test_the_set_up_makes_the_search_attributes_of_the_code() -> None:
+    text = (DEPLOY / "setup.sh").read_text(encoding="utf-8")
+    made = re.findall(r"--name (\w+) --type (\w+)", text)
+    assert made == [(key.name, key.indexed_value_type.name.title()) for key in ALL]
+    days = Settings.model_fields["retention_days"].default
+    assert f"PERDURE_RETENTION_DAYS:={days}" in text
+    assert SERVICES["setup"]["environment"]["PERDURE_RETENTION_DAYS"] == str(days)
+
+
+@pytest.mark.server
+async def test_the_set_up_can_be_run_again(temporal_server: DevServer, tmp_path: Path) -> None:
+    from temporalio.client import Client
+
+    from perdure.temporal.app.commands import checkup
+
+    (tmp_path / "temporal").symlink_to(temporal_binary())
+    environment = {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "HOME": str(tmp_path),
+        "TEMPORAL_ADDRESS": temporal_server.address,
+        "TEMPORAL_NAMESPACE": "set-up",
+        "PERDURE_RETENTION_DAYS": "31",
+    }
+    for _ in range(2):
+        process = await asyncio.create_subprocess_exec("/bin/sh", str(DEPLOY / "setup.sh"), env=environment)
+        assert await process.wait() == 0
+    client = await Client.connect(temporal_server.address, namespace="set-up")
+    assert (await checkup.search_attributes(client)).state == "ok"
+    assert (await checkup.retention(client, 31)).found == "namespace set-up keeps closed runs for 31 days"
+
+
+@pytest.mark.server
+async def test_the_object_store_lets_in_the_one_key_and_makes_the_bucket(tmp_path: Path) -> None:
+    address = blob_address(SERVICES["worker-1"]["environment"]["PERDURE_BLOBS"])
+    assert isinstance(address, Bucket)
+    (tmp_path / "blobs_key_id").write_text(KEY_ID)
+    (tmp_path / "blobs_key").write_text(SECRET)
+    async with s3_server(tmp_path / "data", secrets=tmp_path) as server:
+        store = server.client(address.name)
+        await obstore.put_async(store, f"{address.prefix}/a", b"held")
+        assert await server.keys(address.name) == [f"{address.prefix}/a"]
+        async with httpx2.AsyncClient(base_url=server.endpoint) as http:
+            assert (await http.get("/healthz")).status_code == 200
+            assert (await http.get(f"/{address.name}/{address.prefix}/a")).status_code == 403
+
+
+def test_who_stops_waits_longer_than_a_worker_needs() -> None:
+    for name in sorted(OURS - {"keys"}):
+        grace = float(SERVICES[name]["environment"]["PERDURE_GRACEFUL_SHUTDOWN_S"])
+        assert seconds(SERVICES[name]["stop_grace_period"]) >= grace + 10
+    grace = float(manifest("ConfigMap", "perdure")["data"]["PERDURE_GRACEFUL_SHUTDOWN_S"])
+    worker = manifest("Deployment", "perdure-worker")["spec"]["template"]["spec"]
+    assert worker["terminationGracePeriodSeconds"] >= grace + 10
+
+
+def test_the_proxy_and_prometheus_know_every_process() -> None:
+    caddy = (DEPLOY / "Caddyfile").read_text(encoding="utf-8")
+    assert re.findall(r"[\w-]+:\d+", caddy.split("reverse_proxy ")[1].split("{")[0]) == [
+        "gateway-1:8000",
+        "gateway-2:8000",
+    ]
+    scraped = yaml.safe_load((DEPLOY / "prometheus.yml").read_text(encoding="utf-8"))["scrape_configs"]
+    targets = {target for job in scraped for one in job["static_configs"] for target in one["targets"]}
+    assert targets == {*(f"{name}:9464" for name in OURS - {"keys"}), "temporal:9090"}
+    image = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
+    assert "PERDURE_METRICS_ADDRESS=0.0.0.0:9464" in image
+    assert SERVICES["temporal"]["environment"]["PROMETHEUS_ENDPOINT"] == "0.0.0.0:9090"
+
+
+@pytest.mark.parametrize("script", sorted(DEPLOY.glob("*.sh")), ids=lambda script: script.name)
+def test_a_script_is_in_the_language_of_every_shell(script: Path) -> None:
+    assert script.read_text(encoding="utf-8").startswith("#!/bin/sh\n")
+    subprocess.run(["/bin/sh", "-n", str(script)], check=True)
+
+
+def test_manifests_are_of_the_names_that_they_mention() -> None:
+    there = {(one["kind"], one["metadata"]["name"]) for one in manifests()}
+    # Made from the file of keys.
+    there.add(("Secret", "perdure-keys"))
+    for kind, name in sorted(there):
+        if kind != "Deployment":
+            continue
+        pod = manifest(kind, name)["spec"]["template"]
+        for volume in pod["spec"]["volumes"]:
+            if "secret" in volume:
+                assert ("Secret", volume["secret"]["secretName"]) in there
+        mounted = {one["name"] for one in pod["spec"]["containers"][0]["volumeMounts"]}
+        assert mounted == {volume["name"] for volume in pod["spec"]["volumes"]}
+    shared = manifest("ConfigMap", "perdure")["data"]
+    files = {value.removeprefix("/secrets/") for name, value in shared.items() if name.endswith("_FILE")}
+    assert files == set(manifest("Secret", "perdure")["stringData"])

@@ -234,6 +234,8 @@ async def test_a_gateway_asks_who_calls(file: Path) -> None:
 @pytest.mark.server
 async def test_commands_say_who_calls(file: Path, temporal_server: DevServer, tmp_path: Path) -> None:
     text = perdure(file, "create", "--tenant", "spends-nothing")
+    # Before the gateway looks at the file, which it does once a second.
+    (poor := tmp_path / "poor").write_text(perdure(file, "create", "--scope", "session:read"))
     asks = authentication(Settings.load(keys_file=file))
     assert asks is not None
     async with lab_on(temporal_server, tmp_path / "lab") as lab:
@@ -253,7 +255,6 @@ async def test_commands_say_who_calls(file: Path, temporal_server: DevServer, tm
                 assert isinstance(refused.exception, Refused) and "PERDURE_API_KEY" in said and "--api-key-file" in said
                 assert ("was revoked" in said) is bool(key) and not (key and key in said), said
             # What a key may not, and what there is not for it, in one line.
-            (poor := tmp_path / "poor").write_text(perdure(file, "create", "--scope", "session:read"))
             for words, begins in {
                 ("chat", "--agent", "plain"): "This needs the scope session:create. The API key does not have it",
                 ("sessions", "limit", "x", "--steps", "3"): "There is no such session. Or it is not for this API key",

@@ -157,7 +157,7 @@ async def test_streams_above_the_cap_are_refused_readably(dev: Dev, http: httpx2
     session = await sessions.create(message="hi")
     async with sessions.view(session), sessions.view(session), sessions.view(session):
         refused = await http.get(f"/v1/sessions/{session}/events")
-        assert told(refused) == (429, "too_many")
+        assert told(refused) == (429, "too_many_streams")
         assert int(refused.headers["retry-after"]) > 0
     async with asyncio.timeout(30):
         while (await opened(http, session)) != 200:

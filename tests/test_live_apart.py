@@ -11,7 +11,7 @@ from perdure.temporal.app.fakes.replies import Reply
 from tests.support.apart import Apart, apart
 from tests.support.session_client import Frame, Viewer, texts
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 WORDS = [f"word{n}" for n in range(60)]
 SLOW = Reply(text=" ".join(WORDS), gap=0.05)
@@ -98,7 +98,6 @@ async def test_a_stop_and_the_progress_of_a_tool_cross_processes(running: Apart,
         await viewer.until("turn.finished")
 
 
-@pytest.mark.slow
 async def test_redis_is_killed_in_the_middle_of_an_answer_and_comes_back(
     running: Apart, provider: FakeProvider
 ) -> None:
@@ -137,7 +136,6 @@ async def test_redis_is_killed_in_the_middle_of_an_answer_and_comes_back(
         assert sum("live.connected" in line for line in process.output) == 2
 
 
-@pytest.mark.slow
 async def test_an_answer_ends_well_while_redis_hangs(running: Apart, provider: FakeProvider) -> None:
     one, other = running.sessions
     provider.script(SLOW, SLOW)
@@ -157,7 +155,6 @@ async def test_an_answer_ends_well_while_redis_hangs(running: Apart, provider: F
         assert streamed(frames) == " ".join(WORDS)
 
 
-@pytest.mark.slow
 async def test_gateways_and_workers_come_and_go_while_an_answer_streams(running: Apart, provider: FakeProvider) -> None:
     """A worker that is stopped hands its answer on; a gateway's viewer goes on at another."""
     one, other = running.sessions

@@ -154,4 +154,5 @@ def _no(question_id: str) -> AnswerBody:
 
 
 async def test_a_single_user_lists_no_budget_but_its_own(service: Sessions) -> None:
-    assert [(one["scope"], one["id"]) for one in await service.budgets.newest(ANN, 10)] == [("user", "ann")]
+    single = Principal("lab", "ann", ("session:read",))
+    assert [(one["scope"], one["id"]) for one in await service.budgets.newest(single, 10)] == [("user", "ann")]

@@ -10,7 +10,7 @@ from perdure.workflows.session import SessionWorkflow
 from tests.support.s3 import S3
 from tests.support.session_lab import Talk, lab_on
 
-pytestmark = [pytest.mark.server, pytest.mark.usefixtures("s3_keys")]
+pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.usefixtures("s3_keys")]
 
 
 async def nothing_open(talk: Talk) -> None:

@@ -24,7 +24,7 @@ from tests.support.pictures import picture
 from tests.support.s3 import S3
 from tests.support.session_client import Sessions, texts, told
 
-pytestmark = [pytest.mark.server, pytest.mark.usefixtures("s3_keys")]
+pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.usefixtures("s3_keys")]
 
 AGENT = "name: seer\nmodels: {m: {use: anthropic/claude-sonnet-5-5}}\nmodel: m\ninstructions: Be brief.\n"
 PNG = picture("PNG", (40, 20))

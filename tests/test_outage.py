@@ -198,7 +198,6 @@ async def test_a_stop_reaches_a_worker_in_another_process(
     assert provider.calls[-1].closed_at is not None
 
 
-@pytest.mark.slow
 async def test_the_worker_goes_and_comes_back(cluster: Cluster, sessions: Sessions, provider: FakeProvider) -> None:
     """Killed mid-answer: meanwhile nothing is accepted that could be lost, then the answer is generated again."""
     provider.script(SLOW)

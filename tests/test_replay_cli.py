@@ -188,7 +188,7 @@ async def test_a_history_that_a_process_does_not_survive_is_the_only_one_to_blam
         assert recorded.workflow_id not in results
         results[recorded.workflow_id] = outcome.verdict
 
-    setup = Setup(blobs=tmp_path, server=False)
+    setup = Setup(blobs=str(tmp_path), server=False)
     await replay_all([whole[0], stuck, *whole[1:]], setup, 1, done, patience_s=2)
     assert results == {"w0": "same", "stuck": "lost", "w1": "same", "w2": "same"}
 

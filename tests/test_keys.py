@@ -130,7 +130,16 @@ async def test_guesses_wait_for_each_other_and_not_without_end(file: Path) -> No
     found = await guesses
     refused = [one for one in found if isinstance(one, Problem)]
     assert {one.code for one in refused} == {"too_many"}
-    assert len(refused) == 16 and found.count(None) == 64
+    assert len(refused) == 76 and found.count(None) == 4
+
+
+async def test_whoever_guesses_a_key_shuts_out_nobody_who_has_another(file: Path) -> None:
+    text, other = perdure(file, "create"), perdure(file, "create")
+    keys = ApiKeys(KeyFile(file))
+    guesses = asyncio.gather(*(keys.principal(f"{text}{number}") for number in range(80)), return_exceptions=True)
+    await asyncio.sleep(0)
+    assert await keys.principal(other) is not None
+    await guesses
 
 
 async def test_however_many_come_with_a_key_at_once_none_is_told_to_come_again(file: Path) -> None:

@@ -32,6 +32,8 @@ _LONGEST: Final = 400
 #: Keys whose argon2id hash is computed at a time, and those that may wait for it.
 _AT_ONCE: Final = 2
 _MOST_WAITING: Final = 64
+#: Of them, those that name the same key: whoever guesses one key's secret shuts nobody out who has another.
+_MOST_OF_A_KEY: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,8 @@ class ApiKeys:
         pair = (given, kept.hash)
         check = self._checks.get(pair)
         if check is None:
-            if len(self._checks) >= _MOST_WAITING:
+            of_this = sum(id_of(other) == kept.id for other, _ in self._checks)
+            if len(self._checks) >= _MOST_WAITING or of_this >= _MOST_OF_A_KEY:
                 raise Problem("too_many", "Too many keys are being checked; send the request again.")
             check = self._checks[pair] = asyncio.create_task(self._check(*pair))
             check.add_done_callback(lambda _: self._checks.pop(pair))

@@ -29,6 +29,8 @@ _AGAIN_S: Final = 30.0
 #: Keys that the provider has withdrawn count no longer than this.
 _STALE_S: Final = 600.0
 _TIMEOUT_S: Final = 5.0
+#: Seconds that the request which has stale keys fetched anew waits for them; others go on with those that there are.
+_RENEWED_S: Final = 0.5
 _MOST_BYTES: Final = 1024 * 1024
 
 
@@ -43,19 +45,21 @@ class KeySet:
         self._fetched_at: float | None = None
         self._tried_at: float | None = None
         self._fetching = asyncio.Lock()
+        self._renewing: asyncio.Task[None] | None = None
 
     async def generation(self) -> float | None:
         """Another one each time that the keys were fetched. Raises as `key`."""
-        if self._is_stale():
-            await self._refresh(None)
+        await self._keep_fresh()
         return self._fetched_at
 
     async def key(self, key_id: str | None, algorithm: str) -> PyJWK | None:
         """The key with this id for tokens of this algorithm; without an id, the only key. None where there is none.
 
         Raises Problem `issuer_unavailable` where no keys are known and none can be fetched."""
-        if self._has(key_id) is None or self._is_stale():
+        if self._has(key_id) is None:
             await self._refresh(key_id)
+        else:
+            await self._keep_fresh()
         raw = self._has(key_id)
         if (
             raw is None
@@ -78,6 +82,18 @@ class KeySet:
     def _is_stale(self) -> bool:
         return self._fetched_at is None or self._clock() - self._fetched_at > _STALE_S
 
+    async def _keep_fresh(self) -> None:
+        """Only the first keys are waited for: while there are some, an issuer that is slow holds nobody up."""
+        if self._fetched_at is None:
+            await self._refresh(None)
+        elif self._is_stale() and self._renewing is None:
+            self._renewing = asyncio.create_task(self._refresh(None))
+            self._renewing.add_done_callback(self._renewed)
+            await asyncio.wait({self._renewing}, timeout=_RENEWED_S)
+
+    def _renewed(self, _: asyncio.Task[None]) -> None:
+        self._renewing = None
+
     async def _refresh(self, key_id: str | None) -> None:
         async with self._fetching:
             # Another request may have fetched them while this one waited.
@@ -87,7 +103,7 @@ class KeySet:
                 self._tried_at = self._clock()
                 try:
                     self._take(await self._fetch())
-                except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
+                except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError, ValueError) as error:
                     log.error(
                         "auth.issuer_unavailable", issuer=self._issuer, problem=str(error) or type(error).__name__
                     )

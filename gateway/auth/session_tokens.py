@@ -5,6 +5,7 @@ Rule 2: a token that was revoked is named in the blob store, below its session, 
 each few seconds; the one that revokes it knows at once.
 """
 
+import asyncio
 import secrets
 import time
 from collections import OrderedDict
@@ -19,7 +20,7 @@ from perdure.gateway.auth.key_file import SigningKey
 from perdure.gateway.auth.recognised import Recognised
 from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.scopes import BROWSER
-from perdure.temporal.stores.blobs import BlobMissing, BlobStore
+from perdure.temporal.stores.blobs import BlobMissing, BlobStore, StoreUnavailable
 
 #: The header `typ`, which tells these tokens from those of an identity provider.
 TYPE: Final = "perdure-session+jwt"
@@ -49,6 +50,7 @@ class SessionTokens:
         self._recognised: Recognised[tuple[Principal, str, SigningKey]] = Recognised()
         #: By what marks a token as revoked: whether it is, and until when that is believed.
         self._believed: OrderedDict[str, tuple[bool, float]] = OrderedDict()
+        self._looks: dict[str, asyncio.Task[bool]] = {}
 
     def mint(self, by: Principal, session_id: str, owner: str | None, scopes: tuple[str, ...], ttl_s: int) -> Minted:
         """A token for a session of `owner`'s, made by a principal that may do in it what `scopes` say."""
@@ -120,14 +122,27 @@ class SessionTokens:
         believed = self._believed.get(mark)
         if believed is not None and time.monotonic() < believed[1]:
             return believed[0]
+        look = self._looks.get(mark)
+        if look is None:
+            look = self._looks[mark] = asyncio.create_task(self._look(mark))
+            look.add_done_callback(lambda _: self._looks.pop(mark))
+        try:
+            revoked = await asyncio.shield(look)
+        except StoreUnavailable:
+            if believed is None:
+                raise
+            # A token ends within minutes; until then, what was known last holds while the store is away.
+            revoked = believed[0]
+        self._believe(mark, revoked)
+        return revoked
+
+    async def _look(self, mark: str) -> bool:
+        """One for all requests that come with the token meanwhile."""
         try:
             await self._blobs.get(mark)
         except BlobMissing:
-            revoked = False
-        else:
-            revoked = True
-        self._believe(mark, revoked)
-        return revoked
+            return False
+        return True
 
     def _believe(self, mark: str, revoked: bool) -> None:
         self._believed[mark] = (revoked, time.monotonic() + (_REVOKED_S if revoked else _BELIEVED_S))

@@ -18,6 +18,8 @@ Method = Literal["trusted", "key", "jwt", "token"]
 
 #: What a browser's token is for besides its session.
 _SESSION: Final = "session:"
+#: What the names of those begin with who are no users; and what marks a user whose name begins so.
+_NOT_USERS: Final = ("key:", _SESSION, "user:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,9 @@ class Principal:
     def subject(self) -> str:
         """Its name. Without authentication that is whoever is on this machine."""
         if self.user is not None:
-            # Whoever had to say who they are is not taken for whoever is on this machine.
-            return self.user if self.is_trusted or self.user != LOCAL else f"user:{LOCAL}"
+            # Whoever had to say who they are is taken neither for whoever is on this machine nor for a key or a token.
+            names_another = self.user == LOCAL or self.user.startswith(_NOT_USERS)
+            return f"user:{self.user}" if names_another and not self.is_trusted else self.user
         if self.session is not None:
             return f"{_SESSION}{self.session}"
         return self.actor or LOCAL

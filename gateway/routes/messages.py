@@ -47,7 +47,7 @@ async def send_message(
     turn as JSON, or the open questions as soon as the session waits for a person (200), or 202 where it takes longer."""
     streams = "text/event-stream" in accept.lower()
     session = app.sessions.open(caller, session_id)
-    async with stream_place(app.limits, caller, wanted=streams) as place:
+    async with stream_place(app.limits, caller, wanted=streams or bool(wait)) as place:
         if streams or wait is not None:
             await session.check("read")
         parts, receipt = body.neutral_parts(), partial(app.watches.take_receipt, session.workflow_id)

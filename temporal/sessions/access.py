@@ -3,21 +3,23 @@
 Rule 1: each method of `Session` that does something says what it `needs`, and nothing of it happens before.
 Rule 2: what a principal must not know of is not there: `SessionNotFound`, as for a session that there is not. `Forbidden`
 tells of a session that is the principal's own, or that it may read.
-Rule 3: a session belongs to the user that it was started for. That is asked of Temporal each time, and needs no worker.
+Rule 3: a session belongs to the user that it was started for. That is asked of Temporal, once for each request, and
+needs no worker.
 """
 
 import functools
 import re
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
-from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.errors import SessionNotFound
 from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.scopes import Act
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+Owner = Callable[[], Awaitable[str | None]]
 
 _BELOW: Final = re.compile(r"(~t[0-9]+\.s[0-9]+\.c[0-9]+)+")
 
@@ -61,22 +63,21 @@ def stream_needs(act: Act) -> Callable[[Stream[G, P, R]], Stream[G, P, R]]:
     return guarded
 
 
-async def check(backend: Backend, principal: Principal, session_id: str, *acts: Act) -> None:
-    """Raises `SessionNotFound` or `Forbidden` unless `principal` may do one of `acts` with the session, and what
-    `Backend.owner` raises."""
+async def check(owner: Owner, principal: Principal, session_id: str, *acts: Act) -> None:
+    """Raises `SessionNotFound` or `Forbidden` unless `principal` may do one of `acts` with the session, and what `owner`
+    raises, which tells whose the session is."""
     if principal.is_trusted:
         return
     if principal.session is not None:
         if not is_within(session_id, principal.session):
             raise SessionNotFound
         # An id may come back after its session was erased, as that of somebody else's.
-        if await backend.owner(principal.workflow_id(session_id)) != principal.user:
+        if await owner() != principal.user:
             raise SessionNotFound
     elif any(map(principal.holds_any, acts)):
         return
     else:
-        owner = await backend.owner(principal.workflow_id(session_id))
-        if owner == principal.user:
+        if await owner() == principal.user:
             principal.need_act(*acts)
             return
         if not principal.holds_any("read"):

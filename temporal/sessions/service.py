@@ -13,7 +13,6 @@ from temporalio.client import Client
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.environment import environment
 from perdure.temporal.live.protocols import LivePublisher
-from perdure.temporal.sessions.access import check
 from perdure.temporal.sessions.admission import Admissions
 from perdure.temporal.sessions.answers import EditArguments
 from perdure.temporal.sessions.backend import Backend
@@ -94,9 +93,10 @@ class Sessions:
     async def entrust(self, caller: Principal, session_id: str, acts: tuple[Act, ...]) -> str | None:
         """The user that a session belongs to, for a backend that may do all of these in it and lets that user do them. Raises
         `Forbidden`, `SessionNotFound`, `TemporalSilent`, `TooMany`."""
+        session = self.open(caller, session_id)
         for act in acts:
-            await check(self._backend, caller, session_id, act)
-        owner = await self._backend.owner(caller.workflow_id(session_id))
+            await session.check(act)
+        owner = await session.owner()
         if caller.method not in ("key", "trusted"):
             raise Forbidden("Only an API key makes and revokes tokens of sessions.")
         return owner

@@ -60,10 +60,19 @@ class Session:
         self._caller = caller
         self._shared = shared
         self._backend = shared.backend
+        self._is_owner_known = False
+        self._owner: str | None = None
 
     async def check(self, *acts: Act) -> None:
         """Raises `SessionNotFound` or `Forbidden` unless the caller may do one of these."""
-        await access.check(self._backend, self._caller, self.session_id, *acts)
+        await access.check(self.owner, self._caller, self.session_id, *acts)
+
+    async def owner(self) -> str | None:
+        """The user that the session belongs to. Asked of Temporal once: this is made anew for each request."""
+        if not self._is_owner_known:
+            self._owner = await self._backend.owner(self.workflow_id)
+            self._is_owner_known = True
+        return self._owner
 
     @needs("read")
     async def receipt(self, message_id: str = "") -> Receipt:

@@ -91,11 +91,16 @@ class Limits:
         member = secrets.token_hex(8)
         names = [name for _, name, _ in counted]
         shared = self._shared if self._caps.shares_streams else None
-        if shared is not None:
-            with suppress(SharedAway):
-                self._check("streams", counted, await shared.enter("streams", _limits(counted), member))
-        # Also counted here, for the time in which nothing is shared.
-        self._check("streams", counted, self._places["streams"].enter(_limits(counted), member, math.inf))
+        try:
+            if shared is not None:
+                with suppress(SharedAway):
+                    self._check("streams", counted, await shared.enter("streams", _limits(counted), member))
+            # Also counted here, for the time in which nothing is shared.
+            self._check("streams", counted, self._places["streams"].enter(_limits(counted), member, math.inf))
+        except BaseException:
+            # Also of a caller that left while Redis was asked: what is sent now comes there after the question.
+            self._leave("streams", names, member)
+            raise
         if shared is not None:
             shared.hold("streams", names, member)
         return Place(partial(self._leave, "streams", names, member))

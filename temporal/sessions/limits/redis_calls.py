@@ -22,6 +22,7 @@ SHUNNED_S: Final = 1.0
 #: Calls that wait to be sent; further ones are not made.
 WAITING: Final = 10_000
 _TOGETHER: Final = 200
+_PROBE: Final = "perdure:limits:probe"
 _COSTS: Final = "each process counts for itself, and turns at work are not limited"
 
 _Command = tuple[str | bytes | int, ...]
@@ -69,7 +70,8 @@ class RedisCalls:
         while True:
             try:
                 async with connected(self._address) as connection:
-                    await connection.ask(("PING",))
+                    # A Redis that is full answers, and takes nothing.
+                    await connection.ask(("SET", _PROBE, "", "PX", 1))
                     failures = 0
                     self._reached()
                     while True:

@@ -140,7 +140,11 @@ class AgentFolders:
     def is_stale(self, reading: Reading) -> bool:
         """A file was changed, added or removed since."""
         folders = [one for folder in self.folders for one in (folder, *_tenant_folders(folder))]
-        files = {file for folder in folders for file in (*_shared_files(folder), *_agent_files(folder))}
+        files = {
+            file
+            for folder in folders
+            for file in ((*_shared_files(folder), *_agent_files(folder)) if _can_be_read(folder) else (folder,))
+        }
         return any(_stamp(file) != reading.stamps.get(file) for file in files | reading.stamps.keys())
 
     def _tenants(self, reading: Reading) -> dict[str, list[Path]]:
@@ -148,7 +152,9 @@ class AgentFolders:
         found: dict[str, list[Path]] = {}
         for folder in (one for shared in self.folders for one in _tenant_folders(shared)):
             tenant = folder.name.removeprefix(OF_TENANT)
-            if _TENANT.fullmatch(tenant) is None or tenant in RESERVED_TENANTS:
+            if not _can_be_read(folder):
+                # Seen again when it has changed.
+                reading.stamps[folder] = _stamp(folder)
                 reading.problems.append(DefinitionProblem(folder, 1, "", f"no tenant can be named {tenant!r}"))
             else:
                 found.setdefault(tenant, []).append(folder)
@@ -206,6 +212,12 @@ def _link(reading: Reading, taken: Mapping[str, tuple[AgentDefinition, Path] | N
 
 def _tenant_folders(folder: Path) -> list[Path]:
     return sorted(one for one in folder.glob(f"{OF_TENANT}*") if one.is_dir())
+
+
+def _can_be_read(folder: Path) -> bool:
+    """Whether a tenant may have the name of this folder; folders of all tenants always can."""
+    tenant = folder.name.removeprefix(OF_TENANT)
+    return tenant == folder.name or (_TENANT.fullmatch(tenant) is not None and tenant not in RESERVED_TENANTS)
 
 
 def _shared_files(folder: Path) -> list[Path]:

@@ -15,6 +15,7 @@ import typer
 import yaml
 from compose_spec import PyCompose
 
+from perdure.gateway.http.hosts import Host, KnownHosts
 from perdure.temporal.app.cli import app
 from perdure.temporal.app.dev_server.program import _DYNAMIC, temporal_binary
 from perdure.temporal.app.dev_server.server import DevServer
@@ -127,6 +128,8 @@ def test_secrets_are_made_once_and_closed_to_others(tmp_path: Path) -> None:
     assert made[".secrets/postgres_password"] != made[".secrets/redis_password"]
     assert made[".secrets/openai_api_key"] == ""
     assert stat.S_IMODE((tmp_path / ".secrets").stat().st_mode) == 0o700
+    # People write keys of providers into them; who runs in a container reads the one that is mounted.
+    assert {stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / ".secrets").iterdir()} == {0o644}
     assert run() == made
 
 
@@ -207,6 +210,9 @@ def test_who_stops_waits_longer_than_a_worker_needs() -> None:
 
 def test_the_proxy_and_prometheus_know_every_process() -> None:
     caddy = (DEPLOY / "Caddyfile").read_text(encoding="utf-8")
+    # It is refused by the name that the proxy has for it.
+    (host,) = re.findall(r"health_headers \{\s+Host (\S+)\s+\}", caddy)
+    assert Host(host) in KnownHosts() and Host("gateway-1", 8000) not in KnownHosts()
     assert re.findall(r"[\w-]+:\d+", caddy.split("reverse_proxy ")[1].split("{")[0]) == [
         "gateway-1:8000",
         "gateway-2:8000",

@@ -19,4 +19,4 @@ for provider in anthropic openai gemini; do
   [ -e ".secrets/${provider}_api_key" ] || : >".secrets/${provider}_api_key"
 done
 # The folder is closed to others on this machine. Inside a container each user has to read the one file that is mounted.
-chmod 0444 .secrets/*
+chmod 0644 .secrets/*

@@ -39,6 +39,13 @@ class StoreHealth:
 
     async def _look(self) -> None:
         try:
+            await self._compare()
+        finally:
+            self._due = self._now() + _EACH_S[self._state]
+            self._looking = None
+
+    async def _compare(self) -> None:
+        try:
             found: StoreState = "ok" if await probe(self._blobs) else "lost"
             problem = "it gives back other bytes than were written"
         except BlobError as error:
@@ -49,5 +56,3 @@ class StoreHealth:
             else:
                 log.info("store.found")
         self._state = found
-        self._due = self._now() + _EACH_S[found]
-        self._looking = None

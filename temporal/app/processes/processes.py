@@ -95,7 +95,8 @@ async def run_dev(
         stack.push_async_callback(parts.aclose)
         providers.load(parts.definitions.providers)
         limits = Limits(Caps.of(settings), metrics=told.metrics)
-        await stack.enter_async_context(_working(make_workers(client, live, parts, get_args(Serves), limits)))
+        workers = make_workers(client, live, parts, get_args(Serves), limits)
+        running = await stack.enter_async_context(_working(workers))
         await stack.enter_async_context(_schedules(client, parts))
         app = make_app(client, live, parts, limits, host=host, temporal_ui=server.ui_url, scrub=server.scrub)
         failed = await stack.enter_async_context(_serving(app, listener, settings))
@@ -104,10 +105,11 @@ async def run_dev(
         stack.enter_context(published(settings.data_dir, DevAddresses(url, server.address, server.ui_url)))
         try:
             ready(url, server.ui_url, parts)
-            until = {reviving, failed, asyncio.create_task(stopped.wait())}
+            until = {reviving, failed, *running, asyncio.create_task(stopped.wait())}
             await asyncio.wait(until, return_when=asyncio.FIRST_COMPLETED)
             if reviving.done():
                 reviving.result()
+            _raise_failure(running)
         finally:
             reviving.cancel()
             await asyncio.gather(reviving, return_exceptions=True)
@@ -132,13 +134,14 @@ async def run_worker(settings: Settings, sources: Sources, ready: Callable[[str]
         )
         serves: tuple[Serves, ...] = settings.queues or get_args(Serves)
         workers = make_workers(client, live, parts, serves, limits)
-        await stack.enter_async_context(_working(workers))
+        running = await stack.enter_async_context(_working(workers))
         if "sessions" in serves:
             await stack.enter_async_context(_schedules(client, parts))
         health.ready(workers)
         ready(client.service_client.config.target_host)
-        await stopped.wait()
+        await asyncio.wait({*running, asyncio.create_task(stopped.wait())}, return_when=asyncio.FIRST_COMPLETED)
         health.stopping()
+        _raise_failure(running)
 
 
 async def run_gateway(
@@ -196,14 +199,22 @@ async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]
 
 
 @asynccontextmanager
-async def _working(workers: list[Worker]) -> AsyncIterator[None]:
-    running = [asyncio.create_task(worker.run()) for worker in workers]
+async def _working(workers: list[Worker]) -> AsyncIterator["set[asyncio.Task[None]]"]:
+    """Yields tasks that end only where a worker fails for good, as when it may poll no more."""
+    running = {asyncio.create_task(worker.run()) for worker in workers}
     try:
-        yield
+        yield running
     finally:
         # At the same time: each has its whole grace period.
         await asyncio.gather(*(worker.shutdown() for worker in workers))
         await asyncio.gather(*running, return_exceptions=True)
+
+
+def _raise_failure(running: "set[asyncio.Task[None]]") -> None:
+    """Raises what a worker failed with, so that its process ends with an error and is started again."""
+    for task in running:
+        if task.done():
+            task.result()
 
 
 class _Uvicorn(uvicorn.Server):

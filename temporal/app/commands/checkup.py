@@ -7,7 +7,7 @@ Rule 3: what cannot be seen from outside is said to be so (`unknown`), not guess
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -31,6 +31,7 @@ from perdure.temporal.definitions.prices import price_of
 from perdure.temporal.server.client import attribute_type, missing_search_attributes
 from perdure.temporal.server.deliveries import SCHEDULED_TENANT, deliveries
 from perdure.temporal.server.schedules import ours, placed
+from perdure.temporal.task_queues import Serves
 from perdure.workflows.definition.agent import AgentDefinition
 from perdure.workflows.definition.providers.table import PROVIDERS
 from perdure.workflows.protocol.activities import TASK_QUEUE, Delivery
@@ -45,6 +46,9 @@ _RPC: Final = timedelta(seconds=10)
 #: A worker's long poll lasts a minute, and the server notes its beginning.
 _POLLED_WITHIN: Final = timedelta(seconds=70)
 _SCHEDULE: Final = "temporal schedule"
+
+
+_BOTH: Final = (TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,26 +98,35 @@ async def search_attributes(client: Client) -> Check:
 
 
 async def workers(client: Client) -> Check:
-    """A worker that has just started may not have asked for both kinds of tasks yet."""
+    return await _polled(client, TASK_QUEUE, _BOTH, "perdure worker starts one")
+
+
+async def own_workers(client: Client, kind: Serves, queue: str) -> Check:
+    """Calls that are sent to a queue of their own wait for as long as nobody polls it."""
+    return await _polled(client, queue, _BOTH[1:], f"perdure worker --queues {kind} starts one")
+
+
+async def _polled(client: Client, queue: str, kinds: Sequence[TaskQueueType.ValueType], advice: str) -> Check:
+    """A worker that has just started may not have asked for all kinds of tasks yet."""
     for wait in (0.5, 1.0, 0.0):
-        both = await _polling(client)
-        if both:
-            return Check("ok", "workers", f"{len(both)} poll the task queue {TASK_QUEUE}")
+        polling = await _polling(client, queue, kinds)
+        if polling:
+            return Check("ok", "workers", f"{len(polling)} poll the task queue {queue}")
         await asyncio.sleep(wait)
-    return Check("failed", "workers", f"none polls the task queue {TASK_QUEUE}", "perdure worker starts one")
+    return Check("failed", "workers", f"none polls the task queue {queue}", advice)
 
 
-async def _polling(client: Client) -> set[str]:
-    """Workers that ask for workflow tasks and for activities."""
+async def _polling(client: Client, queue: str, kinds: Sequence[TaskQueueType.ValueType]) -> set[str]:
+    """Workers that ask for all of these kinds of tasks."""
     polling: list[set[str]] = []
-    for kind in (TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY):
+    for kind in kinds:
         request = DescribeTaskQueueRequest(
-            namespace=client.namespace, task_queue=TaskQueue(name=TASK_QUEUE), task_queue_type=kind
+            namespace=client.namespace, task_queue=TaskQueue(name=queue), task_queue_type=kind
         )
         described = await client.workflow_service.describe_task_queue(request, timeout=_RPC)
         since = datetime.now(UTC) - _POLLED_WITHIN
         polling.append({p.identity for p in described.pollers if p.last_access_time.ToDatetime(tzinfo=UTC) > since})
-    return polling[0] & polling[1]
+    return set.intersection(*polling)
 
 
 async def deployment(client: Client, name: str, build: str) -> Check:

@@ -100,6 +100,7 @@ async def _of_temporal(client: Client, settings: Settings) -> AsyncIterator[Chec
         ("retention", checkup.retention(client, settings.retention_days)),
         ("search attributes", checkup.search_attributes(client)),
         ("workers", checkup.workers(client)),
+        *(("workers", checkup.own_workers(client, *own)) for own in settings.own_queues.items()),
         ("clock", clock(client)),
     ]
     if settings.deployment_name is not None and settings.build_id is not None:

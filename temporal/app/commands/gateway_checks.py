@@ -55,6 +55,8 @@ async def _asks(http: httpx2.AsyncClient) -> Check:
     answer = await http.get("/v1/sessions", params={"agent": "~doctor"})
     if answer.status_code == 401:
         return Check("ok", "callers", "are asked who they are")
+    if not answer.is_success and answer.status_code not in (400, 404, 422):
+        return Check("unknown", "callers", f"/v1/sessions answers {answer.status_code}, which tells nothing of it")
     advice = "set PERDURE_KEYS_FILE or PERDURE_JWT_ISSUER for the gateways, unless a proxy asks and nobody passes by it"
     return Check("warning", "callers", f"are not asked who they are: /v1/sessions answers {answer.status_code}", advice)
 

@@ -24,7 +24,11 @@ export class Renewal {
 
   async #ask(headers) {
     const token = await this.renew();
-    if (token) headers.Authorization = `Bearer ${token}`;
+    if (token) {
+      // However the app spelt it: two spellings would be sent as two values.
+      for (const name of Object.keys(headers)) if (name.toLowerCase() === 'authorization') delete headers[name];
+      headers.Authorization = `Bearer ${token}`;
+    }
     this.#times++;
   }
 }

@@ -15,6 +15,8 @@ const OURS = /^perdure\./;
 export class SignIn {
   #dialog = null;
   #done = null;
+  /** Somebody else has signed in, and the page is about to be loaded anew for them. */
+  #leaving = false;
 
   /** `badge`: an element that says who is signed in, with a button to sign out; hidden where nobody has. */
   constructor(badge) {
@@ -65,7 +67,7 @@ export class SignIn {
     dialog.addEventListener('cancel', (event) => event.preventDefault());
     dialog.addEventListener('close', () => this.#dialog && dialog.isConnected && dialog.showModal());
     // Somebody may have signed in on another tab.
-    const onFocus = async () => (await this.look()) && this.#close(dialog);
+    const onFocus = async () => (await this.look()) && !this.#leaving && this.#close(dialog);
     addEventListener('focus', onFocus);
     form.addEventListener('submit', async (event) => {
       event.preventDefault();
@@ -74,6 +76,8 @@ export class SignIn {
       const said = await this.#send(key.value);
       button.disabled = false;
       setText(problem, said ?? '');
+      // What waits was somebody else's: it ends with the page.
+      if (this.#leaving) return undefined;
       if (said === null) return this.#close(dialog);
       key.focus();
       key.select();
@@ -108,6 +112,7 @@ export class SignIn {
     if (asks && before !== null && before !== who) {
       forget();
       localStorage.setItem(WHO, who);
+      this.#leaving = true;
       return location.replace('/');
     }
     if (asks) localStorage.setItem(WHO, who);

@@ -36,9 +36,12 @@ def secrets_of_files(variables: Mapping[str, str]) -> dict[str, str]:
         name = variable.removesuffix(_SUFFIX)
         if name == variable or not file or name in _OF_OTHERS or not _SECRET.fullmatch(name):
             continue
-        if variables.get(name):
+        secret = _read(variable, Path(file))
+        given = variables.get(name)
+        # A process that one of ours has started has both, and both say the same.
+        if given and given != secret:
             raise SecretFileInvalid(f"{name} and {variable} are both set: leave one of them out")
-        if secret := _read(variable, Path(file)):
+        if secret:
             found[name] = secret
     return found
 

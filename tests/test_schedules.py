@@ -184,6 +184,18 @@ async def test_a_closed_session_is_followed_by_another(
     assert await said(http, "nightly", 1) == [WEEKLY]
 
 
+async def test_what_somebody_else_has_started_under_a_schedules_id_gets_none_of_its_messages(
+    dev: Dev, temporal: Client, http: httpx2.AsyncClient, sessions: Sessions
+) -> None:
+    (dev.data_dir / "agents" / "watched.yaml").write_text(agent("watched", schedule("report")))
+    at = await handle(temporal, "default/perdure/watched/report")
+    await sessions.create("watched", session_id="report", user="bob")
+    assert await due(temporal, at) == "report-2"
+    assert await due(temporal, at) == "report-2"
+    assert await said(http, "report-2", 2) == [WEEKLY, WEEKLY]
+    assert (await sessions.snapshot("report"))["messages"] == []
+
+
 async def test_another_agents_session_is_left_alone_and_the_failure_is_seen(
     dev: Dev, temporal: Client, http: httpx2.AsyncClient, sessions: Sessions
 ) -> None:

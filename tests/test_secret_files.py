@@ -54,6 +54,12 @@ def test_variable_and_file_together_are_refused(tmp_path: Path) -> None:
     assert str(refused.value) == "OPENAI_API_KEY and OPENAI_API_KEY_FILE are both set: leave one of them out"
 
 
+def test_what_a_process_hands_to_those_that_it_starts_is_no_contradiction(tmp_path: Path) -> None:
+    given = {"OPENAI_API_KEY_FILE": written(tmp_path, "openai", "sk-from-the-file")}
+    found = secrets_of_files(given)
+    assert secrets_of_files(given | found) == found == {"OPENAI_API_KEY": "sk-from-the-file"}
+
+
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "bytes").write_bytes(b"\xff\xfe")
     for name, why in (("none", "cannot be read: No such file or directory"), ("bytes", "is no text")):

@@ -69,29 +69,40 @@ class Deliveries:
                 continue
             if receipt is None:
                 break
+            if not await self._is_ours(delivery, session_id, receipt):
+                free = None
+                continue
             if receipt.content_sha256 is not None:
                 return session_id
             free = None
             if not receipt.closed and await self._send(delivery, agent, session_id, message_id):
                 return session_id
         if free is None:
-            message = f"The sessions {delivery.schedule.session} to {session_id} are all closed; name another."
+            all_of_them = f"The sessions {delivery.schedule.session} to {session_id}"
+            message = f"{all_of_them} are all closed, or belong to others; name another."
             raise ApplicationError(message, type=SESSIONS_CLOSED, non_retryable=True)
         if not await self._send(delivery, agent, free, message_id):
             raise ApplicationError(f"The session {free} was closed meanwhile.", type=SESSIONS_CLOSED)
         return free
 
     async def _receipt(self, delivery: Delivery, session_id: str, message_id: str) -> Receipt | None:
-        """None: there is no such session. Raises ApplicationError if it belongs to another agent."""
+        """None: there is no such session."""
         session = Principal.trusted(delivery.tenant).workflow_id(session_id)
         try:
-            receipt = await self._backend.query(session, SessionWorkflow.receipt, message_id)
+            return await self._backend.query(session, SessionWorkflow.receipt, message_id)
         except SessionNotFound:
             return None
+
+    async def _is_ours(self, delivery: Delivery, session_id: str, receipt: Receipt) -> bool:
+        """Whether the session belongs to the schedule's user: its id can be seen by others, who can start one of that name.
+        Raises ApplicationError where it does, and is one of another agent."""
+        owner = await self._backend.owner(Principal.trusted(delivery.tenant).workflow_id(session_id))
+        if owner != delivery.schedule.user:
+            return False
         if receipt.started_as != delivery.agent:
             message = f"The session {session_id} is one of {receipt.started_as}, not of {delivery.agent}."
             raise ApplicationError(message, type=SESSION_TAKEN, non_retryable=True)
-        return receipt
+        return True
 
     async def _send(self, delivery: Delivery, agent: Known, session_id: str, message_id: str) -> bool:
         """Signals the session, or starts it with the signal. False: it was closed meanwhile."""

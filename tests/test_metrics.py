@@ -24,8 +24,9 @@ from perdure.temporal.redis_address import redis_address
 from perdure.temporal.sessions.sealed import Sealed
 from perdure.temporal.settings import Settings, SettingsInvalid
 from perdure.temporal.stores.blobs import LocalBlobs
+from perdure.temporal.telemetry.exporter import Exporter, ExporterFailed
 from perdure.temporal.telemetry.hidden_address import BLOCKED_PORTS
-from perdure.temporal.telemetry.metrics import Exporter, ExporterFailed, Metrics
+from perdure.temporal.telemetry.metrics import Metrics
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import Text, ToolCall, ToolError, ToolResult, Usage
 from tests.support.core import AT, Story, agent, call

@@ -14,8 +14,9 @@ from temporalio.runtime import Runtime
 
 from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.settings import Settings
+from perdure.temporal.telemetry.exporter import Exporter
 from perdure.temporal.telemetry.log import runtime
-from perdure.temporal.telemetry.metrics import UNMEASURED, Exporter, Metrics
+from perdure.temporal.telemetry.metrics import UNMEASURED, Metrics
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.protocol.steps import Prompt

@@ -9,6 +9,7 @@ from functools import partial
 from perdure.temporal.live.bounded_subscription import BoundedSubscription
 from perdure.temporal.live.frames import Frame, Poke, StepDelta, StepProgress, ToolProgress
 from perdure.temporal.live.protocols import LiveState
+from perdure.temporal.live.stop_events import StopEvents
 
 
 class MemoryLive:
@@ -18,7 +19,7 @@ class MemoryLive:
         self.whole = whole
         self._loop = loop
         self._subscriptions: defaultdict[str, set[BoundedSubscription]] = defaultdict(set)
-        self._stops: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        self._stops = StopEvents()
         self._streaming: dict[str, StepProgress] = {}
         #: The last word of each tool that runs, by session and call.
         self._tools: dict[str, dict[str, ToolProgress]] = {}
@@ -69,19 +70,12 @@ class MemoryLive:
                 del self._subscriptions[session]
 
     def stop(self, session: str) -> None:
-        for event in self._stops.get(session, ()):
-            event.set()
+        self._stops.set(session)
 
     @asynccontextmanager
     async def stops(self, session: str) -> AsyncIterator[asyncio.Event]:
-        event = asyncio.Event()
-        self._stops[session].add(event)
-        try:
+        with self._stops.waiting(session) as event:
             yield event
-        finally:
-            self._stops[session].discard(event)
-            if not self._stops[session]:
-                del self._stops[session]
 
     def _tell(self, session: str, progress: ToolProgress) -> None:
         told = self._tools.setdefault(session, {})

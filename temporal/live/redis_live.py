@@ -8,7 +8,6 @@ Rule: Redis that is lost, slow or full costs liveliness only. Nobody waits for i
 
 import asyncio
 import secrets
-from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Final
@@ -21,6 +20,7 @@ from perdure.temporal.live.redis_hearing import Hearing
 from perdure.temporal.live.redis_names import RedisNames
 from perdure.temporal.live.redis_outgoing import Outgoing
 from perdure.temporal.live.redis_writing import write
+from perdure.temporal.live.stop_events import StopEvents
 from perdure.temporal.redis_address import RedisAddress
 from perdure.temporal.telemetry.metrics import UNMEASURED, Metrics
 
@@ -36,7 +36,7 @@ class RedisLive:
 
     def __init__(self, address: RedisAddress, namespace: str, metrics: Metrics) -> None:
         self._loop = asyncio.get_running_loop()
-        self._stops: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        self._stops = StopEvents()
         #: Of this process, so that it does not take its own stops for another's.
         self._token = secrets.token_hex(4)
         self.health = RedisHealth(address, metrics)
@@ -86,7 +86,7 @@ class RedisLive:
         self._loop.call_soon(self._outgoing.tool_ended, session, call_id)
 
     def stop(self, session: str) -> None:
-        self._set(session)
+        self._stops.set(session)
         self._outgoing.stop(session, f"{self._token} {session}".encode())
 
     @asynccontextmanager
@@ -103,14 +103,8 @@ class RedisLive:
 
     @asynccontextmanager
     async def stops(self, session: str) -> AsyncIterator[asyncio.Event]:
-        event = asyncio.Event()
-        self._stops[session].add(event)
-        try:
+        with self._stops.waiting(session) as event:
             yield event
-        finally:
-            self._stops[session].discard(event)
-            if not self._stops[session]:
-                del self._stops[session]
 
     def _poke(self, session: str, seq: int) -> None:
         self._outgoing.poke(session, seq)
@@ -121,11 +115,7 @@ class RedisLive:
     def _hear_stop(self, said: bytes) -> None:
         token, _, session = said.decode(errors="replace").partition(" ")
         if token != self._token:
-            self._set(session)
-
-    def _set(self, session: str) -> None:
-        for event in self._stops.get(session, ()):
-            event.set()
+            self._stops.set(session)
 
 
 @asynccontextmanager

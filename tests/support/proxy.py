@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from perdure.temporal.app.bench.rig.child import free_port
 from tests.support.needs import missing
+from tests.support.until_ready import until_ready
 
 _CADDYFILE: Final = Path(__file__).parents[2] / "temporal" / "app" / "deploy" / "Caddyfile"
 
@@ -44,14 +45,7 @@ class Proxy:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        assert self._process.stdout is not None
-        said = b""
-        async for line in self._process.stdout:
-            said += line
-            if b"serving initial configuration" in line:
-                self._reading = asyncio.create_task(self._process.stdout.read())
-                return
-        raise AssertionError(f"caddy did not start: {said.decode()}")
+        self._reading = await until_ready(self._process, b"serving initial configuration")
 
     async def kill(self) -> None:
         if self._process is not None and self._process.returncode is None:

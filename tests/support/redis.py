@@ -17,6 +17,7 @@ from redis.asyncio import Redis as Client
 
 from perdure.temporal.app.bench.rig.child import free_port
 from tests.support.needs import missing
+from tests.support.until_ready import until_ready
 
 
 class Redis:
@@ -44,14 +45,7 @@ class Redis:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        assert self._process.stdout is not None
-        said = b""
-        async for line in self._process.stdout:
-            said += line
-            if b"Ready to accept connections" in line:
-                self._reading = asyncio.create_task(self._process.stdout.read())
-                return
-        raise AssertionError(f"redis-server did not start: {said.decode()}")
+        self._reading = await until_ready(self._process, b"Ready to accept connections")
 
     async def kill(self) -> None:
         if self._process is not None and self._process.returncode is None:

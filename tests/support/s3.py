@@ -17,6 +17,7 @@ from obstore.store import S3Store
 
 from tests.support.dev import free_ports
 from tests.support.needs import missing
+from tests.support.until_ready import until_ready
 
 KEY_ID, SECRET = "perdure-tests", "not-a-secret"
 _SCRIPT = Path(__file__).parents[2] / "temporal" / "app" / "deploy" / "blobs.sh"
@@ -55,15 +56,7 @@ class S3:
             stderr=asyncio.subprocess.STDOUT,
             cwd=self._folder,
         )
-        assert self._process.stdout is not None
-        said = b""
-        async with asyncio.timeout(60):
-            async for line in self._process.stdout:
-                said += line
-                if b"Start Seaweed S3 API Server" in line:
-                    self._reading = asyncio.create_task(self._process.stdout.read())
-                    return
-        raise AssertionError(f"weed did not start: {said.decode()}")
+        self._reading = await until_ready(self._process, b"Start Seaweed S3 API Server")
 
     def _started_by(self, program: str) -> tuple[str, ...]:
         keys = {"accessKey": KEY_ID, "secretKey": SECRET}

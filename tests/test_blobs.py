@@ -1,5 +1,7 @@
 """The blob store keeps data under safe keys, and folding loses nothing."""
 
+import asyncio
+import errno
 import hashlib
 import os
 from collections.abc import AsyncIterator
@@ -15,6 +17,7 @@ from perdure.temporal.stores.blobs import (
     BlobKeyInvalid,
     BlobMissing,
     LocalBlobs,
+    StoreUnavailable,
     fold,
     fold_part,
     unfold,
@@ -93,6 +96,34 @@ async def test_a_deleted_session_is_gone_and_its_neighbour_is_not(tmp_path: Path
     with pytest.raises(BlobMissing):
         await blobs.get(key_of(b"one"))
     assert await blobs.get(key_of(b"one", session="s10")) == b"one"
+
+
+async def test_those_who_erase_and_list_the_same_folder_at_once_do_not_hinder_each_other(tmp_path: Path) -> None:
+    blobs = LocalBlobs(tmp_path)
+    for _ in range(10):
+        await asyncio.gather(*(blobs.put(f"default/s1/f{n}/blob", b"") for n in range(100)))
+
+        listing = asyncio.create_task(blobs.keys("default"))
+        counts = await asyncio.gather(*(blobs.delete_prefix(WORKFLOW) for _ in range(3)))
+
+        # Who came first counted all of them.
+        assert max(counts) == 100
+        assert set(await listing) <= {f"default/s1/f{n}/blob" for n in range(100)}
+        assert await blobs.keys("default") == []
+
+
+async def test_what_cannot_be_deleted_is_not_taken_for_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blobs = LocalBlobs(tmp_path)
+    await blobs.put(key_of(b"one"), b"one")
+
+    def broken(path: str, *, dir_fd: int | None = None) -> None:
+        raise OSError(errno.EIO, "Input/output error", path)
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "unlink", broken)
+        with pytest.raises(StoreUnavailable, match="cannot be cleared: Input/output error"):
+            await blobs.delete_prefix(WORKFLOW)
+    assert await blobs.delete_prefix(WORKFLOW) == 1
 
 
 async def test_memory_is_bounded_and_a_name_without_a_hash_is_read_anew(tmp_path: Path) -> None:

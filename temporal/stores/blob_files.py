@@ -1,9 +1,11 @@
 """The files of the local blob store: each is written beside its place, and put there once it is whole."""
 
+import errno
 import os
 import re
 import shutil
 import uuid
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -63,15 +65,26 @@ def write(path: Path, data: bytes) -> None:
 
 def keys_below(root: Path, folder: str) -> list[str]:
     """Keys of the blobs below `folder`. Raises `OSError`."""
-    # What is being written has a name that is no key.
-    files = (path for path in (root / folder).rglob("*") if path.is_file() and "+" not in path.name)
-    return [path.relative_to(root).as_posix() for path in files]
+    return [path.relative_to(root).as_posix() for path in _blobs(root / folder)]
 
 
 def delete(folder: Path) -> int:
-    """Deletes the blobs below `folder`, and returns how many there were."""
+    """Deletes the blobs below `folder`, and returns how many there were. Raises `OSError` for what cannot be deleted."""
     if not folder.is_dir():
         return 0
-    count = sum(1 for path in folder.rglob("*") if path.is_file() and "+" not in path.name)
-    shutil.rmtree(folder, ignore_errors=True)
+    count = sum(1 for _ in _blobs(folder))
+    shutil.rmtree(folder, onerror=lambda function, path, raised: _pass_if_gone(raised[1]))
     return count
+
+
+def _blobs(folder: Path) -> Iterator[Path]:
+    """The blobs below `folder`. Another process may delete the same folders meanwhile."""
+    for path, _, names in os.walk(folder, onerror=_pass_if_gone):
+        # What is being written has a name that is no key.
+        yield from (Path(path, name) for name in names if "+" not in name)
+
+
+def _pass_if_gone(error: BaseException) -> None:
+    # A folder that is not empty got a blob while it was deleted; that blob came after the deletion.
+    if not isinstance(error, FileNotFoundError) and not (isinstance(error, OSError) and error.errno == errno.ENOTEMPTY):
+        raise error

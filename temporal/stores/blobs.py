@@ -163,7 +163,10 @@ class LocalBlobs:
         folder = prefix.rstrip("/")
         check_key(folder)
         self._remembered.forget(folder)
-        return await asyncio.to_thread(delete, self._root / folder)
+        try:
+            return await asyncio.to_thread(delete, self._root / folder)
+        except OSError as error:
+            raise self._unavailable("cleared", error) from error
 
     async def _read(self, key: str) -> bytes:
         try:

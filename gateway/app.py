@@ -224,8 +224,12 @@ def create_app(
     app.mount("/pages", pages.PageFiles(directory=pages.PAGES), name="pages")
     _handle_failures(app)
     # The last is the outermost.
-    app.add_middleware(BodyLimit, limit=settings.body_limit_bytes, others={uploads.PATH: settings.upload_limit_bytes})
     app.add_middleware(JsonBodies, raw=[uploads.PATH])
+    app.add_middleware(
+        BodyLimit,
+        limit=settings.body_limit_bytes,
+        others={uploads.PATH: settings.upload_limit_bytes, signing_in.PATH: signing_in.BODY_BYTES},
+    )
     hosts, origins = KnownHosts([host, *settings.allowed_hosts]), AllowedOrigins(settings.allowed_origins)
     app.add_middleware(OriginGuard, hosts=hosts, pages=pages.LINKED, allowed=origins)
     return app

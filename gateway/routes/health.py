@@ -11,12 +11,13 @@ from perdure.gateway.http.problems import Problem
 from perdure.gateway.http.sse import EventStreamResponse, encode
 from perdure.gateway.openapi.answers import Health, Ready
 from perdure.gateway.routes.context import App
+from perdure.gateway.routes.door import Door
 from perdure.temporal.stores.blobs import probe
 
 #: Far more than a way through proxies varies by, and soon enough for who waits.
 _APART_S: Final = 0.5
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], route_class=Door)
 
 
 @router.get("/healthz", response_model=None, responses={200: {"model": Health}})

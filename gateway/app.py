@@ -191,6 +191,7 @@ def create_app(
         metrics=measures,
     )
     measures.serving()
+    in_bucket = isinstance(settings.blob_store, Bucket)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -217,7 +218,8 @@ def create_app(
         read_metrics=read_metrics,
         temporal_ui=temporal_ui,
         live_state=lambda: live.state,
-        shared_store=StoreHealth(blobs) if isinstance(settings.blob_store, Bucket) else None,
+        readiness=health.readiness(service, None if in_bucket else blobs),
+        shared_store=StoreHealth(blobs) if in_bucket else None,
         draining=app.state.draining,
         missing=missing,
     )

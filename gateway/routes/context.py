@@ -16,6 +16,7 @@ from perdure.gateway.auth.sign_ins import SignedIn
 from perdure.gateway.http.draining import Draining
 from perdure.gateway.http.limit_headers import tell
 from perdure.gateway.http.problems import Problem
+from perdure.gateway.http.readiness import Readiness
 from perdure.gateway.live.watches import Watches
 from perdure.gateway.routes.door import Entrance
 from perdure.temporal.definitions.store import Definitions
@@ -56,6 +57,7 @@ class Gateway:
     temporal_ui: str | None
     #: What is carried live between processes.
     live_state: Callable[[], LiveState]
+    readiness: Readiness
     #: Of a blob store that all gateways share; None where each may have one of its own.
     shared_store: StoreHealth | None
     draining: Draining

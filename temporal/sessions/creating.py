@@ -12,6 +12,7 @@ from perdure.temporal.sessions.configuring import check_role
 from perdure.temporal.sessions.content import content_sha256, new_message
 from perdure.temporal.sessions.errors import Forbidden, IdConflict, InvalidRequest
 from perdure.temporal.sessions.message_files import MessageFiles
+from perdure.temporal.sessions.named_agent import named_agent
 from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.requests import CreateSession
 from perdure.temporal.sessions.starting import Start, title_of
@@ -78,9 +79,7 @@ class Creator:
     async def _start(self, caller: Principal, request: CreateSession, session_id: str, user: str | None) -> bool:
         """False where a session with this id exists. Raises `InvalidRequest` where the agent does not take its inputs, or
         where `metadata` name no time zone that there is."""
-        agent = self._definitions.current(request.agent, caller.tenant)
-        if agent is None:
-            raise InvalidRequest("agent", f"is not known{_others(self._definitions, caller)}")
+        agent = named_agent(self._definitions, caller, request.agent)
         try:
             inputs = check_inputs(agent.definition, request.inputs)
         except InputProblem as problem:
@@ -126,13 +125,6 @@ class Creator:
         return await self._backend.start(
             Start(SessionInput(new=new), agent.digest, title, agent.demo, body_sha256=request.sha256())
         )
-
-
-def _others(definitions: Definitions, caller: Principal) -> str:
-    """The agents that there are, for whoever may know them."""
-    if not caller.holds_scope("agents:read"):
-        return ""
-    return f"; there are: {', '.join(definitions.names(caller.tenant)) or 'none'}"
 
 
 def _check(caller: Principal, request: CreateSession) -> None:

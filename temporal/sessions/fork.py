@@ -102,21 +102,24 @@ async def fork(
         purses=dict.fromkeys(purses, ()),
         forked_from=ForkedFrom(session_id=source, turn_id=wanted.turn_id),
     )
-    carried = await moved(blobs, as_fork(state, new, choice, datetime.now(UTC)), workflow_id, session)
-    asked = await _first_message(sealed, session, carried)
-    message = None
-    if wanted.text is not None:
-        message = await new_message(blobs, session, (Text(text=wanted.text),), choice.digest, cursor=carried.log.seq)
-        message = message.model_copy(update={"traceparent": caller.traceparent, "sender": caller.sender})
-    first = message.parts if asked is None and message is not None else asked.parts if asked is not None else None
-    start = Start(
-        SessionInput(carried=carried, message=message),
-        choice.digest,
-        title=title_of(first) if first is not None else "",
-        demo=choice.demo,
-    )
-    if not await backend.start(start):
-        raise IdConflict("The fork's id is taken; fork again.")
+    async with backend.going_to_work(wanted.text is not None, session, user) as place:
+        carried = await moved(blobs, as_fork(state, new, choice, datetime.now(UTC)), workflow_id, session)
+        asked = await _first_message(sealed, session, carried)
+        message = None
+        if wanted.text is not None:
+            message = await new_message(
+                blobs, session, (Text(text=wanted.text),), choice.digest, cursor=carried.log.seq
+            )
+            message = message.model_copy(update={"traceparent": caller.traceparent, "sender": caller.sender})
+        first = message.parts if asked is None and message is not None else asked.parts if asked is not None else None
+        start = Start(
+            SessionInput(carried=carried, message=message),
+            choice.digest,
+            title=title_of(first) if first is not None else "",
+            demo=choice.demo,
+        )
+        if not await backend.start(start, place):
+            raise IdConflict("The fork's id is taken; fork again.")
     return Forked(session_id, session, carried.log.seq)
 
 

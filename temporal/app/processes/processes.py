@@ -7,6 +7,7 @@ viewers are cut (so that they come again), the worker drains, Temporal goes last
 
 import asyncio
 import contextlib
+import re
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -52,6 +53,8 @@ log = structlog.get_logger(__name__)
 GATEWAY_STOP_S = 3
 #: Bytes of a body in a second, below which a client is too slow.
 _BODY_RATE = 8 * 1024
+#: How the SDK tells of a poll that it does not repeat.
+_POLL_REFUSED = re.compile(r'^Poll failure: .*?message: "((?:[^"\\\\]|\\\\.)*)"', re.DOTALL)
 
 
 async def run_dev(
@@ -213,10 +216,16 @@ async def _working(workers: list[Worker]) -> AsyncIterator["set[asyncio.Task[Non
 
 
 def _raise_failure(running: "set[asyncio.Task[None]]") -> None:
-    """Raises what a worker failed with, so that its process ends with an error and is started again."""
+    """Raises what a worker failed with, so that its process ends with an error and is started again: `Refused` where
+    Temporal takes its polls no more."""
     for task in running:
         if task.done():
-            task.result()
+            try:
+                task.result()
+            except RuntimeError as error:
+                if (reason := _POLL_REFUSED.search(str(error.__cause__))) is None:
+                    raise
+                raise Refused(f"the worker ended, because Temporal takes its polls no more: {reason[1]}") from error
 
 
 class _Uvicorn(uvicorn.Server):

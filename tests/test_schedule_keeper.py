@@ -14,7 +14,7 @@ from perdure.temporal.server.claims import STANDS_S, Claims
 from perdure.temporal.server.client import connect, ensure_search_attributes
 from perdure.temporal.server.deliveries import deliveries
 from perdure.temporal.server.schedule_keeper import ScheduleKeeper
-from perdure.temporal.server.schedules import MARK, origin_of, ours, placed, temporal_schedule
+from perdure.temporal.server.schedules import MARK, attributes_of, origin_of, ours, placed, temporal_schedule
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.blobs import LocalBlobs
 from tests.support.session_client import PATIENCE_S
@@ -207,7 +207,9 @@ async def test_a_schedule_of_somebody_else_is_not_touched(temporal: Client, cloc
     assert known is not None
     (delivery,) = deliveries(known.definition)
     theirs = delivery.model_copy(update={"schedule": delivery.schedule.model_copy(update={"message": "theirs"})})
-    await temporal.create_schedule(delivery.schedule_id, temporal_schedule(theirs))
+    await temporal.create_schedule(
+        delivery.schedule_id, temporal_schedule(theirs), search_attributes=attributes_of(theirs)
+    )
     await worker.keeper.place()
     assert await message(temporal, delivery.schedule_id) == "theirs"
     file.unlink()
@@ -229,7 +231,12 @@ async def test_schedules_of_an_earlier_version_are_taken_over_with_its_record(
         assert known is not None
         (delivery,) = deliveries(known.definition)
         names[name] = delivery.schedule_id
-        await temporal.create_schedule(delivery.schedule_id, temporal_schedule(delivery), memo={MARK: name})
+        await temporal.create_schedule(
+            delivery.schedule_id,
+            temporal_schedule(delivery),
+            memo={MARK: name},
+            search_attributes=attributes_of(delivery),
+        )
     record.parent.mkdir()
     record.write_text(json.dumps({names[name]: {"agent": name, "file": str(file)} for name, file in files.items()}))
     files["goes"].unlink()

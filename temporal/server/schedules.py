@@ -104,7 +104,8 @@ async def next_times(client: Client, schedule_id: str) -> tuple[datetime, ...]:
 
 async def ours(client: Client) -> AsyncIterator[tuple[str, str]]:
     """(id, agent) of each schedule with our mark. Listing a new schedule may take a second. Raises RPCError."""
-    async for entry in await client.list_schedules():
+    # All of ours have it; what is of others need not be read.
+    async for entry in await client.list_schedules(f"{AGENT.name} IS NOT NULL"):
         agent = (await entry.memo()).get(MARK)
         if isinstance(agent, str):
             yield entry.id, agent

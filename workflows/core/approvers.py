@@ -28,12 +28,15 @@ def with_requester(requesters: tuple[str, ...], subject: str) -> tuple[str, ...]
     return (*(one for one in requesters if one != subject), subject)[-MOST_REQUESTERS:]
 
 
-def excluded(state: SessionState, approval: Approval | None) -> tuple[str, ...]:
-    """The subjects who may not answer: the session's user, and whoever asked the session for something."""
-    if approval is None or approval.not_by is None:
-        return ()
+def asked_by(state: SessionState) -> tuple[str, ...]:
+    """The subjects for whom a session works: its user, and whoever asked it, or a session above it, for something."""
     user = () if state.new.user is None else (state.new.user,)
     return tuple(dict.fromkeys((*user, *state.requesters)))
+
+
+def excluded(state: SessionState, approval: Approval | None) -> tuple[str, ...]:
+    """The subjects who may not answer: those for whom the session works."""
+    return () if approval is None or approval.not_by is None else asked_by(state)
 
 
 def refusal(question: Question, by: By | None) -> str | None:

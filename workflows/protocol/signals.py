@@ -226,6 +226,8 @@ class Parent(Frozen):
     #: The same in tokens and in tool calls.
     cap_tokens: int | None = Field(default=None, exclude_if=absent)
     cap_tool_calls: int | None = Field(default=None, exclude_if=absent)
+    #: Subjects who asked the sessions above this one for something; see `core/approvers.py`.
+    requesters: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
 
 
 class ForkedFrom(Frozen):

@@ -13,7 +13,7 @@ from perdure.workflows.core.receive import receive, started
 from perdure.workflows.core.state.session import SessionState, dump_state, new_state, read_state
 from perdure.workflows.definition.tools.options import Approval
 from perdure.workflows.protocol.activities import OpenedAgent
-from perdure.workflows.protocol.signals import NewSession, SendMessage
+from perdure.workflows.protocol.signals import BEHAVIOR, NewSession, SendMessage
 from perdure.workflows.vocabulary.parts import Text, ToolCall
 from tests.support.core import AT, Story
 
@@ -65,6 +65,27 @@ def test_what_a_session_says_of_its_caller_is_as_it_was_where_nobody_asked() -> 
     assert "requesters" not in nobody.parent.model_dump()
     assert ann.parent is not None
     assert ann.parent.model_dump()["requesters"] == ("ann",)
+
+
+@pytest.mark.parametrize(
+    ("user", "subject"),
+    [
+        ("user:42", "user:user:42"),
+        ("key:abc", "user:key:abc"),
+        ("session:q", "user:session:q"),
+        ("local", "user:local"),
+        ("carl", "carl"),
+        ("keys", "keys"),
+    ],
+)
+def test_the_user_is_excluded_under_the_name_by_which_they_answer(user: str, subject: str) -> None:
+    story = asked(user=user, behavior=BEHAVIOR)
+    assert excluded(story.state, FOUR_EYES) == excluded(below(story.state), FOUR_EYES) == (subject,)
+    assert past(story.whole_turn().state, "t1", keep_turn=True).requesters == (subject,)
+
+
+def test_sessions_of_older_behavior_go_on_as_they_began() -> None:
+    assert excluded(asked("ann", user="user:42", behavior=2).state, FOUR_EYES) == ("user:42", "ann")
 
 
 def test_a_fork_goes_on_with_words_of_those_who_asked_before_it() -> None:

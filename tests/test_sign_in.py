@@ -19,7 +19,6 @@ from perdure.gateway.auth.authentication import SIGNED_IN, Authentication
 from perdure.gateway.auth.key_file import KeyFile, Keys, SigningKey, changed_keys, read_keys
 from perdure.gateway.auth.sign_ins import SignIns
 from perdure.temporal.app.dev_server.server import DevServer
-from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.scopes import BROWSER, EVERYTHING, OF_A_USER
 from tests.support.accessibility import grave_faults
 from tests.support.browsing import WAIT_MS, open_browser
@@ -168,7 +167,7 @@ async def test_a_statement_that_was_forged_or_is_of_another_kind(house: House) -
     async with house.http() as http:
         right = (await http.post("/v1/sign-in", json={"key": ann.text})).cookies[SIGNED_IN]
         claims, headers = jwt.decode(right, options={"verify_signature": False}), jwt.get_unverified_header(right)
-        of_session = sessions.mint(Principal("lab", None, EVERYTHING, actor="key:1"), "s", "ann", BROWSER, 60).text
+        of_session = sessions.mint(house.key(None).kept.principal, "s", "ann", BROWSER, 60).text
         named = {"typ": headers["typ"], "kid": headers["kid"]}
         of_other_claims = jwt.decode(of_session, options={"verify_signature": False})
         forged = [

@@ -73,7 +73,7 @@ class Authentication:
         keys = self.keys
         if keys is None:
             return self, None
-        tokens = SessionTokens(lambda: keys.signing, blobs)
+        tokens = SessionTokens(lambda: keys.signing, blobs, lambda key_id: keys.kept(key_id) is not None)
         return replace(self, tokens=tokens), tokens
 
 

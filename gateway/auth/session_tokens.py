@@ -3,6 +3,7 @@
 Rule 1: a token is a JWT that every gateway with the same key file can check. It says which session (`sid`), whose, and what.
 Rule 2: a token that was revoked is named in the blob store, below its session, until that is erased. A gateway looks there
 each few seconds; the one that revokes it knows at once.
+Rule 3: a token counts as long as the API key that made it does.
 """
 
 import asyncio
@@ -33,6 +34,21 @@ _BELIEVED_S: Final = 5.0
 _MOST_BELIEVED: Final = 10_000
 
 
+#: Whether there is an API key of this id that has not expired.
+KeyCounts = Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What a token says that is signed by one of the keys that check."""
+
+    principal: Principal
+    token_id: str
+    #: The id of the API key that made it; None: something else did.
+    made_by: str | None
+    signed_by: SigningKey
+
+
 @dataclass(frozen=True, slots=True)
 class Minted:
     text: str
@@ -43,11 +59,17 @@ class Minted:
 
 
 class SessionTokens:
-    def __init__(self, signing: Callable[[], Sequence[SigningKey]], blobs: BlobStore) -> None:
+    def __init__(
+        self,
+        signing: Callable[[], Sequence[SigningKey]],
+        blobs: BlobStore,
+        key_counts: KeyCounts = lambda _: True,
+    ) -> None:
         """The first of the keys signs, all of them check."""
         self._signing = signing
+        self._key_counts = key_counts
         self._blobs = blobs
-        self._recognised: Recognised[tuple[Principal, str, SigningKey]] = Recognised()
+        self._recognised: Recognised[_Read] = Recognised()
         #: By what marks a token as revoked: whether it is, and until when that is believed.
         self._believed: OrderedDict[str, tuple[bool, float]] = OrderedDict()
         self._looks: dict[str, asyncio.Task[bool]] = {}
@@ -66,6 +88,7 @@ class SessionTokens:
             "exp": now + ttl_s,
             "act": {"sub": by.subject},
             **({} if owner is None else {"sub": owner}),
+            **({} if by.key_id is None else {"key": by.key_id}),
         }
         text = jwt.encode(claims, key.private, _ALGORITHM, headers={"typ": TYPE, "kid": key.id})
         return Minted(text, token_id, now + ttl_s)
@@ -73,15 +96,16 @@ class SessionTokens:
     async def principal(self, given: str) -> Principal | None:
         """Whose token this is; None where it is not right, has expired or was revoked. Raises `StoreUnavailable`."""
         found = self._recognised.get(given)
-        if found is None or found[2] not in self._signing():
+        if found is None or found.signed_by not in self._signing():
             found = self._checked(given)
             if found is None:
                 return None
             self._recognised.put(given, found)
-        principal, token_id, _ = found
-        if (principal.expires_at or 0) <= time.time() or await self._is_revoked(principal, token_id):
+        if (found.principal.expires_at or 0) <= time.time():
             return None
-        return principal
+        if found.made_by is not None and not self._key_counts(found.made_by):
+            return None
+        return None if await self._is_revoked(found.principal, found.token_id) else found.principal
 
     async def revoke(self, tenant: str, session_id: str, token_id: str) -> None:
         """Raises `StoreUnavailable`."""
@@ -89,7 +113,7 @@ class SessionTokens:
         await self._blobs.put(mark, b"revoked")
         self._believe(mark, True)
 
-    def _checked(self, given: str) -> tuple[Principal, str, SigningKey] | None:
+    def _checked(self, given: str) -> _Read | None:
         try:
             key_id = jwt.get_unverified_header(given).get("kid")
             key = next((key for key in self._signing() if key.id == key_id), None)
@@ -114,7 +138,7 @@ class SessionTokens:
             method="token",
             expires_at=float(claims["exp"]),
         )
-        return principal, claims["jti"], key
+        return _Read(principal, claims["jti"], claims.get("key"), key)
 
     async def _is_revoked(self, principal: Principal, token_id: str) -> bool:
         assert principal.session is not None

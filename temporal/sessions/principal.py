@@ -18,6 +18,8 @@ Method = Literal["trusted", "key", "jwt", "token"]
 
 #: What a browser's token is for besides its session.
 _SESSION: Final = "session:"
+#: What the name of an API key as an actor begins with.
+_KEY: Final = "key:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,12 @@ class Principal:
     @property
     def is_trusted(self) -> bool:
         return self.method == "trusted"
+
+    @property
+    def key_id(self) -> str | None:
+        """The id of the API key that it was recognised by."""
+        actor = self.actor or ""
+        return actor.removeprefix(_KEY) if self.method == "key" and actor.startswith(_KEY) else None
 
     @property
     def subject(self) -> str:

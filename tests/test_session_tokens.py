@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 from perdure.gateway.app import create_app
 from perdure.gateway.auth.api_keys import ApiKeys, new_key
 from perdure.gateway.auth.authentication import Authentication
-from perdure.gateway.auth.key_file import KeyFile, Keys, SigningKey, changed_keys, read_keys
+from perdure.gateway.auth.key_file import KeyFile, Keys, SigningKey, changed_keys
 from perdure.gateway.auth.session_tokens import SessionTokens
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.sessions.principal import Principal
@@ -62,28 +62,6 @@ async def test_a_token_that_is_over_forged_or_grown(tmp_path: Path) -> None:
     unsigned = jwt.encode(claims, "", "none", headers={**jwt.get_unverified_header(made.text), "alg": "none"})
     assert await tokens.principal(unsigned) is None
     assert await tokens.principal(made.text) is not None
-
-
-@pytest.mark.parametrize("user", [None, "ann"])
-async def test_a_token_ends_with_the_key_that_made_it(tmp_path: Path, user: str | None) -> None:
-    file, now = tmp_path / "keys" / "keys.json", [NOW]
-    key = new_key("lab", user, EVERYTHING, NOW, NOW + timedelta(hours=1), "")
-    with changed_keys(file) as replace:
-        replace(Keys(keys=(key.kept,)))
-    _, tokens = Authentication(ApiKeys(KeyFile(file), lambda: now[0]), None).with_tokens(LocalBlobs(tmp_path))
-    assert tokens is not None
-    made = tokens.mint(key.kept.principal, "s1", "ann", BROWSER, 60)
-    assert await tokens.principal(made.text) is not None
-    now[0] += timedelta(hours=1)
-    assert await tokens.principal(made.text) is None
-    now[0] = NOW
-    assert await tokens.principal(made.text) is not None
-    with changed_keys(file) as replace:
-        replace(Keys(signing=read_keys(file).signing))
-    # A gateway that starts now.
-    _, tokens = Authentication(ApiKeys(KeyFile(file), lambda: now[0]), None).with_tokens(LocalBlobs(tmp_path))
-    assert tokens is not None
-    assert await tokens.principal(made.text) is None
 
 
 async def test_a_revoked_token_is_refused_by_each_gateway_of_the_store(tmp_path: Path) -> None:
@@ -218,24 +196,40 @@ async def test_a_browser_reaches_its_sub_agents(lab: Lab, house: House) -> None:
 
 
 @pytest.mark.server
-async def test_a_token_does_not_reach_a_later_session_of_another_user_with_the_same_id(house: House) -> None:
-    async def made_for(user: str) -> None:
-        body = {"agent": "helper", "session_id": "again", "user": user}
+@pytest.mark.parametrize(("user", "next_user"), [("ann", "bob"), ("ann", "ann"), (None, None)])
+async def test_a_token_does_not_reach_a_later_session_with_the_same_id(
+    house: House, user: str | None, next_user: str | None
+) -> None:
+    async def made_for(user: str | None) -> None:
+        body = {"agent": "helper", "session_id": "again", **({} if user is None else {"user": user})}
         answer = await house.http.post("/v1/sessions", json=body, headers=bearer(house.key))
         assert answer.status_code == 201, answer.text
 
-    await made_for("ann")
+    async def erased() -> None:
+        gone = await house.http.delete("/v1/sessions/again?erase=true", headers=bearer(house.key))
+        assert gone.is_success, gone.text
+        async with asyncio.timeout(PATIENCE_S):
+            while (await house.http.get("/v1/sessions/again", headers=bearer(house.key))).status_code != 404:
+                pass
+
+    await made_for(user)
     token = bearer((await house.token("again"))["token"])
     assert (await house.http.get("/v1/sessions/again", headers=token)).status_code == 200
-    gone = await house.http.delete("/v1/sessions/again?erase=true", headers=bearer(house.key))
-    assert gone.is_success, gone.text
-    async with asyncio.timeout(PATIENCE_S):
-        while (await house.http.get("/v1/sessions/again", headers=bearer(house.key))).status_code != 404:
-            pass
-    await made_for("bob")
-    for method, path in (("GET", ""), ("GET", "/events"), ("POST", "/stop"), ("GET", "/messages")):
+    await erased()
+    await made_for(next_user)
+    for method, path in (
+        ("GET", ""),
+        ("GET", "/events"),
+        ("POST", "/stop"),
+        ("GET", "/messages"),
+        ("GET", "~t1.s1.c1"),
+    ):
         answer = await house.http.request(method, f"/v1/sessions/again{path}", headers=token)
         assert answer.status_code == 404, (path, answer.text)
+    assert (
+        await house.http.get("/v1/sessions/again", headers=bearer((await house.token("again"))["token"]))
+    ).is_success
+    await erased()
 
 
 @pytest.mark.server

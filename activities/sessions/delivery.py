@@ -96,8 +96,8 @@ class Deliveries:
     async def _is_ours(self, delivery: Delivery, session_id: str, receipt: Receipt) -> bool:
         """Whether the session belongs to the schedule's user: its id can be seen by others, who can start one of that name.
         Raises ApplicationError where it does, and is one of another agent."""
-        owner = await self._backend.owner(Principal.trusted(delivery.tenant).workflow_id(session_id))
-        if owner != delivery.schedule.user:
+        belonging = await self._backend.belonging(Principal.trusted(delivery.tenant).workflow_id(session_id))
+        if belonging.user != delivery.schedule.user:
             return False
         if receipt.started_as != delivery.agent:
             message = f"The session {session_id} is one of {receipt.started_as}, not of {delivery.agent}."

@@ -1,6 +1,6 @@
 """Tokens of sessions, for browsers: a backend makes one for its user, who reaches one session with it for some minutes.
 
-Rule 1: a token is a JWT that every gateway with the same key file can check. It says which session (`sid`), whose, and what.
+Rule 1: a token is a JWT that every gateway with the same key file can check. It says which session, whose, and what.
 Rule 2: a token that was revoked is named in the blob store, below its session, until that is erased. A gateway looks there
 each few seconds; the one that revokes it knows at once.
 Rule 3: a token counts as long as the API key that made it does.
@@ -74,8 +74,17 @@ class SessionTokens:
         self._believed: OrderedDict[str, tuple[bool, float]] = OrderedDict()
         self._looks: dict[str, asyncio.Task[bool]] = {}
 
-    def mint(self, by: Principal, session_id: str, owner: str | None, scopes: tuple[str, ...], ttl_s: int) -> Minted:
-        """A token for a session of `owner`'s, made by a principal that may do in it what `scopes` say."""
+    def mint(
+        self,
+        by: Principal,
+        session_id: str,
+        owner: str | None,
+        scopes: tuple[str, ...],
+        ttl_s: int,
+        first_run: str | None = None,
+    ) -> Minted:
+        """A token for a session of `owner`'s, made by a principal that may do in it what `scopes` say. `first_run` tells the
+        session from those that have its id later."""
         key = self._signing()[0]
         now, token_id = int(time.time()), secrets.token_hex(16)
         claims = {
@@ -88,6 +97,7 @@ class SessionTokens:
             "exp": now + ttl_s,
             "act": {"sub": by.subject},
             **({} if owner is None else {"sub": owner}),
+            **({} if first_run is None else {"run": first_run}),
             **({} if by.key_id is None else {"key": by.key_id}),
         }
         text = jwt.encode(claims, key.private, _ALGORITHM, headers={"typ": TYPE, "kid": key.id})
@@ -134,6 +144,7 @@ class SessionTokens:
             claims.get("sub"),
             scopes,
             session=claims["sid"],
+            first_run=claims.get("run"),
             actor=claims["act"]["sub"],
             method="token",
             expires_at=float(claims["exp"]),

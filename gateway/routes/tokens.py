@@ -18,8 +18,10 @@ async def make_token(session_id: SessionPath, app: App, caller: Caller, body: Ma
     """Makes a token with which a browser reaches this session and those of its sub-agents, and no other, for at most 15
     minutes: by the header `Authorization: Bearer …` or the cookie `perdure_token`. Only an API key makes one."""
     wanted = body or MakeToken()
-    owner = await app.sessions.entrust(caller, session_id, wanted.acts)
-    made = app.tokens.mint(caller, session_id, owner, wanted.scopes, int(wanted.ttl.total_seconds()))
+    belongs = await app.sessions.entrust(caller, session_id, wanted.acts)
+    made = app.tokens.mint(
+        caller, session_id, belongs.user, wanted.scopes, int(wanted.ttl.total_seconds()), belongs.first_run
+    )
     return TokenMade(
         session_id=session_id,
         token=made.text,

@@ -26,6 +26,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from perdure.temporal.server.schedules import next_times
 from perdure.temporal.server.sticky import forget_worker
+from perdure.temporal.sessions.access import Belonging
 from perdure.temporal.sessions.budgets import Budgets
 from perdure.temporal.sessions.errors import (
     NoWorker,
@@ -40,8 +41,8 @@ from perdure.temporal.sessions.errors import (
 from perdure.temporal.sessions.failed_tasks import failing_task, meaning
 from perdure.temporal.sessions.limits.going_to_work import going_to_work
 from perdure.temporal.sessions.limits.limits import Limits, Place
-from perdure.temporal.sessions.look import Look, read_look
-from perdure.temporal.sessions.starting import WATCHED, Start, among_tenants, readable, start_session
+from perdure.temporal.sessions.look import Look, read_belonging, read_look
+from perdure.temporal.sessions.starting import WATCHED, Start, among_tenants, start_session
 from perdure.temporal.sessions.turnstile import Turnstile
 from perdure.temporal.sessions.workers import Workers
 from perdure.temporal.settings import Settings
@@ -62,7 +63,6 @@ from perdure.workflows.protocol.signals import (
     WithdrawMessage,
 )
 from perdure.workflows.session import SessionWorkflow
-from perdure.workflows.vocabulary.search_attributes import USER
 
 R = TypeVar("R")
 P = TypeVar("P")
@@ -121,12 +121,10 @@ class Backend:
         value = await description.memo_value("body_sha256", None, type_hint=str)
         return value if isinstance(value, str) else None
 
-    async def owner(self, session: str) -> str | None:
-        """The user that the session was started for; None: no user. Raises `SessionNotFound`, `TemporalSilent`, `TooMany`."""
+    async def belonging(self, session: str) -> Belonging:
+        """The user that the session was started for, if any. Raises `SessionNotFound`, `TemporalSilent`, `TooMany`."""
         async with self._turn(session):
-            described = await self._handle(session).describe()
-        user = described.typed_search_attributes.get(USER)
-        return None if user is None else readable(user)
+            return read_belonging(await self._handle(session).describe())
 
     async def query(self, session: str, method: Callable[[SessionWorkflow, P], R], arg: P) -> R:
         """Asks a session. Raises `SessionNotFound`, `StateLost`, `NoWorker`, `Overloaded`, `TemporalSilent`, `TooMany`."""

@@ -74,7 +74,7 @@ class Creator:
         """Whether the session that there is was created by this request, for the same user."""
         if await self._backend.body_sha256(workflow_id) != request.sha256():
             return False
-        return await self._backend.owner(workflow_id) == owner
+        return (await self._backend.belonging(workflow_id)).user == owner
 
     async def _start(self, caller: Principal, request: CreateSession, session_id: str, user: str | None) -> bool:
         """False where a session with this id exists. Raises `InvalidRequest` where the agent does not take its inputs, or

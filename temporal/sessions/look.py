@@ -11,11 +11,13 @@ from temporalio.converter import DataConverter
 
 from perdure.temporal.live.frames import ToolProgress
 from perdure.temporal.live.tool_progress import read_progress
-from perdure.temporal.sessions.starting import WATCHED
+from perdure.temporal.sessions.access import Belonging
+from perdure.temporal.sessions.starting import WATCHED, readable
 from perdure.temporal.telemetry.redaction import redacted_json
 from perdure.workflows.protocol.activities import TASK_QUEUE
 from perdure.workflows.vocabulary.ids import call_of_activity
 from perdure.workflows.vocabulary.parts import INLINE_LIMIT
+from perdure.workflows.vocabulary.search_attributes import USER
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,12 @@ class Look:
     ended: bool = False
     #: Its tasks are taken first.
     watched: bool = False
+
+
+def read_belonging(described: WorkflowExecutionDescription) -> Belonging:
+    user = described.typed_search_attributes.get(USER)
+    first_run = described.raw_description.workflow_execution_info.first_run_id
+    return Belonging(None if user is None else readable(user), first_run or None)
 
 
 async def read_look(

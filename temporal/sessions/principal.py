@@ -31,6 +31,8 @@ class Principal:
     scopes: tuple[str, ...] = ()
     #: Reaches this session and its sub-agents' alone.
     session: str | None = None
+    #: Of that session, the id of its first run, which no other session of its id has; None: whichever has the id.
+    first_run: str | None = field(default=None, compare=False)
     #: What acts for the user, as `key:3f2a`; None: the user itself.
     actor: str | None = None
     method: Method = "key"

@@ -13,6 +13,7 @@ from temporalio.client import Client
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.environment import environment
 from perdure.temporal.live.protocols import LivePublisher
+from perdure.temporal.sessions.access import Belonging
 from perdure.temporal.sessions.admission import Admissions
 from perdure.temporal.sessions.answers import EditArguments
 from perdure.temporal.sessions.backend import Backend
@@ -90,16 +91,16 @@ class Sessions:
         """The caller's session with this id; whether there is one shows when it is asked."""
         return Session(caller, session_id, self._shared)
 
-    async def entrust(self, caller: Principal, session_id: str, acts: tuple[Act, ...]) -> str | None:
-        """The user that a session belongs to, for a backend that may do all of these in it and lets that user do them. Raises
+    async def entrust(self, caller: Principal, session_id: str, acts: tuple[Act, ...]) -> Belonging:
+        """Whose a session is, for a backend that may do all of these in it and lets that user do them. Raises
         `Forbidden`, `SessionNotFound`, `TemporalSilent`, `TooMany`."""
         session = self.open(caller, session_id)
         for act in acts:
             await session.check(act)
-        owner = await session.owner()
+        belonging = await session.belonging()
         if caller.method not in ("key", "trusted"):
             raise Forbidden("Only an API key makes and revokes tokens of sessions.")
-        return owner
+        return belonging
 
     def at(self, workflow_id: str) -> Session:
         """The session with this workflow id, for code that was given it by a session of the caller's, or by Temporal."""

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.sessions import access
-from perdure.temporal.sessions.access import needs, stream_needs
+from perdure.temporal.sessions.access import Belonging, Belongings, needs, stream_needs
 from perdure.temporal.sessions.answering import answer_question
 from perdure.temporal.sessions.collaborators import Collaborators
 from perdure.temporal.sessions.configuring import configured, limited, limits_of
@@ -60,19 +60,16 @@ class Session:
         self._caller = caller
         self._shared = shared
         self._backend = shared.backend
-        self._is_owner_known = False
-        self._owner: str | None = None
+        # Made anew for each request.
+        self._belongings = Belongings(shared.backend.belonging)
 
     async def check(self, *acts: Act) -> None:
         """Raises `SessionNotFound` or `Forbidden` unless the caller may do one of these."""
-        await access.check(self.owner, self._caller, self.session_id, *acts)
+        await access.check(self._belongings, self._caller, self.session_id, *acts)
 
-    async def owner(self) -> str | None:
-        """The user that the session belongs to. Asked of Temporal once: this is made anew for each request."""
-        if not self._is_owner_known:
-            self._owner = await self._backend.owner(self.workflow_id)
-            self._is_owner_known = True
-        return self._owner
+    async def belonging(self) -> Belonging:
+        """Whose the session is."""
+        return await self._belongings.of(self.workflow_id)
 
     @needs("read")
     async def receipt(self, message_id: str = "") -> Receipt:
@@ -136,15 +133,8 @@ class Session:
     @needs("fork")
     async def fork(self, wanted: ForkSession, definitions: Definitions | None = None) -> Forked:
         """Starts a new session with this one's past; `definitions` stand in for the service's own. Raises as `fork`."""
-        user = self._caller.user
-        if user is not None and not self._caller.is_trusted and await self.owner() != user:
-            # The fork will be the caller's own, who reads in it what was said here.
-            await self.check("read")
-        if wanted.text is not None and user is not None:
-            self._caller.need_act("write")
-        elif wanted.text is not None:
-            # The fork belongs to whom this session does.
-            await self.check("write")
+        sends = wanted.text is not None
+        await access.check_fork(self._belongings, self._caller, self.session_id, sends=sends)
         return await fork(
             self._backend,
             self._shared.blobs,

@@ -25,6 +25,8 @@ from perdure.temporal.stores.blobs import BlobMissing, BlobStore, StoreUnavailab
 
 #: The header `typ`, which tells these tokens from those of an identity provider.
 TYPE: Final = "perdure-session+jwt"
+#: By which the clock of the gateway that made a token may be ahead, as for tokens of an identity provider.
+LEEWAY_S: Final = 60
 #: Longer than any token counts.
 _REVOKED_S: Final = 3600.0
 _ISSUER: Final = "perdure"
@@ -134,6 +136,8 @@ class SessionTokens:
                 key.private.public_key(),
                 algorithms=[_ALGORITHM],
                 issuer=_ISSUER,
+                # When the token ends is looked at in each request, without this.
+                leeway=LEEWAY_S,
                 options={"require": ["exp", "iss", "aud", "jti", "sid"], "verify_aud": False},
             )
         except PyJWTError:

@@ -1,30 +1,22 @@
 """Who may do what: scopes, ownership, and a walk of every route as a stranger."""
 
 import asyncio
-import functools
-import hashlib
 import inspect
-import re
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import AsyncIterator
+from dataclasses import replace
 
-import httpx2
 import pytest
 import pytest_asyncio
-from starlette.requests import HTTPConnection
 
-from perdure.gateway.app import create_app, create_routes
+from perdure.gateway.app import create_routes
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.sessions.access import is_within
 from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.scopes import BROWSER, EVERYTHING, is_scope
 from perdure.temporal.sessions.session import Session
-from tests.support.pictures import picture
+from tests.support.house import ANN, OWN, SECRET, House, house_in, operations
 from tests.support.session_lab import PATIENCE_S, Lab, Play, Talk, ends, lab_on
 
-OWN = tuple(scope.removesuffix(":any") for scope in EVERYTHING)
-ANN = Principal("lab", "ann", OWN)
 #: Who has nothing to do with Ann's session: of another tenant, whatever their scopes; another user; a key of no user; a
 #: browser with a session of its own.
 STRANGERS = {
@@ -39,44 +31,15 @@ FRIENDS = {"ann": ANN, "server": Principal("lab", None, EVERYTHING, actor="key:3
 #: Whoever reads the metrics of all tenants.
 METER = Principal("lab", None, ("metrics",), actor="key:4")
 
-SECRET = "kumquat"
-PNG = picture("PNG", (4, 4))
-SHA256 = hashlib.sha256(PNG).hexdigest()
-#: A body that each route takes, where it takes one.
-BODIES: Mapping[str, Any] = {
-    "POST /v1/sessions": {"agent": "helper"},
-    "PATCH /v1/sessions/{session_id}": {"metadata": {"seen": True}},
-    "PATCH /v1/sessions/{session_id}/limits": {"session": {"cost_usd": 9}},
-    "POST /v1/sessions/{session_id}/fork": {"turn_id": "t1"},
-    "POST /v1/sessions/{session_id}/rewind": {"message_id": "m1"},
-    "POST /v1/sessions/{session_id}/retry": {},
-    "POST /v1/sessions/{session_id}/messages": {"text": "hello"},
-    "POST /v1/sessions/{session_id}/stop": {},
-    "PUT /v1/sessions/{session_id}/messages/{message_id}": {"text": "other words"},
-    "POST /v1/sessions/{session_id}/answers": {"question_id": "t2.s1.c1.approval", "approved": True},
-    "POST /v1/sessions/{session_id}/tokens": {"scopes": ["read"], "ttl": "1m"},
-    "PUT /v1/budgets/{scope}/{id}": {"day": {"cost_usd": 1}},
-}
 #: Routes that have nothing of a session, and are asked whatever the principal.
 OPEN = {"GET /healthz", "GET /healthz/stream", "GET /readyz"}
 #: Routes that are not about a session that there is; a stranger sees its own by them, and of Ann's nothing.
 NOT_OF_A_SESSION = {"POST /v1/sessions", "GET /v1/sessions", "POST /v1/files", "GET /v1/budgets"}
 
 
-@functools.cache
-def operations() -> dict[str, bool]:
-    """All routes of the OpenAPI document, and whether they take a body."""
-    paths = create_routes().openapi()["paths"]
-    return {
-        f"{method.upper()} {path}": "requestBody" in operation
-        for path, methods in paths.items()
-        for method, operation in methods.items()
-    }
-
-
 def test_each_method_of_a_session_says_what_it_needs() -> None:
     # `trace` only makes what shows steps, which have to be got first.
-    exempt = {"check", "belonging", "trace"}
+    exempt = {"check", "may", "belonging", "trace"}
     methods = {name: made for name, made in vars(Session).items() if inspect.isfunction(made) and name[0] != "_"}
     assert [name for name, made in methods.items() if name not in exempt and not hasattr(made, "__wrapped__")] == []
     assert exempt < methods.keys()
@@ -110,35 +73,6 @@ def test_scopes_are_known_or_roles() -> None:
     assert not any(map(is_scope, ("session:raed", "session:read:all", "agents:write", "", "a b", "9")))
 
 
-@dataclass
-class House:
-    """A gateway whose callers say who they are, and Ann's session: an open approval, a timer, a picture, a budget."""
-
-    http: httpx2.AsyncClient
-    session_id: str
-    who: Principal = ANN
-
-    async def ask(self, operation: str, who: Principal, **values: str) -> httpx2.Response:
-        self.who = who
-        method, path = operation.split(" ")
-        given = {
-            "session_id": self.session_id,
-            "message_id": "m1",
-            "branch": "b1",
-            "timer_id": "t1.s1.c1.timer",
-            "sha256": SHA256,
-            "scope": "user",
-            "id": "ann",
-            "name": "helper",
-            "jti": "0" * 32,
-            **values,
-        }
-        url = re.sub(r"\{(\w+)\}", lambda match: given[match[1]], path)
-        if path == "/v1/files":
-            return await self.http.request(method, url, content=PNG)
-        return await self.http.request(method, url, json=BODIES[operation] if operations()[operation] else None)
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def lab(temporal_server: DevServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lab]:
     async with lab_on(temporal_server, tmp_path_factory.mktemp("access")) as running:
@@ -147,37 +81,8 @@ async def lab(temporal_server: DevServer, tmp_path_factory: pytest.TempPathFacto
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def house(lab: Lab) -> AsyncIterator[House]:
-    async def authenticate(_request: HTTPConnection) -> Principal:
-        return opened.who
-
-    async def metrics() -> bytes:
-        return b"up 1\n"
-
-    app = create_app(
-        client=lab.client,
-        live=lab.live,
-        blobs=lab.parts.blobs,
-        definitions=lab.parts.definitions,
-        settings=lab.parts.settings,
-        authenticate=authenticate,
-        read_metrics=metrics,
-    )
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://localhost") as http:
-        opened = House(http, "")
-        made = await http.post("/v1/sessions", json={"agent": "helper"})
-        assert made.status_code == 201, made.text
-        opened.session_id = made.json()["session_id"]
-        talk = Talk(lab, lab.client.get_workflow_handle(f"lab/{opened.session_id}"))
-        lab.stage.plays = [Play(calls=[("wake_me", {"after": "1d", "note": SECRET})]), Play(SECRET)]
-        picture_part = {"type": "file", "uri": (await http.post("/v1/files", content=PNG)).json()["uri"]}
-        first = {"message_id": "m1", "parts": [{"type": "text", "text": SECRET}, picture_part]}
-        sent = await http.post(f"/v1/sessions/{opened.session_id}/messages?wait=60", json=first)
-        assert sent.status_code == 200, sent.text
-        lab.stage.plays = [Play(calls=[("book", {"size": 5})])]
-        waits = await http.post(f"/v1/sessions/{opened.session_id}/messages?wait=60", json={"text": "book"})
-        assert "waiting" in waits.text, waits.text
+    async with house_in(lab) as opened:
         yield opened
-        await talk.close()
 
 
 @pytest.mark.server
@@ -244,33 +149,6 @@ async def test_sub_agents_and_forks_belong_to_whom_the_session_does(lab: Lab, ho
             assert (await house.ask(operation, bob, session_id=session_id)).status_code == 404
         events = await house.ask("GET /v1/sessions/{session_id}/events", bob, session_id=session_id)
         assert events.status_code == 404
-
-
-@pytest.mark.server
-@pytest.mark.parametrize(
-    ("who", "text", "expected"),
-    [
-        (replace(ANN, scopes=("session:fork", "session:read")), "go", 403),
-        (replace(ANN, scopes=("session:fork",)), None, 201),
-        (replace(ANN, scopes=("session:fork", "session:write")), "go", 201),
-        # The fork is Bob's own, and would show him what Ann said.
-        (replace(ANN, user="bob", scopes=("session:fork:any", "session:read")), None, 404),
-        (replace(ANN, user="bob", scopes=("session:fork:any", "session:read:any")), None, 201),
-        (replace(ANN, user="bob", scopes=("session:fork:any", "session:read:any")), "go", 403),
-        (replace(ANN, user="bob", scopes=("session:fork:any", "session:read:any", "session:write")), "go", 201),
-        # The fork is Ann's, and a backend writes in it.
-        (replace(ANN, user=None, scopes=("session:fork:any", "session:read:any", "session:write")), "go", 403),
-        (replace(ANN, user=None, scopes=("session:fork:any", "session:write:any")), "go", 201),
-    ],
-)
-async def test_a_fork_does_nothing_that_its_caller_may_not_do(
-    house: House, who: Principal, text: str | None, expected: int
-) -> None:
-    house.who = who
-    body = {"turn_id": "t1"} | ({} if text is None else {"text": text})
-    forked = await house.http.post(f"/v1/sessions/{house.session_id}/fork", json=body)
-    assert forked.status_code == expected, forked.text
-    assert ("session:write" in forked.text) is (expected == 403)
 
 
 @pytest.mark.server

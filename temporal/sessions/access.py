@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
-from perdure.temporal.sessions.errors import SessionNotFound
+from perdure.temporal.sessions.errors import Forbidden, SessionNotFound
 from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.scopes import Act
 
@@ -127,6 +127,15 @@ async def check(belongings: Belongings, principal: Principal, session_id: str, *
         principal.need_any(acts[0], "The session is another user's, which")
         return
     principal.need_act(*acts)
+
+
+async def may(belongings: Belongings, principal: Principal, session_id: str, *acts: Act) -> bool:
+    """Whether `principal` may do one of `acts` with a session that there is. Raises what asking `belongings` raises."""
+    try:
+        await check(belongings, principal, session_id, *acts)
+    except (Forbidden, SessionNotFound):
+        return False
+    return True
 
 
 def is_within(session_id: str, root: str) -> bool:

@@ -8,7 +8,7 @@ for certain.
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from perdure.temporal.definitions.files import Taker
@@ -53,6 +53,11 @@ class Sent:
     #: What the session waits for, and what its sub-agents do.
     questions: tuple[Question, ...]
     sub_questions: tuple[SubQuestion, ...] = ()
+
+    @property
+    def without_questions(self) -> "Sent":
+        """For a caller that may not read what the session asks."""
+        return replace(self, questions=(), sub_questions=())
 
 
 class Sender:

@@ -13,7 +13,7 @@ from perdure.temporal.sessions.answering import answer_question
 from perdure.temporal.sessions.collaborators import Collaborators
 from perdure.temporal.sessions.configuring import configured, limited, limits_of
 from perdure.temporal.sessions.erase import Erased
-from perdure.temporal.sessions.errors import SessionClosed, TimerNotFound
+from perdure.temporal.sessions.errors import SessionClosed
 from perdure.temporal.sessions.fork import Forked, fork
 from perdure.temporal.sessions.look import Look
 from perdure.temporal.sessions.pasts import in_whole, read_past
@@ -35,13 +35,14 @@ from perdure.temporal.sessions.snapshot import (
     sub_questions,
     whole_snapshot,
 )
+from perdure.temporal.sessions.timers import cancel_timer
 from perdure.temporal.sessions.trace import RebuildRequest, TraceReader, find_step, kept_steps, last_steps
 from perdure.temporal.stores.files import get_file
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.agent import Limits
 from perdure.workflows.protocol.branch_queries import BranchesPage
 from perdure.workflows.protocol.queries import EventsPage, Receipt, SnapshotPage, TimersPage
-from perdure.workflows.protocol.signals import CancelTimer, Spending, Stop
+from perdure.workflows.protocol.signals import Spending, Stop
 from perdure.workflows.protocol.traces import TraceStep
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.busy import Busy
@@ -67,6 +68,10 @@ class Session:
         """Raises `SessionNotFound` or `Forbidden` unless the caller may do one of these."""
         await access.check(self._belongings, self._caller, self.session_id, *acts)
 
+    async def may(self, *acts: Act) -> bool:
+        """Whether the caller may do one of these."""
+        return await access.may(self._belongings, self._caller, self.session_id, *acts)
+
     async def belonging(self) -> Belonging:
         """Whose the session is."""
         return await self._belongings.of(self.workflow_id)
@@ -88,7 +93,8 @@ class Session:
     ) -> Sent:
         """Sends a message, which the role `model` shall answer, if one is named; returns once it is in the session's history.
         `busy` says what becomes of it while the session works; None: what the agent says. Raises as `Sender.send`."""
-        return await self._shared.sender.send(self._caller, self.session_id, parts, message_id, known, model, busy)
+        sent = await self._shared.sender.send(self._caller, self.session_id, parts, message_id, known, model, busy)
+        return sent if await self.may("read") else sent.without_questions
 
     @needs("write")
     async def edit(self, message_id: str, parts: tuple[Part, ...]) -> int | None:
@@ -272,13 +278,7 @@ class Session:
     @needs("write")
     async def cancel_timer(self, timer_id: str) -> None:
         """Raises `SessionClosed` and `TimerNotFound`."""
-        page = await self._backend.ask(self.workflow_id, SessionWorkflow.timers)
-        if page.closed:
-            raise SessionClosed
-        if not any(timer.timer_id == timer_id for timer in page.timers):
-            raise TimerNotFound
-        await self._backend.signal(self.workflow_id, CancelTimer(id=uuid.uuid4().hex, timer_id=timer_id))
-        self._shared.live.poke(self.workflow_id)
+        await cancel_timer(self._backend, self._shared.live, self.workflow_id, timer_id)
 
     @needs("read")
     async def file(self, sha256: str) -> tuple[bytes, str] | None:

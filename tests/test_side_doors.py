@@ -8,13 +8,16 @@ import pytest_asyncio
 
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.sessions.principal import Principal
+from perdure.temporal.sessions.scopes import EVERYTHING
 from tests.support.house import ANN, House, house_in
 from tests.support.session_lab import Lab, lab_on
+
+WEEKLY = 'schedules: [{cron: "0 9 * * MON", session: weekly, message: "Write the weekly report"}]'
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def lab(temporal_server: DevServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lab]:
-    async with lab_on(temporal_server, tmp_path_factory.mktemp("side_doors")) as running:
+    async with lab_on(temporal_server, tmp_path_factory.mktemp("side_doors"), more_agents={"cron": WEEKLY}) as running:
         yield running
 
 
@@ -58,3 +61,26 @@ async def test_who_may_only_write_is_told_nothing_of_what_the_session_asks(house
         sent = await house.http.post(f"/v1/sessions/{house.session_id}/messages", json={"text": "and then?"})
         assert (sent.status_code, sent.json()["status"]) == (202, "waiting"), sent.text
         assert ("waiting_for" in sent.json(), "book" in sent.text) == (told, told), sent.text
+
+
+@pytest.mark.server
+async def test_no_user_takes_the_session_of_a_schedule(house: House) -> None:
+    anns, keys, backend = (
+        replace(ANN, tenant="default"),
+        replace(ANN, tenant="default", user=None),
+        Principal("default", None, EVERYTHING),
+    )
+    for session_id in ("weekly", "weekly-2", "weekly-50"):
+        for who in (anns, keys):
+            house.who = who
+            refused = await house.http.post("/v1/sessions", json={"agent": "helper", "session_id": session_id})
+            assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "session_id"), refused.text
+    house.who = backend
+    assert (
+        await house.http.post("/v1/sessions", json={"agent": "helper", "session_id": "weekly-2"})
+    ).status_code == 201
+    # What a schedule never comes to, and what is of a tenant to which it does not write.
+    for who, session_id in ((anns, "weekly-51"), (anns, "weekly-02"), (anns, "weekly-1"), (ANN, "weekly")):
+        house.who = who
+        made = await house.http.post("/v1/sessions", json={"agent": "helper", "session_id": session_id})
+        assert made.status_code == 201, made.text

@@ -7,13 +7,13 @@ what is over stays over, and the schedule goes on until it is removed from the d
 
 import hashlib
 from datetime import UTC, datetime, timedelta
-from typing import Final
 
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
 from perdure.temporal.definitions.store import Definitions, InputProblem, Known, check_inputs
+from perdure.temporal.server.deliveries import sessions_of
 from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.content import new_message
 from perdure.temporal.sessions.errors import SessionNotFound, TooManyTurns
@@ -30,9 +30,6 @@ from perdure.workflows.protocol.signals import BEHAVIOR, NewSession
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.errors import AGENT_UNAVAILABLE, INPUTS_INVALID, SESSION_TAKEN, SESSIONS_CLOSED
 from perdure.workflows.vocabulary.parts import Text
-
-#: Sessions of one name among which an open one is looked for.
-MOST_SESSIONS: Final = 50
 
 
 class Deliveries:
@@ -60,8 +57,7 @@ class Deliveries:
             raise ApplicationError(message, type=AGENT_UNAVAILABLE)
         message_id = message_id_of(delivery.schedule_id, request.due)
         free: str | None = None
-        for number in range(1, MOST_SESSIONS + 1):
-            session_id = delivery.schedule.session if number == 1 else f"{delivery.schedule.session}-{number}"
+        for session_id in sessions_of(delivery.schedule):
             receipt = await self._receipt(delivery, session_id, message_id)
             if receipt is None and free is None:
                 # The next one may still exist: Temporal keeps the history of a closed session only for a while.

@@ -4,14 +4,25 @@ Rule: a tenant's own agents write to that tenant's sessions. Those that all shar
 long as it has none of that name of its own.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 from perdure.temporal.definitions.store import Definitions, Known
 from perdure.workflows.definition.agent import AgentDefinition
+from perdure.workflows.definition.schedules import Schedule
 from perdure.workflows.protocol.activities import Delivery
 
 #: The tenant that needs no credentials.
 SCHEDULED_TENANT: Final = "default"
+#: Sessions of one name among which a schedule looks for an open one.
+MOST_SESSIONS: Final = 50
+
+
+def sessions_of(schedule: Schedule) -> Iterator[str]:
+    """The ids of the sessions that a schedule may write to, one after the other as each is closed, or another's."""
+    yield schedule.session
+    for number in range(2, MOST_SESSIONS + 1):
+        yield f"{schedule.session}-{number}"
 
 
 def deliveries(definition: AgentDefinition, tenant: str = SCHEDULED_TENANT) -> tuple[Delivery, ...]:
@@ -29,6 +40,13 @@ def deliveries(definition: AgentDefinition, tenant: str = SCHEDULED_TENANT) -> t
 def delivers(known: Known, tenant: str) -> tuple[Delivery, ...]:
     """What an agent that serves for `tenant` delivers to this tenant's sessions."""
     return deliveries(known.definition, tenant) if known.own or tenant == SCHEDULED_TENANT else ()
+
+
+def is_for_schedule(definitions: Definitions, tenant: str, session_id: str) -> bool:
+    """Whether a schedule may write to the session of this id in `tenant`."""
+    serving = (definitions.current(name, tenant) for name in definitions.names(tenant))
+    due = (one for known in serving if known is not None for one in delivers(known, tenant))
+    return any(session_id.startswith(one.schedule.session) and session_id in sessions_of(one.schedule) for one in due)
 
 
 def owner_of(delivery: Delivery) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from perdure.temporal.definitions.inputs import InputProblem, check_inputs
 from perdure.temporal.definitions.store import Definitions
+from perdure.temporal.server.deliveries import is_for_schedule
 from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.configuring import check_role
 from perdure.temporal.sessions.content import content_sha256, new_message
@@ -77,8 +78,10 @@ class Creator:
         return (await self._backend.belonging(workflow_id)).user == owner
 
     async def _start(self, caller: Principal, request: CreateSession, session_id: str, user: str | None) -> bool:
-        """False where a session with this id exists. Raises `InvalidRequest` where the agent does not take its inputs, or
-        where `metadata` name no time zone that there is."""
+        """False where a session with this id exists. Raises `InvalidRequest` where the id is kept for a schedule, the agent
+        does not take its inputs, or `metadata` name no time zone that there is."""
+        if not caller.holds_any("create") and is_for_schedule(self._definitions, caller.tenant, session_id):
+            raise InvalidRequest("session_id", "is kept for sessions that a schedule starts; choose another one")
         agent = named_agent(self._definitions, caller, request.agent)
         try:
             inputs = check_inputs(agent.definition, request.inputs)

@@ -51,7 +51,9 @@ async def send_message(
         if streams or wait is not None:
             await session.check("read")
         parts, receipt = body.neutral_parts(), partial(app.watches.take_receipt, session.workflow_id)
-        sent = await session.send(parts, body.message_id, known=receipt, model=body.model, busy=body.busy)
+        sent = await session.send(
+            parts, body.message_id, known=receipt, model=body.model, busy=body.busy, follows=streams
+        )
         turn = SentTurn(app.watches, session, sent)
         if streams:
             return EventStreamResponse(

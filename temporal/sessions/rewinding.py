@@ -111,7 +111,7 @@ class Rewinder:
         if receipt.turn_id is not None:
             # The model call hears it at once, not at its next heartbeat.
             self._live.stop(session)
-        return await self._taken(session, command_id)
+        return await self._taken(session, command_id, sha256)
 
     async def retry(self, caller: Principal, session: str, wanted: RetryTurn) -> Rewound:
         """Raises `NothingToRetry`, `RewindOpen`, `TooManyBranches`, `SessionClosed`, `IdConflict`, and `InvalidRequest`,
@@ -149,9 +149,9 @@ class Rewinder:
                 sender=caller.sender,
             ),
         )
-        return await self._taken(session, command_id)
+        return await self._taken(session, command_id, sha256)
 
-    async def _taken(self, session: str, command_id: str) -> Rewound:
+    async def _taken(self, session: str, command_id: str, sha256: str) -> Rewound:
         self._live.poke(session)
         page = await self._read.branches(session, command_id)
         if page.taken is None:
@@ -160,7 +160,7 @@ class Rewinder:
                 if page.closed
                 else NotRewindable("The session has moved on meanwhile. Look at it, and try again.")
             )
-        return _again(page, command_id, page.taken.content_sha256)
+        return _again(page, command_id, sha256)
 
     def _digest(self, caller: Principal, receipt: Receipt) -> str | None:
         agent = None if receipt.pinned else self._definitions.current(receipt.agent, caller.tenant)

@@ -86,14 +86,18 @@ class Sender:
         known: KnownReceipt = lambda: None,
         model: str | None = None,
         busy: Busy | None = None,
+        *,
+        follows: bool = False,
     ) -> Sent:
         """Without a `message_id` the message gets one. `model` is the role that shall answer it; `busy`, what becomes of it
-        while the session works. Raises `InvalidRequest` where the session's agent has no such role, `SessionClosed`,
+        while the session works. `follows`: the caller reads the session's events, which tell where another message took the
+        id at the same moment. Raises `InvalidRequest` where the session's agent has no such role, `SessionClosed`,
         `SessionBusy`, `TooMany` where no more messages may wait, `IdConflict` where the id is that of another message,
         `MessageWithdrawn` where it is that of one that was taken back, what `MessageFiles.take_in` raises of its files, and
         what `Backend.query` raises."""
         session = caller.workflow_id(session_id)
         receipt = None if message_id else known()
+        may_clash = message_id is not None and not follows
         message_id = message_id or uuid.uuid4().hex
         sha256 = content_sha256(parts, model)
         async with self._admissions.asking(session, message_id, receipt) as place:
@@ -129,9 +133,9 @@ class Sender:
         self._live.poke(session)
         if policy in ("steer", "interrupt"):
             return await self._sent_ahead(session, message_id, sha256, command.cursor)
-        if place.scarce and (await self._backend.query(session, SessionWorkflow.receipt, message_id)).cursor is None:
-            # Another gateway has filled the last places.
-            raise rejection("queue_full")
+        if place.scarce or may_clash:
+            # Another gateway may have filled the last places, or sent another message under the id.
+            await self._taken_in(session, message_id, sha256)
         return await self._sent(session, message_id, sha256, place.receipt, position, command.cursor)
 
     async def _taker(self, tenant: str, receipt: Receipt, digest: str | None, model: str | None) -> Taker | None:
@@ -145,10 +149,17 @@ class Sender:
 
     async def _sent_ahead(self, session: str, message_id: str, sha256: str, cursor: int) -> Sent:
         """What became of a message that goes before others, which the session alone can tell."""
+        receipt = await self._taken_in(session, message_id, sha256)
+        return await self._sent(session, message_id, sha256, receipt, receipt.position, cursor)
+
+    async def _taken_in(self, session: str, message_id: str, sha256: str) -> Receipt:
+        """The receipt of a message that the session was signalled. Raises what says why the session did not take it in."""
         receipt = await self._backend.query(session, SessionWorkflow.receipt, message_id)
         if receipt.cursor is None:
             raise rejection("session_closed" if receipt.closed else "queue_full")
-        return await self._sent(session, message_id, sha256, receipt, receipt.position, cursor)
+        if receipt.content_sha256 is not None and not is_same(receipt.content_sha256, sha256):
+            raise rejection("conflict")
+        return receipt
 
     async def _sent(
         self,

@@ -68,10 +68,6 @@ class Session:
         """Raises `SessionNotFound` or `Forbidden` unless the caller may do one of these."""
         await access.check(self._belongings, self._caller, self.session_id, *acts)
 
-    async def may(self, *acts: Act) -> bool:
-        """Whether the caller may do one of these."""
-        return await access.may(self._belongings, self._caller, self.session_id, *acts)
-
     async def belonging(self) -> Belonging:
         """Whose the session is."""
         return await self._belongings.of(self.workflow_id)
@@ -90,11 +86,15 @@ class Session:
         known: KnownReceipt = lambda: None,
         model: str | None = None,
         busy: Busy | None = None,
+        follows: bool = False,
     ) -> Sent:
         """Sends a message, which the role `model` shall answer, if one is named; returns once it is in the session's history.
         `busy` says what becomes of it while the session works; None: what the agent says. Raises as `Sender.send`."""
-        sent = await self._shared.sender.send(self._caller, self.session_id, parts, message_id, known, model, busy)
-        return sent if await self.may("read") else sent.without_questions
+        sent = await self._shared.sender.send(
+            self._caller, self.session_id, parts, message_id, known, model, busy, follows=follows
+        )
+        reads = await access.may(self._belongings, self._caller, self.session_id, "read")
+        return sent if reads else sent.without_questions
 
     @needs("write")
     async def edit(self, message_id: str, parts: tuple[Part, ...]) -> int | None:

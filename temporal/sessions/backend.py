@@ -41,6 +41,7 @@ from perdure.temporal.sessions.errors import (
 from perdure.temporal.sessions.failed_tasks import failing_task, meaning
 from perdure.temporal.sessions.limits.going_to_work import going_to_work
 from perdure.temporal.sessions.limits.limits import Limits, Place
+from perdure.temporal.sessions.listed_runs import listed_runs
 from perdure.temporal.sessions.look import Look, read_belonging, read_look
 from perdure.temporal.sessions.starting import WATCHED, Start, among_tenants, start_session
 from perdure.temporal.sessions.turnstile import Turnstile
@@ -241,11 +242,9 @@ class Backend:
     async def list(
         self, query: str, page_size: int, token: bytes | None
     ) -> tuple[list[WorkflowExecution], bytes | None]:
-        """One page of Temporal's visibility store, and the token of the next."""
+        """One page of Temporal's visibility store, and the token of the next. Raises `InvalidRequest` for a wrong token."""
         async with self._deadline():
-            found = self._client.list_workflows(query, page_size=page_size, next_page_token=token)
-            await found.fetch_next_page()
-        return list(found.current_page or ()), found.next_page_token
+            return await listed_runs(self._client, query, page_size, token)
 
     async def next_times(self, schedule_id: str) -> tuple[datetime, ...]:
         """When a schedule is due next; nothing where it is not in place, or paused."""

@@ -10,6 +10,7 @@ from temporalio.client import WorkflowExecution, WorkflowExecutionStatus
 from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.errors import Forbidden, InvalidRequest
 from perdure.temporal.sessions.json_bytes import rfc3339
+from perdure.temporal.sessions.listed_runs import NOT_OF_THIS_LIST
 from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.starting import readable
 from perdure.temporal.sessions.visibility import Status, visibility_query
@@ -58,12 +59,12 @@ def _token(query: str, cursor: str) -> bytes:
         data = b""
     check, token = data[:_CHECK_BYTES], data[_CHECK_BYTES:]
     if not token or check != _check(query, token):
-        raise InvalidRequest("cursor", "is not a cursor of this list")
+        raise InvalidRequest("cursor", NOT_OF_THIS_LIST)
     return token
 
 
 def _check(query: str, token: bytes) -> bytes:
-    # Temporal fails, and the call is retried for seconds, on a token that is damaged or of another query.
+    # Tells a token that is damaged or of another query. Whoever forges one learns nothing: the query has the tenant in it.
     return hashlib.sha256(query.encode() + b"\0" + token).digest()[:_CHECK_BYTES]
 
 

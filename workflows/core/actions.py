@@ -10,6 +10,7 @@ from perdure.workflows.core.context_actions import (
     EndCompaction,
     TrimResults,
 )
+from perdure.workflows.core.handler_actions import CallTool, CarryOn, LeaveBlock
 from perdure.workflows.core.state.sealing import Cut
 from perdure.workflows.core.state.turn import Handoff
 from perdure.workflows.protocol.amounts import Amounts
@@ -276,6 +277,9 @@ Work = (
     | AskNextSummarizer
     | EndCompaction
     | DropOldest
+    | CarryOn
+    | LeaveBlock
+    | CallTool
     | Seal
 )
 Action = Work | Idle

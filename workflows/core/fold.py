@@ -74,6 +74,9 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
             return taken_over(state, turn, turn.handoff)
         case SessionStarted() | MessageQueued() | AgentUpdated():
             return state
+        case ModelSwitched() if turn is not None and turn.step is not None and turn.step.asks:
+            # What a handler asks aside is another matter than who answers.
+            return state
         case ModelSwitched():
             return replace(state, slot=replace(state.slot, last_model=event.to))
         case ApprovalRequested(subject="rewind"):
@@ -104,7 +107,9 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
             turn = turn.joined() if turn is not None else turn
             at = turn_start(state, turn.turn_id) if turn is not None else None
             day = day_of(at or event.at, state.timezone)
-            dates = state.dates.told(event.message, day, state.transcript.total)
+            dates = state.dates
+            if event.message.role == "user":
+                dates = dates.told(event.message, day, state.transcript.total)
             inbox, transcript = state.inbox.without(event.message.id), state.transcript.said(event.message)
             turn = replace(turn, sound=transcript.count) if turn is not None else None
             branches = rewinds.added(state.branches, state.transcript.count, event.message.id)
@@ -112,7 +117,7 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
         case TurnStarted(turn_id=turn_id) if turn is None and turn_id is not None:
             return rewinds.started(started_turn(state, turn_id, event.at), event)
         case StepStarted() if turn is not None and turn.step is not None and turn.step.step_id == event.step_id:
-            slot = replace(state.slot, last_model=event.model)
+            slot = state.slot if turn.step.asks else replace(state.slot, last_model=event.model)
             return replace(state, slot=slot, turn=replace(turn, steps=turn.steps + 1))
         case StepFinished() if turn is not None and turn.step is not None and turn.step.step_id == event.step_id:
             return finished_step(state, turn, event)

@@ -36,7 +36,8 @@ def taken_over(state: SessionState, turn: Turn, handoff: Handoff) -> SessionStat
     taken = TakenOver(by=name, inputs={**earlier, name: handoff.inputs}, at=state.log.seq)
     return replace(
         state,
-        turn=replace(turn, handoff=None),
+        # Its handler was the other agent's.
+        turn=replace(turn, handoff=None, run=None),
         slot=replace(state.slot, digest=handoff.agent.digest, pinned=False, taken=taken),
         # What a person allowed was allowed to the other agent.
         questions=replace(state.questions, allowed=()),

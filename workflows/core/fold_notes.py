@@ -56,6 +56,8 @@ from perdure.workflows.core.fold_turn import (
     opened_step,
     passed_on,
 )
+from perdure.workflows.core.handler_changes import BlockAnswered, BlockCalled, HandlerMoved
+from perdure.workflows.core.handlers import fold as handlers
 from perdure.workflows.core.lease_changes import LeaseChange
 from perdure.workflows.core.limit_changes import (
     CallsCounted,
@@ -191,6 +193,12 @@ def apply_note(state: SessionState, note: Note) -> SessionState:
             return without_sealed(state, note.sealed)
         case SealingFailed():
             return replace(state, sealing=state.sealing.failed())
+        case HandlerMoved():
+            return handlers.moved(state, note.run)
+        case BlockCalled():
+            return handlers.called(state, note.call)
+        case BlockAnswered():
+            return handlers.answered(state, note.step_id, note.parts)
         case _:
             assert_never(note)
 

@@ -106,7 +106,15 @@ def started(state: SessionState, event: TurnStarted) -> SessionState:
 def ended(state: SessionState, turn: Turn, event: TurnFinished) -> SessionState:
     """`state` after a turn: what a retry has to know of it, and whether a rewind that it was for goes on."""
     if turn.undoing is None:
-        kept = Ended(turn_id=turn.turn_id, reason=event.reason, sound=turn.sound, role=turn.role)
+        run = turn.run
+        kept = Ended(
+            turn_id=turn.turn_id,
+            reason=event.reason,
+            sound=turn.sound,
+            role=turn.role,
+            handler=run.handler if run is not None else None,
+            run=run if event.reason != "done" else None,
+        )
         return replace(state, ended=kept)
     rewinding = state.rewinding
     agreed = turn.undoing.agreed and not turn.undoing.left and event.reason == "done"
@@ -177,7 +185,8 @@ def _left(state: SessionState, event: TranscriptRewound) -> Branches:
         path=transcript.path,
         count=transcript.count,
         words=last_words(last[0]) if last else known.words,
-        ended=state.ended,
+        # What its handler held would stay for ever.
+        ended=replace(state.ended, run=None) if state.ended is not None else None,
     )
     return branches.with_branch(left)
 

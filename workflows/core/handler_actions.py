@@ -1,0 +1,18 @@
+"""What a session can do so that its turn's handler goes on; see `actions.py`."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class CarryOn:
+    """Carry the handler on to a block that needs the world, or for a batch of its instructions."""
+
+
+@dataclass(frozen=True)
+class LeaveBlock:
+    """The agent has responded: the handler goes on behind its block."""
+
+
+@dataclass(frozen=True)
+class CallTool:
+    """Make the call of the handler's block."""

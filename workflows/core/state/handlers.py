@@ -1,0 +1,93 @@
+"""Where a handler stands that a turn carries out: data, so that it goes on at the very block after a restart."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue
+
+from perdure.workflows.core.state.record import Record
+from perdure.workflows.definition.providers.dialect import Thinking
+from perdure.workflows.protocol.blocks import Misfit
+from perdure.workflows.vocabulary.blocks import Block
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loop(Record):
+    """A loop that is being gone round."""
+
+    items: tuple[JsonValue, ...]
+    #: How many of them have been taken.
+    taken: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Responding(Record):
+    """The agent answers in the conversation."""
+
+    block: Block
+    role: str | None = None
+    thinking: Thinking | None = None
+    instructions: str = ""
+    kind: Literal["responding"] = "responding"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asking(Record):
+    """A model is asked for what goes to a variable."""
+
+    block: Block
+    role: str | None = None
+    thinking: Thinking | None = None
+    prompt: str
+    #: The answer has to be one of them; none: it is a text.
+    options: tuple[str, ...] = ()
+    into: str
+    #: Its answers that did not fit.
+    misfits: tuple[Misfit, ...] = ()
+    kind: Literal["asking"] = "asking"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calling(Record):
+    """A tool is called."""
+
+    block: Block
+    tool: str
+    args: dict[str, JsonValue]
+    into: str | None = None
+    #: Once the call has begun.
+    call_id: str | None = None
+    kind: Literal["calling"] = "calling"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Saying(Record):
+    """A text has to be said."""
+
+    text: str
+    kind: Literal["saying"] = "saying"
+
+
+#: What a block does that is carried out, with all its templates filled in.
+Doing = Annotated[Responding | Asking | Calling | Saying, Field(discriminator="kind")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandlerRun(Record):
+    handler: str
+    #: Of the definition that it began with.
+    digest: str
+    variables: dict[str, JsonValue] = field(default_factory=dict)
+    #: The instruction of its program that is next, or being carried out.
+    at: int = 0
+    #: The loops that it is in, the innermost last.
+    loops: tuple[Loop, ...] = ()
+    #: None: nothing has been begun.
+    doing: Doing | None = None
+    #: Instructions that it has carried out.
+    count: int = 0
+    #: Calls and texts of its own.
+    calls: int = 0
+    said: int = 0
+    #: It has come to its end.
+    over: bool = False

@@ -1,0 +1,32 @@
+"""Handlers as a definition gives them: one file for each family of blocks, and the program that they compile to."""
+
+from perdure.workflows.definition.handlers.asking import Choose, Generate, Respond
+from perdure.workflows.definition.handlers.blocks import FORMS, BlockDefinition, Case, ForEach, Switch
+from perdure.workflows.definition.handlers.handler import MESSAGE, Handler, Handlers, handler_faults
+from perdure.workflows.definition.handlers.plain import CallTool, Finish, Say, Set
+from perdure.workflows.definition.handlers.program import Do, Enter, Jump, Next, Program, Unless
+
+__all__ = [
+    "FORMS",
+    "MESSAGE",
+    "BlockDefinition",
+    "CallTool",
+    "Case",
+    "Choose",
+    "Do",
+    "Enter",
+    "Finish",
+    "ForEach",
+    "Generate",
+    "Handler",
+    "Handlers",
+    "Jump",
+    "Next",
+    "Program",
+    "Respond",
+    "Say",
+    "Set",
+    "Switch",
+    "Unless",
+    "handler_faults",
+]

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from perdure.workflows.core.step import StepFailure
+from perdure.workflows.definition.limits import Limits, TurnLimits
 from perdure.workflows.protocol.activities import Partial
 from perdure.workflows.protocol.signals import Retry, Stop
 from perdure.workflows.vocabulary.parts import Text, ToolCall, ToolError
@@ -181,6 +182,51 @@ def test_a_shown_answer_is_a_message_of_the_conversation() -> None:
     ]
     world = HandlerWorld(handler, lambda asked: "Dear Ada").send("go").run()
     assert world.said == ["user: go", "assistant: Dear Ada", "assistant: Sent: Dear Ada"]
+
+
+def test_errors_are_caught_by_their_type() -> None:
+    catch = [
+        {"type": "answer_invalid", "do": [{"say": "Never mind."}]},
+        {"type": "broken", "do": [{"say": "{{ error.type }}: {{ error.message }}"}]},
+    ]
+    blocks = [{"call": {"tool": "add", "into": "sum"}}, {"say": "not reached"}]
+    handler: list[Any] = [{"try": {"do": blocks, "catch": catch}}, {"respond": {}}]
+    failed = ToolError(type="broken", message="It broke.")
+    world = HandlerWorld(handler, lambda asked: "All right.", lambda call: failed).send("go").run()
+    assert world.said == [
+        "user: go",
+        "assistant: broken: message[0].try.do[0].call: It broke.",
+        "assistant: All right.",
+    ]
+    assert (world.ended.reason, world.ended.error) == ("done", None)
+
+
+@pytest.mark.parametrize("what", ["model", "cut", "limit", "template", "answer"])
+def test_whatever_ends_a_turn_badly_can_be_caught(what: str) -> None:
+    partial = Partial(attempt=1, lost=0, streaming=False)
+    failure = StepFailure(ToolError(type="model_auth", message="no"), partial)
+    outcomes: dict[str, Any] = {"model": failure, "cut": output(Text(text="I"), stop="max_tokens"), "answer": "weather"}
+    block: dict[str, Any] = {"respond": {}} if what != "answer" else ROUTER[0]
+    block = {"set": {"x": "{{ nobody.name }}"}} if what == "template" else block
+    blocks = [block, {"respond": {}}] if what == "limit" else [block]
+    handler: list[Any] = [{"try": {"do": blocks, "catch": [{"do": [{"say": "{{ error.type }}"}]}]}}]
+    limits = Limits(turn=TurnLimits(steps=1)) if what == "limit" else Limits()
+    world = HandlerWorld(handler, lambda asked: outcomes.get(what, "fine"), limits=limits).send("go").run()
+    kinds = {"model": "model_auth", "cut": "answer_cut", "limit": "max_steps", "template": "handler_invalid"}
+    assert world.said[-1] == f"assistant: {kinds.get(what, 'answer_invalid')}"
+    assert world.ended.reason == "done"
+
+
+def test_a_stop_is_not_caught() -> None:
+    handler: list[Any] = [{"try": {"do": [{"respond": {}}], "catch": [{"do": [{"respond": {}}]}]}}]
+    world = HandlerWorld(handler, lambda asked: "no").send("hi")
+    world.until(lambda: world.state.turn is not None and world.state.turn.step is not None)
+    world.driver.receive(Stop(id="stop1"))
+    world.step()
+    partial = Partial(attempt=1, lost=0, streaming=False)
+    world.answers = lambda asked: StepFailure(ToolError(type="x", message="x"), partial)
+    world.run()
+    assert world.ended.reason == "stopped"
 
 
 def test_a_template_that_fails_names_the_block() -> None:

@@ -53,7 +53,7 @@ def test_a_long_loop_takes_many_batches() -> None:
     run, batches = run_of(), 0
     while not run.over:
         run, batches = carried_on(run, program, {}), batches + 1
-    assert (run.variables, run.loops) == ({"sum": sum(range(10_000))}, ())
+    assert (run.variables, run.frames) == ({"sum": sum(range(10_000))}, ())
     assert batches == 151
 
 

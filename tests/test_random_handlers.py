@@ -7,7 +7,7 @@ import pytest
 
 from perdure.workflows.core.state.session import dump_state, read_state
 from perdure.workflows.definition.limits import Limits, TurnLimits
-from perdure.workflows.vocabulary.parts import ToolCall
+from perdure.workflows.vocabulary.parts import ToolCall, ToolError
 from tests.support.handler_world import Asked, HandlerWorld, text_of
 from tests.support.random_handlers import Maker, Reading, called, chosen, generated
 
@@ -28,16 +28,18 @@ def done_by(world: HandlerWorld, handler: list[Any]) -> None:
         done.append(("asks", asked.record.role, said))
         return chosen(said) if said.endswith("?") else generated(said)
 
-    def result(call: ToolCall) -> int:
+    def result(call: ToolCall) -> Any:
         done.append(("calls", call.args))
-        return called(call.args)
+        made = called(call.args)
+        return ToolError(type=made, message="It broke.") if isinstance(made, str) else made
 
     world.answers, world.results = answer, result
     world.send("go").run()
     reading = Reading().read(handler)
     said = [what for what in reading.done if what[0] == "says"]
     assert [what for what in reading.done if what[0] != "says"] == done
-    assert world.ended.reason == "done"
+    assert world.ended.reason == ("done" if reading.error is None else "failed")
+    assert (world.ended.error.type if world.ended.error else None) == reading.error
     texts = [event.message for event in world.events if event.type == "message.added"][1:]
     assert [("says", text_of(message)) for message in texts] == said
 

@@ -32,6 +32,8 @@ _TITLES: Final = {
     "CallTool": "call",
     "Case": "switch",
     "ForEach": "for_each",
+    "Try": "try",
+    "Catch": "catch",
 }
 
 

@@ -15,6 +15,7 @@ _RECORDS: Final[dict[str, tuple[str, str | None]]] = {
     "finish": ("Finish", None),
     "switch": ("Switch", "cases"),
     "for_each": ("ForEach", None),
+    "try": ("Try", None),
 }
 
 

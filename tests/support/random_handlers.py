@@ -26,7 +26,7 @@ class Maker:
     def block(self, depth: int) -> dict[str, Any]:
         kinds = ["set", "set", "say", "generate", "choose", "call", "respond", "finish"]
         if depth < 3:
-            kinds += ["switch", "switch", "for_each", "for_each"]
+            kinds += ["switch", "switch", "for_each", "for_each", "try", "try"]
         # A handler that always ends at once would say little.
         kind = self.rng.choice(kinds if self.rng.random() < 0.3 else [one for one in kinds if one != "finish"])
         made: Any = getattr(self, f"_{kind}")(depth)
@@ -74,8 +74,18 @@ class Maker:
             "do": [{"set": {"c": f"{{{{ (c + {name}) % 23 }}}}"}}, *self.blocks(depth + 1)],
         }
 
+    def _try(self, depth: int) -> Any:
+        catch: list[Any] = [{"type": "unlucky", "do": self.blocks(depth + 1)}] if self.rng.random() < 0.6 else []
+        if not catch or self.rng.random() < 0.5:
+            catch.append({"do": [{"say": "Caught {{ error.type }}."}, *self.blocks(depth + 1)]})
+        return {"do": self.blocks(depth + 1), "catch": catch}
+
     def _model(self) -> str:
         return self.rng.choice(["main", "other"])
+
+
+class Failed(Exception):
+    """A block has failed with an error of this type."""
 
 
 class Finished(Exception):
@@ -88,12 +98,16 @@ class Reading:
 
     done: list[Any] = field(default_factory=list)
     names: dict[str, Any] = field(default_factory=dict)
+    #: The type of error that it ends with.
+    error: str | None = None
 
     def read(self, blocks: list[Any]) -> "Reading":
         try:
             self._blocks(blocks)
         except Finished:
             pass
+        except Failed as failed:
+            self.error = str(failed)
         return self
 
     def _blocks(self, blocks: list[Any]) -> None:
@@ -121,7 +135,10 @@ class Reading:
     def _call(self, value: dict[str, Any]) -> None:
         args = {name: self._value(given) for name, given in value["with"].items()}
         self.done.append(("calls", args))
-        self.names[value["into"]] = called(args)
+        result = called(args)
+        if isinstance(result, str):
+            raise Failed(result)
+        self.names[value["into"]] = result
 
     def _respond(self, value: dict[str, Any]) -> None:
         self.done.append(("responds", value["model"], self._text(value["instructions"])))
@@ -136,10 +153,22 @@ class Reading:
                 return
 
     def _for_each(self, value: dict[str, Any]) -> None:
-        for item in self._value(value["in"]):
-            self.names[value["as"]] = item
+        try:
+            for item in self._value(value["in"]):
+                self.names[value["as"]] = item
+                self._blocks(value["do"])
+        finally:
+            self.names.pop(value["as"], None)
+
+    def _try(self, value: dict[str, Any]) -> None:
+        try:
             self._blocks(value["do"])
-        self.names.pop(value["as"], None)
+        except Failed as failed:
+            found = next((one for one in value["catch"] if one.get("type", str(failed)) == str(failed)), None)
+            if found is None:
+                raise
+            self.names["error"] = {"type": str(failed)}
+            self._blocks(found["do"])
 
     def _value(self, given: Any) -> Any:
         if isinstance(given, str):
@@ -158,7 +187,9 @@ class Reading:
         yield head
         if found:
             name, _, rest = rest.partition("}}")
-            yield self.names[name.strip()]
+            first, *rest_of_name = name.strip().split(".")
+            value = self.names[first]
+            yield value[rest_of_name[0]] if rest_of_name else value
             yield from self._pieces(rest)
 
 
@@ -170,6 +201,7 @@ def chosen(prompt: str) -> str:
     return "even" if int(prompt.strip("?")) % 2 == 0 else "odd"
 
 
-def called(args: dict[str, Any]) -> int:
+def called(args: dict[str, Any]) -> int | str:
+    """The result, or the type of the error."""
     made: int = (args["x"] + 2 * args["y"]) % 19
-    return made
+    return "unlucky" if made % 4 == 1 else "broken" if made % 7 == 2 else made

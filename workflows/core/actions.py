@@ -10,7 +10,7 @@ from perdure.workflows.core.context_actions import (
     EndCompaction,
     TrimResults,
 )
-from perdure.workflows.core.handler_actions import CallTool, CarryOn, LeaveBlock
+from perdure.workflows.core.handler_actions import CallTool, CarryOn, CatchError, LeaveBlock
 from perdure.workflows.core.state.sealing import Cut
 from perdure.workflows.core.state.turn import Handoff
 from perdure.workflows.protocol.amounts import Amounts
@@ -280,6 +280,7 @@ Work = (
     | CarryOn
     | LeaveBlock
     | CallTool
+    | CatchError
     | Seal
 )
 Action = Work | Idle

@@ -49,11 +49,12 @@ from perdure.workflows.core.context_actions import AskNextSummarizer, Compact, D
 from perdure.workflows.core.context_changes import CompactionEnding
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.effects import CompareTools, Effect, FindDefinition, LoadDefinition, SealPart
-from perdure.workflows.core.handler_actions import CallTool, CarryOn, LeaveBlock
+from perdure.workflows.core.handler_actions import CallTool, CarryOn, CatchError, LeaveBlock
 from perdure.workflows.core.handlers.carrying_on import (
     begin_handler,
     call_tool,
     carry_on,
+    catch_error,
     handler_of_messages,
     leave_block,
 )
@@ -185,6 +186,8 @@ def begin(state: SessionState, action: Work, now: datetime) -> Begun:
             leave_block(draft)
         case CallTool():
             call_tool(draft)
+        case CatchError():
+            catch_error(draft, action.error)
         case Seal():
             draft.add(SealingBegun(cut=action.cut))
             effects = (SealPart(seal_input(draft.state)),)

@@ -31,7 +31,7 @@ from perdure.workflows.core.context_changes import (
     ContextMeasured,
     Overflowed,
 )
-from perdure.workflows.core.handler_changes import BlockAnswered, BlockCalled, HandlerMoved
+from perdure.workflows.core.handler_changes import BlockAnswered, BlockCalled, ErrorCaught, HandlerMoved
 from perdure.workflows.core.lease_changes import LeaseChange
 from perdure.workflows.core.limit_changes import (
     CallsCounted,
@@ -267,6 +267,7 @@ Note = (
     | HandlerMoved
     | BlockCalled
     | BlockAnswered
+    | ErrorCaught
 )
 Change = Event | Note
 Changes = tuple[Change, ...]

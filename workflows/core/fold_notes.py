@@ -56,7 +56,7 @@ from perdure.workflows.core.fold_turn import (
     opened_step,
     passed_on,
 )
-from perdure.workflows.core.handler_changes import BlockAnswered, BlockCalled, HandlerMoved
+from perdure.workflows.core.handler_changes import BlockAnswered, BlockCalled, ErrorCaught, HandlerMoved
 from perdure.workflows.core.handlers import fold as handlers
 from perdure.workflows.core.lease_changes import LeaseChange
 from perdure.workflows.core.limit_changes import (
@@ -195,6 +195,8 @@ def apply_note(state: SessionState, note: Note) -> SessionState:
             return replace(state, sealing=state.sealing.failed())
         case HandlerMoved():
             return handlers.moved(state, note.run)
+        case ErrorCaught():
+            return handlers.caught(state, note.run)
         case BlockCalled():
             return handlers.called(state, note.call)
         case BlockAnswered():

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from perdure.workflows.vocabulary.parts import ToolError
+
 
 @dataclass(frozen=True)
 class CarryOn:
@@ -16,3 +18,10 @@ class LeaveBlock:
 @dataclass(frozen=True)
 class CallTool:
     """Make the call of the handler's block."""
+
+
+@dataclass(frozen=True)
+class CatchError:
+    """The handler goes on where it catches this error, which would have ended its turn."""
+
+    error: ToolError

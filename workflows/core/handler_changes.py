@@ -27,3 +27,10 @@ class BlockAnswered:
 
     step_id: str
     parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErrorCaught:
+    """The turn goes on with its handler, which has caught what would have ended it."""
+
+    run: HandlerRun

@@ -32,7 +32,8 @@ from perdure.workflows.core.calls.superseding import untold
 from perdure.workflows.core.context import relief
 from perdure.workflows.core.effects import AGENT, PURSES, RENEWAL, SEAL, TOOLS
 from perdure.workflows.core.endings import fault, goes_on
-from perdure.workflows.core.handler_actions import CallTool, CarryOn, LeaveBlock
+from perdure.workflows.core.handler_actions import CallTool, CarryOn, CatchError, LeaveBlock
+from perdure.workflows.core.handlers.interpreter import caught
 from perdure.workflows.core.handlers.steps import asking_of
 from perdure.workflows.core.idle import closes_at
 from perdure.workflows.core.leases import has_leases, to_ask_again, waits_in_vain
@@ -104,6 +105,12 @@ def _close(state: SessionState, reason: str) -> Action:
 
 
 def _next_in_turn(state: SessionState, turn: Turn) -> Action:
+    action = _next_of_turn(state, turn)
+    error = action.error if isinstance(action, FinishTurn) else None
+    return action if error is None or turn.run is None or caught(turn.run, error) is None else CatchError(error)
+
+
+def _next_of_turn(state: SessionState, turn: Turn) -> Action:
     if turn.tools == "asking":
         return Wait(frozenset([TOOLS]))
     if turn.tools == "unknown":

@@ -3,8 +3,8 @@
 from perdure.workflows.core.calls.call import Call
 from perdure.workflows.core.changes import TurnBroken
 from perdure.workflows.core.draft import Draft
-from perdure.workflows.core.handler_changes import BlockCalled, HandlerMoved
-from perdure.workflows.core.handlers.interpreter import HandlerFault, advanced, carried_on
+from perdure.workflows.core.handler_changes import BlockCalled, ErrorCaught, HandlerMoved
+from perdure.workflows.core.handlers.interpreter import HandlerFault, advanced, carried_on, caught
 from perdure.workflows.core.prompt import names_in
 from perdure.workflows.core.state.handlers import Asking, Calling, HandlerRun, Saying
 from perdure.workflows.core.state.record import replace
@@ -12,7 +12,7 @@ from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.handlers import MESSAGE
 from perdure.workflows.vocabulary.events import MessageAdded
 from perdure.workflows.vocabulary.ids import handler_call_id, said_id
-from perdure.workflows.vocabulary.parts import Message, Text, ToolCall
+from perdure.workflows.vocabulary.parts import Message, Text, ToolCall, ToolError
 
 
 def handler_of_messages(state: SessionState) -> str | None:
@@ -57,6 +57,7 @@ def carry_on(draft: Draft) -> None:
     try:
         run = carried_on(run, program, names_in(state, draft.turn.turn_id, loaded))
     except HandlerFault as fault:
+        draft.add(HandlerMoved(run=fault.run))
         draft.add(TurnBroken(error=fault.error))
         return
     draft.add(HandlerMoved(run=run))
@@ -66,6 +67,12 @@ def carry_on(draft: Draft) -> None:
 
 def leave_block(draft: Draft) -> None:
     draft.add(HandlerMoved(run=advanced(_run(draft))))
+
+
+def catch_error(draft: Draft, error: ToolError) -> None:
+    run = caught(_run(draft), error)
+    assert run is not None
+    draft.add(ErrorCaught(run=run))
 
 
 def call_tool(draft: Draft) -> None:

@@ -17,6 +17,11 @@ def moved(state: SessionState, run: HandlerRun) -> SessionState:
     return with_turn(state, turn)
 
 
+def caught(state: SessionState, run: HandlerRun) -> SessionState:
+    turn = replace(in_turn(state), error=None, quota=None, overflow=None, stop=None, stop_raw=None, bound=None, odd=())
+    return with_turn(state, replace(turn, run=run))
+
+
 def called(state: SessionState, call: Call) -> SessionState:
     turn = in_turn(state)
     run = turn.run

@@ -12,7 +12,17 @@ from pydantic_core import to_json
 
 from perdure.workflows.core.conditions import ConditionError, is_true
 from perdure.workflows.core.handlers.templates import TemplateFault, evaluated, items, text, told
-from perdure.workflows.core.state.handlers import Asking, Calling, Doing, HandlerRun, Loop, Responding, Saying
+from perdure.workflows.core.state.handlers import (
+    Asking,
+    Calling,
+    Doing,
+    Frame,
+    HandlerRun,
+    Loop,
+    Responding,
+    Saying,
+    Trying,
+)
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.definition.handlers import (
     CallTool,
@@ -21,12 +31,14 @@ from perdure.workflows.definition.handlers import (
     Enter,
     Finish,
     Generate,
+    Guard,
     Jump,
     Next,
     Program,
     Respond,
     Say,
     Set,
+    Unguard,
     Unless,
 )
 from perdure.workflows.vocabulary.blocks import Block
@@ -44,9 +56,11 @@ MOST_HELD: Final = 512 * 1024
 class HandlerFault(Exception):
     """The handler cannot go on."""
 
-    def __init__(self, at: str, message: str, kind: str = HANDLER_INVALID) -> None:
+    def __init__(self, at: str, message: str, run: HandlerRun, kind: str = HANDLER_INVALID) -> None:
         super().__init__(message)
         self.error = ToolError(type=kind, message=f"{at}: {message}")
+        #: As it stands at the block that failed.
+        self.run = run
 
 
 def carried_on(run: HandlerRun, program: Program, names: Mapping[str, object], most: int = BATCH) -> HandlerRun:
@@ -70,6 +84,21 @@ def advanced(run: HandlerRun, into: str | None = None, value: JsonValue = None) 
     return replace(run, at=run.at + 1, doing=None, variables=variables)
 
 
+def caught(run: HandlerRun, error: ToolError) -> HandlerRun | None:
+    """`run` where it goes on after this error; None: nothing catches it."""
+    variables = dict(run.variables)
+    for depth in reversed(range(len(run.frames))):
+        frame = run.frames[depth]
+        if isinstance(frame, Loop):
+            variables.pop(frame.name, None)
+            continue
+        for kind, to in frame.catches:
+            if kind in (None, error.type):
+                variables["error"] = {"type": error.type, "message": error.message, "retryable": error.retryable}
+                return replace(run, at=to, doing=None, frames=run.frames[:depth], variables=variables)
+    return None
+
+
 class _Machine:
     """A run while it is carried on."""
 
@@ -78,9 +107,9 @@ class _Machine:
         self._names = {**names, **run.variables}
         self._around = names
         self._variables = dict(run.variables)
-        self._loops = list(run.loops)
+        self._frames: list[Frame] = list(run.frames)
         self._sizes = {name: _size(value) for name, value in run.variables.items()}
-        self._loop_sizes = [_size(loop.items) for loop in run.loops]
+        self._frame_sizes = [_size(frame.items) if isinstance(frame, Loop) else 0 for frame in run.frames]
         self._count = run.count
         self.at = run.at
         self.doing: Doing | None = run.doing
@@ -90,7 +119,7 @@ class _Machine:
         return replace(
             self._run,
             variables=self._variables,
-            loops=tuple(self._loops),
+            frames=tuple(self._frames),
             count=self._count,
             at=self.at,
             doing=self.doing,
@@ -102,17 +131,27 @@ class _Machine:
         self._count += 1
         if self._count > MOST_INSTRUCTIONS:
             message = f"the handler has gone through more than {MOST_INSTRUCTIONS:,} blocks"
-            raise HandlerFault(self._run.handler, message, HANDLER_TOO_LONG)
+            # Whatever catches it could go on for as long again.
+            run = replace(self.run(), frames=())
+            raise HandlerFault(self._run.handler, message, run, HANDLER_TOO_LONG)
         match instruction:
             case Jump():
                 self.at = instruction.to
             case Next():
                 self._next(instruction)
+            case Guard():
+                self._frames.append(Trying(catches=instruction.catches))
+                self._frame_sizes.append(0)
+                self.at += 1
+            case Unguard():
+                self._frames.pop()
+                self._frame_sizes.pop()
+                self.at = instruction.to
             case Unless() | Enter() | Do():
                 try:
                     self._step(instruction)
                 except (TemplateFault, ConditionError) as fault:
-                    raise HandlerFault(instruction.at, str(fault)) from fault
+                    raise HandlerFault(instruction.at, str(fault), self.run()) from fault
             case _:
                 assert_never(instruction)
 
@@ -124,8 +163,8 @@ class _Machine:
                 found = items(instruction.items, self._names)
                 if len(found) > instruction.most:
                     raise TemplateFault(f"the list has {len(found)} items; at most {instruction.most} may be (`max`)")
-                self._loops.append(Loop(items=found))
-                self._loop_sizes.append(_size(found))
+                self._frames.append(Loop(items=found, name=instruction.name))
+                self._frame_sizes.append(_size(found))
                 self._check_held()
                 self.at += 1
             case Do():
@@ -134,14 +173,15 @@ class _Machine:
                 assert_never(instruction)
 
     def _next(self, instruction: Next) -> None:
-        loop = self._loops[-1]
+        loop = self._frames[-1]
+        assert isinstance(loop, Loop)
         if loop.taken < len(loop.items):
             self._assign(instruction.name, loop.items[loop.taken])
-            self._loops[-1] = replace(loop, taken=loop.taken + 1)
+            self._frames[-1] = replace(loop, taken=loop.taken + 1)
             self.at += 1
             return
-        self._loops.pop()
-        self._loop_sizes.pop()
+        self._frames.pop()
+        self._frame_sizes.pop()
         self._forget(instruction.name)
         self.at = instruction.to
 
@@ -208,7 +248,7 @@ class _Machine:
             self._names[name] = self._around[name]
 
     def _check_held(self) -> None:
-        if sum(self._sizes.values()) + sum(self._loop_sizes) > MOST_HELD:
+        if sum(self._sizes.values()) + sum(self._frame_sizes) > MOST_HELD:
             raise TemplateFault(f"the handler's variables and lists hold more than {MOST_HELD // 1024} KiB")
 
 

@@ -16,8 +16,23 @@ class Loop(Record):
     """A loop that is being gone round."""
 
     items: tuple[JsonValue, ...]
+    #: The variable that holds the item.
+    name: str
     #: How many of them have been taken.
     taken: int = 0
+    kind: Literal["loop"] = "loop"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trying(Record):
+    """Blocks that are carried out under a `try`."""
+
+    #: Types of errors, None being any, and the instructions that they go on at.
+    catches: tuple[tuple[str | None, int], ...]
+    kind: Literal["trying"] = "trying"
+
+
+Frame = Annotated[Loop | Trying, Field(discriminator="kind")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +95,8 @@ class HandlerRun(Record):
     variables: dict[str, JsonValue] = field(default_factory=dict)
     #: The instruction of its program that is next, or being carried out.
     at: int = 0
-    #: The loops that it is in, the innermost last.
-    loops: tuple[Loop, ...] = ()
+    #: The loops and tries that it is in, the innermost last.
+    frames: tuple[Frame, ...] = ()
     #: None: nothing has been begun.
     doing: Doing | None = None
     #: Instructions that it has carried out.

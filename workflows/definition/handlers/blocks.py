@@ -1,4 +1,4 @@
-"""The blocks of a handler as a table, and those that hold others: `switch`, `for_each`.
+"""The blocks of a handler as a table, and those that hold others: `switch`, `for_each`, `try`.
 
 A block is a mapping with exactly one key, which says what it does: `{say: "Hello"}`. A new kind of block is a record, a
 line in `FORMS`, and what it compiles to in `program.py`.
@@ -42,6 +42,7 @@ FORMS: Final[dict[str, Callable[[Any], Any]]] = {
     "finish": _fields,
     "switch": _in("cases"),
     "for_each": _fields,
+    "try": _fields,
 }
 
 
@@ -108,9 +109,41 @@ class ForEach(Frozen):
     )
 
 
+class Catch(Frozen):
+    """What is done about an error of a `try`."""
+
+    type: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        exclude_if=absent,
+        description="The type of error, as in `model_overloaded` or a tool's own. Only the last one may be without, and "
+        "takes every error.",
+    )
+    do: "Blocks" = Field(description="The blocks that are carried out. The variable `error` has `type` and `message`.")
+
+
+class Try(Frozen):
+    """Blocks whose errors do not end the turn: what they fail with is caught."""
+
+    kind: Literal["try"] = "try"
+    do: "Blocks" = Field(description="The blocks that may fail.")
+    catch: tuple[Catch, ...] = Field(
+        min_length=1, max_length=50, description="What is done about which error; the first one that fits counts."
+    )
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        for number, one in enumerate(self.catch[:-1], 1):
+            if one.type is None:
+                raise ValueError(f"catch {number} takes every error, so those behind it are never reached; put it last")
+        return self
+
+
 BlockDefinition = Annotated[
     Annotated[
-        Respond | Generate | Choose | CallTool | Set | Say | Finish | Switch | ForEach, Field(discriminator="kind")
+        Respond | Generate | Choose | CallTool | Set | Say | Finish | Switch | ForEach | Try,
+        Field(discriminator="kind"),
     ],
     BeforeValidator(_block),
 ]
@@ -119,3 +152,5 @@ Blocks = Annotated[tuple[BlockDefinition, ...], Field(min_length=1, max_length=1
 Case.model_rebuild()
 Switch.model_rebuild()
 ForEach.model_rebuild()
+Catch.model_rebuild()
+Try.model_rebuild()

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 from pydantic import BeforeValidator, Field
 
 from perdure.workflows.definition.handlers.asking import Choose, Generate, Respond
-from perdure.workflows.definition.handlers.blocks import BlockDefinition, Blocks, ForEach, Switch
+from perdure.workflows.definition.handlers.blocks import BlockDefinition, Blocks, ForEach, Switch, Try
 from perdure.workflows.definition.handlers.plain import CallTool
 from perdure.workflows.definition.handlers.program import Program, compiled
 from perdure.workflows.vocabulary.near_names import did_you_mean
@@ -61,6 +61,10 @@ def blocks_in(blocks: tuple[BlockDefinition, ...], at: str) -> Iterator[tuple[st
                 yield from blocks_in(case.do, f"{place}[{number}].do")
         elif isinstance(block, ForEach):
             yield from blocks_in(block.do, f"{place}.do")
+        elif isinstance(block, Try):
+            yield from blocks_in(block.do, f"{place}.do")
+            for number, one in enumerate(block.catch):
+                yield from blocks_in(one.do, f"{place}.catch[{number}].do")
 
 
 def handler_faults(

@@ -65,3 +65,19 @@ async def test_a_long_handler_costs_hardly_any_history(perdure: Perdure) -> None
     perdure.model.says("counting")
     rested = await perdure.session("router", continue_as_new_after=20)
     assert (await rested.say("count")).text == turn.text
+
+
+async def test_a_handler_waits_for_days(perdure: Perdure) -> None:
+    session = await perdure.session("router", continue_as_new_after=20)
+    perdure.model.says("reminder")
+    perdure.model.says("I will.")
+    assert (await session.say("the roses")).reason == "parked"
+    perdure.model.says("smalltalk")
+    perdure.model.says("Fine, thanks.")
+    assert (await session.say("how are you?")).text == "Fine, thanks."
+    await perdure.restart_worker()
+
+    await perdure.later(days=3)
+
+    assert (await session.transcript())[-1] == assistant("You asked me to remind you: the roses")
+    assert (await session.snapshot()).status == "idle"

@@ -30,6 +30,7 @@ _TITLES: Final = {
     "Generate": "generate",
     "Choose": "choose",
     "CallTool": "call",
+    "WaitFor": "wait",
     "Case": "switch",
     "ForEach": "for_each",
     "Try": "try",

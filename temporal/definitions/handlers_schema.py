@@ -12,6 +12,7 @@ _RECORDS: Final[dict[str, tuple[str, str | None]]] = {
     "call": ("CallTool", None),
     "set": ("Set", "values"),
     "say": ("Say", "text"),
+    "wait": ("WaitFor", None),
     "finish": ("Finish", None),
     "switch": ("Switch", "cases"),
     "for_each": ("ForEach", None),

@@ -1,12 +1,13 @@
 """A session whose agent has handlers, over the pure core: a test says what models and tools answer."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, Final
 
 from perdure.workflows.core.actions import Action, Exit, Rest, Wait
 from perdure.workflows.core.effects import AskModel, Effect, LoadDefinition, RunActivity, SealPart
 from perdure.workflows.core.next_action import next_action
-from perdure.workflows.core.outcomes import DefinitionLoaded, ModelEnded, SealingEnded, ToolEnded
+from perdure.workflows.core.outcomes import DefinitionLoaded, ModelEnded, SealingEnded, TimePassed, ToolEnded
 from perdure.workflows.core.prompt import build_prompt
 from perdure.workflows.core.runs import SessionInput, handed_over, taken_over
 from perdure.workflows.core.state.session import new_state
@@ -68,14 +69,21 @@ class HandlerWorld(PlainWorld):
         self.driver.open(None)
 
     def send(self, text: str, id: str = "m1", **more: Any) -> "HandlerWorld":  # noqa: A002
-        self.driver.receive(
-            SendMessage(message_id=id, parts=(Text(text=text),), content_sha256=text, cursor=0, digest=None, **more)
-        )
+        self.driver.receive(SendMessage(message_id=id, parts=(Text(text=text),), content_sha256=text, cursor=0, **more))
         return self
 
     def run(self) -> "HandlerWorld":
         """Until the session rests, or waits for a person."""
         return self.until(lambda: False)
+
+    def later(self, delay: timedelta) -> "HandlerWorld":
+        """So much time passes, and what is due then is done."""
+        self.time += delay
+        # A turn that runs comes first.
+        for _ in range(2):
+            self.driver.settle(TimePassed())
+            self.run()
+        return self
 
     def until(self, happened: Callable[[], bool]) -> "HandlerWorld":
         while not happened() and not isinstance(action := self.step(), Rest | Exit):

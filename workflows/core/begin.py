@@ -49,7 +49,7 @@ from perdure.workflows.core.context_actions import AskNextSummarizer, Compact, D
 from perdure.workflows.core.context_changes import CompactionEnding
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.effects import CompareTools, Effect, FindDefinition, LoadDefinition, SealPart
-from perdure.workflows.core.handler_actions import CallTool, CarryOn, CatchError, LeaveBlock
+from perdure.workflows.core.handler_actions import CallTool, CarryOn, CatchError, LeaveBlock, ParkHandler, ResumeHandler
 from perdure.workflows.core.handlers.carrying_on import (
     begin_handler,
     call_tool,
@@ -58,6 +58,7 @@ from perdure.workflows.core.handlers.carrying_on import (
     handler_of_messages,
     leave_block,
 )
+from perdure.workflows.core.handlers.parking import park, resume
 from perdure.workflows.core.leases import ask, end_leases, give_back
 from perdure.workflows.core.loops import insists
 from perdure.workflows.core.model_calls import ask_next_model, call_model, end_step
@@ -186,6 +187,11 @@ def begin(state: SessionState, action: Work, now: datetime) -> Begun:
             leave_block(draft)
         case CallTool():
             call_tool(draft)
+        case ParkHandler():
+            if park(draft):
+                _finish_turn(draft, FinishTurn("parked"))
+        case ResumeHandler():
+            resume(draft, action.timer)
         case CatchError():
             catch_error(draft, action.error)
         case Seal():

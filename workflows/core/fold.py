@@ -17,7 +17,9 @@ from perdure.workflows.core.fold_agent import taken_over
 from perdure.workflows.core.fold_limits import allowed, paused
 from perdure.workflows.core.fold_notes import apply_note
 from perdure.workflows.core.fold_turn import finished_call, finished_step, started_turn
+from perdure.workflows.core.handlers import fold as handlers
 from perdure.workflows.core.rewinds import fold as rewinds
+from perdure.workflows.core.state.handlers import Handlers
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.timers import Timers
@@ -124,14 +126,14 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
         case ToolFinished() if turn is not None and turn.call(event.call_id) is not None:
             return finished_call(state, turn, event)
         case TurnFinished() if turn is not None and turn.step is None and not turn.calls:
-            state = rewinds.ended(state, turn, event)
+            state = handlers.ended(rewinds.ended(state, turn, event), turn, event)
             log = state.log if state.seals else state.log.pruned()
             leases = fold_leases.rested(state.leases)
             return replace(state, turn=None, log=log, inbox=state.inbox.after_turn(), leases=leases)
         case TranscriptRewound() if turn is None:
             return rewinds.rewound(state, event)
         case SessionClosed():
-            return replace(state, closed=True, timers=Timers(), rewinding=None)
+            return replace(state, closed=True, timers=Timers(), handlers=Handlers(), rewinding=None)
         case ContextCompacted():
             return folding.compacted(state, event)
         case TurnStarted() | StepStarted() | StepFinished() | ToolFinished() | TurnFinished() | TranscriptRewound():

@@ -15,7 +15,9 @@ def loaded(state: SessionState, agent: LoadedAgent) -> SessionState:
     if state.slot.loaded is not None:
         transcript = replace(transcript, epoch=transcript.epoch + 1)
     questions = replace(state.questions, allowed=still_allowed(state.questions.allowed, agent))
-    state = replace(state, slot=state.slot.with_loaded(agent), transcript=transcript, questions=questions)
+    lent = state.turn.lent if state.turn is not None else None
+    needed = state.handlers.digests | ({lent} if lent is not None else frozenset())
+    state = replace(state, slot=state.slot.with_loaded(agent, needed), transcript=transcript, questions=questions)
     return with_definition_limits(state)
 
 

@@ -56,7 +56,7 @@ from perdure.workflows.core.fold_turn import (
     opened_step,
     passed_on,
 )
-from perdure.workflows.core.handler_changes import BlockAnswered, BlockCalled, ErrorCaught, HandlerMoved
+from perdure.workflows.core.handler_changes import BlockAnswered, BlockCalled, ErrorCaught, HandlerMoved, HandlerResumed
 from perdure.workflows.core.handlers import fold as handlers
 from perdure.workflows.core.lease_changes import LeaseChange
 from perdure.workflows.core.limit_changes import (
@@ -128,7 +128,9 @@ def apply_note(state: SessionState, note: Note) -> SessionState:
         case TimerDue():
             return replace(state, timers=state.timers.firing(note.timer_id))
         case TimerCancelled():
-            return replace(state, timers=state.timers.without(note.timer_id))
+            waiting = state.handlers.waiting_for(note.timer_id)
+            ended = state.handlers.without(waiting)
+            return replace(state, timers=state.timers.without(note.timer_id), handlers=ended)
         case HandoffAgreed():
             return with_turn(state, replace(in_turn(state), handoff=note.handoff))
         case StepOpened():
@@ -195,6 +197,8 @@ def apply_note(state: SessionState, note: Note) -> SessionState:
             return replace(state, sealing=state.sealing.failed())
         case HandlerMoved():
             return handlers.moved(state, note.run)
+        case HandlerResumed():
+            return handlers.resumed(state, note.run)
         case ErrorCaught():
             return handlers.caught(state, note.run)
         case BlockCalled():

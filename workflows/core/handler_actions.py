@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from perdure.workflows.protocol.queries import Timer
 from perdure.workflows.vocabulary.parts import ToolError
 
 
@@ -25,3 +26,15 @@ class CatchError:
     """The handler goes on where it catches this error, which would have ended its turn."""
 
     error: ToolError
+
+
+@dataclass(frozen=True)
+class ParkHandler:
+    """The handler waits, and its turn ends."""
+
+
+@dataclass(frozen=True)
+class ResumeHandler:
+    """A handler goes on that waited for this timer, in a turn of its own."""
+
+    timer: Timer

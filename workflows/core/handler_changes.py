@@ -34,3 +34,10 @@ class ErrorCaught:
     """The turn goes on with its handler, which has caught what would have ended it."""
 
     run: HandlerRun
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandlerResumed:
+    """The turn goes on with this run, which was parked."""
+
+    run: HandlerRun

@@ -32,7 +32,7 @@ from perdure.workflows.core.calls.superseding import untold
 from perdure.workflows.core.context import relief
 from perdure.workflows.core.effects import AGENT, PURSES, RENEWAL, SEAL, TOOLS
 from perdure.workflows.core.endings import fault, goes_on
-from perdure.workflows.core.handler_actions import CallTool, CarryOn, CatchError, LeaveBlock
+from perdure.workflows.core.handler_actions import CallTool, CarryOn, CatchError, LeaveBlock, ParkHandler, ResumeHandler
 from perdure.workflows.core.handlers.interpreter import caught
 from perdure.workflows.core.handlers.steps import asking_of
 from perdure.workflows.core.idle import closes_at
@@ -42,7 +42,7 @@ from perdure.workflows.core.passing_on import next_bid_of_step
 from perdure.workflows.core.rewinds.next_action import next_of_rewind, next_of_undoing
 from perdure.workflows.core.routing import answering_role, first_hop
 from perdure.workflows.core.spending import Bid, next_bid, out_of_quota, out_of_time
-from perdure.workflows.core.state.handlers import Asking, Calling, HandlerRun, Responding
+from perdure.workflows.core.state.handlers import Asking, Calling, HandlerRun, Responding, Waiting
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Turn
 from perdure.workflows.core.working import ends_at
@@ -83,6 +83,8 @@ def _next(state: SessionState) -> Action:
     if state.inbox.messages:
         return StartTurn(state.inbox.messages[0])
     due = state.timers.due
+    if due is not None and state.handlers.waiting_for(due.timer_id) is not None:
+        return ResumeHandler(due)
     if due is not None:
         renewed = state.slot.renewal is not None and state.slot.renewal.timer_id == due.timer_id
         return WakeUp(due) if renewed else RenewAgent(due)
@@ -156,6 +158,8 @@ def _next_of_run(state: SessionState, turn: Turn, run: HandlerRun) -> Action:
             return _next_call(state, turn)
         case Calling():
             return CallTool()
+        case Waiting():
+            return ParkHandler()
         case _:
             return CarryOn()
 

@@ -27,7 +27,8 @@ def begin_handler(draft: Draft, name: str | None, message: Message | None) -> No
     if name is None or loaded is None:
         return
     texts = [part.text for part in message.parts if isinstance(part, Text)] if message is not None else []
-    run = HandlerRun(handler=name, digest=loaded.digest, variables={"message": "\n".join(texts)})
+    began = draft.state.transcript.total - (message is not None)
+    run = HandlerRun(handler=name, digest=loaded.digest, began=began, variables={"message": "\n".join(texts)})
     draft.add(HandlerMoved(run=run))
 
 

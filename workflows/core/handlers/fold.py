@@ -1,11 +1,15 @@
 """What the blocks of a handler make of a session's state. Pure."""
 
 from perdure.workflows.core.calls.call import Call
+from perdure.workflows.core.fold_agent import loaded
 from perdure.workflows.core.handlers.interpreter import advanced
-from perdure.workflows.core.state.handlers import Calling, HandlerRun, Responding
+from perdure.workflows.core.state.handlers import Calling, HandlerRun, Responding, Waiting
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState, in_turn, with_turn
-from perdure.workflows.vocabulary.errors import RESULT_TOO_LARGE
+from perdure.workflows.core.state.turn import Turn
+from perdure.workflows.definition.agent import LoadedAgent
+from perdure.workflows.vocabulary.errors import AGENT_UNAVAILABLE, RESULT_TOO_LARGE
+from perdure.workflows.vocabulary.events import TurnFinished
 from perdure.workflows.vocabulary.parts import Part, ToolError, ToolResult
 
 
@@ -15,6 +19,44 @@ def moved(state: SessionState, run: HandlerRun) -> SessionState:
         # However the last answer ended, this is another one.
         turn = replace(turn, stop=None, stop_raw=None, bound=None, odd=())
     return with_turn(state, turn)
+
+
+def resumed(state: SessionState, run: HandlerRun) -> SessionState:
+    """A parked run goes on behind its block, with the definition that it began with."""
+    agent, loaded = state.slot.kept.get(run.digest), state.slot.loaded
+    state = replace(state, handlers=state.handlers.without(run))
+    turn = in_turn(state)
+    if agent is None:
+        message = f"The definition {run.digest[:12]} that the handler {run.handler} began with is no longer kept."
+        return with_turn(state, replace(turn, error=ToolError(type=AGENT_UNAVAILABLE, message=message)))
+    if loaded is None or agent.digest == loaded.digest:
+        return with_turn(state, replace(turn, run=advanced(run)))
+    state = with_turn(state, replace(turn, run=advanced(run), lent=loaded.digest))
+    return _running(state, agent)
+
+
+def ended(state: SessionState, turn: Turn, event: TurnFinished) -> SessionState:
+    """The turn of a handler has ended, and with it the run, unless that is parked."""
+    if event.reason == "parked" and turn.run is not None:
+        state = replace(state, handlers=replace(state.handlers, parked=(*state.handlers.parked, turn.run)))
+    before = state.slot.kept.get(turn.lent) if turn.lent is not None else None
+    return state if before is None else _running(state, before)
+
+
+def cut_off(state: SessionState, number: int) -> SessionState:
+    """The messages from this number on have been cut off, and the parked runs end that began behind it."""
+    gone = [run for run in state.handlers.parked if run.began >= number]
+    handlers, timers = state.handlers, state.timers
+    for run in gone:
+        handlers = handlers.without(run)
+        timers = timers.without(run.doing.timer_id or "") if isinstance(run.doing, Waiting) else timers
+    return replace(state, handlers=handlers, timers=timers)
+
+
+def _running(state: SessionState, agent: LoadedAgent) -> SessionState:
+    stale = state.slot.stale
+    state = loaded(state, agent)
+    return replace(state, slot=replace(state.slot, stale=stale))
 
 
 def caught(state: SessionState, run: HandlerRun) -> SessionState:

@@ -22,6 +22,7 @@ from perdure.workflows.core.state.handlers import (
     Responding,
     Saying,
     Trying,
+    Waiting,
 )
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.definition.handlers import (
@@ -40,6 +41,7 @@ from perdure.workflows.definition.handlers import (
     Set,
     Unguard,
     Unless,
+    WaitFor,
 )
 from perdure.workflows.vocabulary.blocks import Block
 from perdure.workflows.vocabulary.errors import HANDLER_INVALID, HANDLER_TOO_LONG
@@ -195,6 +197,12 @@ class _Machine:
                 self.at += 1
             case Finish():
                 self.over = True
+            case WaitFor():
+                self.doing = Waiting(
+                    at=instruction.at,
+                    length=None if block.length is None else text(block.length, names),
+                    until=None if block.until is None else text(block.until, names),
+                )
             case Say():
                 said = text(block.text, names).strip()
                 if not said:

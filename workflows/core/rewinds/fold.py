@@ -4,6 +4,7 @@ import hashlib
 import math
 
 from perdure.workflows.core.calls.call import Call, Ready
+from perdure.workflows.core.handlers.fold import cut_off
 from perdure.workflows.core.last_words import last_words
 from perdure.workflows.core.rewind_changes import RewindTaken, UndoBegun
 from perdure.workflows.core.state.branches import Branch, Branches, Ended, Switch, Undo
@@ -113,7 +114,7 @@ def ended(state: SessionState, turn: Turn, event: TurnFinished) -> SessionState:
             sound=turn.sound,
             role=turn.role,
             handler=run.handler if run is not None else None,
-            run=run if event.reason != "done" else None,
+            run=run if event.reason not in ("done", "parked") else None,
         )
         return replace(state, ended=kept)
     rewinding = state.rewinding
@@ -164,6 +165,8 @@ def rewound(state: SessionState, event: TranscriptRewound) -> SessionState:
         ),
     )
     state = _with_days(state)
+    cut = transcript.path.number(event.kept) if event.kept < count else None
+    state = state if cut is None else cut_off(state, cut)
     return replace(state, rewinding=None) if event.cause == "back" else state
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
-from perdure.workflows.core.state.record import Record
+from perdure.workflows.core.state.record import Record, replace
 from perdure.workflows.definition.providers.dialect import Thinking
 from perdure.workflows.protocol.blocks import Misfit
 from perdure.workflows.vocabulary.blocks import Block
@@ -83,8 +83,20 @@ class Saying(Record):
     kind: Literal["saying"] = "saying"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Waiting(Record):
+    """The handler waits for a time."""
+
+    at: str
+    length: str | None = None
+    until: str | None = None
+    #: The timer, once it is set.
+    timer_id: str | None = None
+    kind: Literal["waiting"] = "waiting"
+
+
 #: What a block does that is carried out, with all its templates filled in.
-Doing = Annotated[Responding | Asking | Calling | Saying, Field(discriminator="kind")]
+Doing = Annotated[Responding | Asking | Calling | Saying | Waiting, Field(discriminator="kind")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +104,8 @@ class HandlerRun(Record):
     handler: str
     #: Of the definition that it began with.
     digest: str
+    #: The number of the first message of its turn: where a rewind cuts that off, it ends.
+    began: int = 0
     variables: dict[str, JsonValue] = field(default_factory=dict)
     #: The instruction of its program that is next, or being carried out.
     at: int = 0
@@ -106,3 +120,22 @@ class HandlerRun(Record):
     said: int = 0
     #: It has come to its end.
     over: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handlers(Record):
+    #: Runs whose turns have ended, and that go on later.
+    parked: tuple[HandlerRun, ...] = ()
+
+    def waiting_for(self, timer_id: str) -> HandlerRun | None:
+        """The run that this timer goes on with."""
+        found = (run for run in self.parked if isinstance(run.doing, Waiting) and run.doing.timer_id == timer_id)
+        return next(found, None)
+
+    def without(self, run: HandlerRun | None) -> "Handlers":
+        return replace(self, parked=tuple(one for one in self.parked if one is not run))
+
+    @property
+    def digests(self) -> frozenset[str]:
+        """Of the definitions that they rest on."""
+        return frozenset(run.digest for run in self.parked)

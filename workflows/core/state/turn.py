@@ -101,6 +101,8 @@ class Turn(Record):
     callers: tuple[str, ...] = ()
     #: The handler that it carries out; None: the agent responds.
     run: HandlerRun | None = None
+    #: The definition that the session goes on with, where its handler rests on an older one.
+    lent: str | None = None
 
     def traced(self, traceparent: str) -> "Turn":
         return replace(self, callers=(*self.callers, traceparent)[-MOST_CALLERS:])

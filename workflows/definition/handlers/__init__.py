@@ -3,7 +3,7 @@
 from perdure.workflows.definition.handlers.asking import Choose, Generate, Respond
 from perdure.workflows.definition.handlers.blocks import FORMS, BlockDefinition, Case, Catch, ForEach, Switch, Try
 from perdure.workflows.definition.handlers.handler import MESSAGE, Handler, Handlers, handler_faults
-from perdure.workflows.definition.handlers.plain import CallTool, Finish, Say, Set
+from perdure.workflows.definition.handlers.plain import CallTool, Finish, Say, Set, WaitFor
 from perdure.workflows.definition.handlers.program import Do, Enter, Guard, Jump, Next, Program, Unguard, Unless
 
 __all__ = [
@@ -32,5 +32,6 @@ __all__ = [
     "Try",
     "Unguard",
     "Unless",
+    "WaitFor",
     "handler_faults",
 ]

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, model_validator
 
 from perdure.workflows.definition.handlers.asking import Choose, Generate, Respond
-from perdure.workflows.definition.handlers.plain import CallTool, Finish, Say, Set
+from perdure.workflows.definition.handlers.plain import CallTool, Finish, Say, Set, WaitFor
 from perdure.workflows.definition.tools.options import Name
 from perdure.workflows.vocabulary.near_names import did_you_mean
 from perdure.workflows.vocabulary.parts import Frozen, absent
@@ -39,6 +39,7 @@ FORMS: Final[dict[str, Callable[[Any], Any]]] = {
     "call": _fields,
     "set": _in("values"),
     "say": _in("text"),
+    "wait": _fields,
     "finish": _fields,
     "switch": _in("cases"),
     "for_each": _fields,
@@ -142,7 +143,7 @@ class Try(Frozen):
 
 BlockDefinition = Annotated[
     Annotated[
-        Respond | Generate | Choose | CallTool | Set | Say | Finish | Switch | ForEach | Try,
+        Respond | Generate | Choose | CallTool | Set | Say | WaitFor | Finish | Switch | ForEach | Try,
         Field(discriminator="kind"),
     ],
     BeforeValidator(_block),

@@ -62,7 +62,11 @@ def test_a_good_file(tmp_path: Path) -> None:
             "model: capable\nidle_timeout: 5s",
             "9: idle_timeout: must be at least 60s, not '5s'",
         ),
-        ("model: capable", "model: capable\nhandlers: {}", "9: handlers: this version does not carry this out"),
+        (
+            "model: capable",
+            "model: capable\nhandlers: {follow_up: [finish: {}]}",
+            "9: handlers.follow_up: this version carries out no handler but `message`",
+        ),
         ("thinking: off", "fallback: [othr]", "6: models.capable.fallback[0]: 'othr' is not one of models"),
         ("thinking: off", "output: 3", "6: models.capable.output: there is no such field"),
         (

@@ -91,6 +91,12 @@ WORKING_TIME: Final = "working_time"
 MAX_STEPS: Final = "max_steps"
 AGENT_UNAVAILABLE: Final = "agent_unavailable"
 INSTRUCTIONS_INVALID: Final = "instructions_invalid"
+#: A block of a handler cannot be carried out: its template fails, or gives what the block cannot use.
+HANDLER_INVALID: Final = "handler_invalid"
+#: A handler went through more blocks than one may.
+HANDLER_TOO_LONG: Final = "handler_too_long"
+#: A model's answer was not what a block asks for, also when it was asked again.
+ANSWER_INVALID: Final = "answer_invalid"
 
 # Between an activity and its session.
 #: An activity was called by something that is no session.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from perdure.workflows.core.state.handlers import HandlerRun
 from perdure.workflows.core.state.record import Record, replace
 from perdure.workflows.protocol.paths import Path
 from perdure.workflows.vocabulary.events import TurnEnd
@@ -29,6 +30,10 @@ class Ended(Record):
     sound: int
     #: The role that its message asked for.
     role: str | None = None
+    #: The handler that it carried out.
+    handler: str | None = None
+    #: Where that stood, so that a retry goes on with it; None: the turn ended well, or its branch was left.
+    run: HandlerRun | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -125,6 +125,8 @@ class TurnOutcome(Frozen):
     usage: Usage
     #: Dollars; null when a price is unknown.
     cost_usd: float | None
+    #: The answer as a checked value, where the definition says its form (`answer:`) and the turn is done.
+    result: dict[str, JsonValue] | None = Field(default=None, exclude_if=absent)
 
 
 class FinishedTurn(Frozen):

@@ -5,7 +5,7 @@ Rule: an estimate that decides over money errs upwards.
 
 from perdure.workflows.core.context.estimate import beside, media_tokens, shown_size
 from perdure.workflows.core.context.sizes import BYTES_PER_TOKEN as BYTES_PER_TOKEN
-from perdure.workflows.core.endings import NUDGES, nudge_after
+from perdure.workflows.core.endings import nudge_after, told
 from perdure.workflows.core.need import Need
 from perdure.workflows.core.routing import first_hop
 from perdure.workflows.core.state.session import SessionState
@@ -44,5 +44,6 @@ def sent(state: SessionState, hop: Hop | None = None) -> Spent:
 def input_tokens(state: SessionState) -> int:
     """Tokens that the next model call's request holds at most."""
     added = nudge(state)
-    size = shown_size(state) + beside(state) + (len(NUDGES[added]) if added else 0)
+    misfit = state.turn.misfit if state.turn is not None else None
+    size = shown_size(state) + beside(state) + (len(told(added, misfit).encode()) if added else 0)
     return size // BYTES_PER_TOKEN + media_tokens(state)

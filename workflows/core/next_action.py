@@ -218,4 +218,5 @@ def _last_fault(state: SessionState, turn: Turn) -> ToolError | None:
         )
         return ToolError(type=ANSWER_CUT, message=message, retryable=True)
     limit = hop.model.max_output_tokens if hop is not None else None
-    return fault(turn.stop or "end", turn.odd, role=answering_role(state), limit=limit, word=turn.stop_raw)
+    role = answering_role(state)
+    return fault(turn.stop or "end", turn.odd, role=role, limit=limit, word=turn.stop_raw, misfit=turn.misfit)

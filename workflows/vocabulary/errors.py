@@ -35,6 +35,8 @@ ANSWER_PAUSED: Final = "answer_paused"
 EMPTY_ANSWER: Final = "empty_answer"
 #: A text that repeated itself without end.
 ANSWER_REPEATED: Final = "answer_repeated"
+#: Not of the form that the definition asks for (`answer:`), also when it was asked for twice more.
+ANSWER_INVALID: Final = "answer_invalid"
 #: The provider gave a reason that nothing is known of.
 STOP_UNKNOWN: Final = "stop_unknown"
 

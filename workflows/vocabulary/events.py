@@ -98,6 +98,8 @@ class TurnFinished(EventBase):
     usage: Usage
     #: Dollars; null when a price is unknown.
     cost_usd: float | None
+    #: The answer as a checked value, where the definition says its form (`answer:`) and the turn is done.
+    result: dict[str, JsonValue] | None = Field(default=None, exclude_if=absent)
 
 
 class StepStarted(EventBase):
@@ -128,6 +130,8 @@ class StepFinished(EventBase):
     adapted: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
     #: Pieces of the answer whose shape was not known, and which were passed over.
     skipped: int = Field(default=0, exclude_if=operator.not_)
+    #: Why the answer is not of the form that the definition asks for (`answer:`), in words.
+    misfit: str | None = Field(default=None, exclude_if=absent)
 
 
 class ToolStarted(EventBase):

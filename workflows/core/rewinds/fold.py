@@ -106,7 +106,14 @@ def started(state: SessionState, event: TurnStarted) -> SessionState:
 def ended(state: SessionState, turn: Turn, event: TurnFinished) -> SessionState:
     """`state` after a turn: what a retry has to know of it, and whether a rewind that it was for goes on."""
     if turn.undoing is None:
-        kept = Ended(turn_id=turn.turn_id, reason=event.reason, sound=turn.sound, role=turn.role)
+        kept = Ended(
+            turn_id=turn.turn_id,
+            reason=event.reason,
+            sound=turn.sound,
+            role=turn.role,
+            error=event.error,
+            result=event.result,
+        )
         return replace(state, ended=kept)
     rewinding = state.rewinding
     agreed = turn.undoing.agreed and not turn.undoing.left and event.reason == "done"

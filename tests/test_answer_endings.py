@@ -1,10 +1,11 @@
 """What becomes of a turn whose answer has to have a form: in the pure core."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from perdure.workflows.core.actions import CallModel, FinishTurn
+from perdure.workflows.core.actions import CallModel, CloseSession, FinishTurn, Rest
 from perdure.workflows.core.begin import begin
 from perdure.workflows.core.endings import Odd, goes_on, nudge_after, told
 from perdure.workflows.core.next_action import next_action
@@ -12,6 +13,7 @@ from perdure.workflows.core.outcomes import ModelEnded
 from perdure.workflows.core.prompt import build_prompt
 from perdure.workflows.core.settle import settle
 from perdure.workflows.core.state.session import dump_state, read_state
+from perdure.workflows.core.sub_answer import answer_of
 from perdure.workflows.protocol.activities import StepOutput
 from perdure.workflows.protocol.checked_answers import CheckedAnswer
 from perdure.workflows.vocabulary.events import Event, StepFinished, TurnFinished
@@ -119,3 +121,21 @@ def test_an_answer_that_no_worker_has_checked_is_a_text() -> None:
 def test_who_is_asked_again(odd: tuple[Odd, ...], again: bool) -> None:
     assert goes_on("end", odd) is again
     assert nudge_after("end", odd) == ("empty" if odd[-1] == "empty" else "misfit")
+
+
+def test_an_agent_that_is_run_once_closes_its_session_when_it_has_answered() -> None:
+    story = Story.new(once=True).loaded(agent(answer={"schema": SCHEMA}))
+    assert not isinstance(next_action(story.state), CloseSession)
+    story = ends(story.turn(), CheckedAnswer(value={"n": 1}))
+    story.take(begin(story.state, FinishTurn("done"), AT).changes)
+    action = next_action(story.state)
+    assert action == CloseSession("answered")
+    story.take(begin(story.state, CloseSession("answered"), AT).changes)
+    answer = answer_of(story.state)
+    assert (answer.reason, answer.result, answer.cost_usd) == ("done", {"n": 1}, 0.1)
+
+
+def test_one_that_has_set_itself_a_timer_waits_for_it() -> None:
+    story = Story.new(once=True).loaded().whole_turn()
+    story.event("timer.set", timer_id="w1", due=AT + timedelta(days=1), note="look again")
+    assert isinstance(next_action(story.state), Rest)

@@ -69,3 +69,17 @@ async def test_a_message_that_steers_takes_the_place_of_an_answer(perdure: Perdu
     await session.until("turn.finished")
     ends = [event for event in await session.events() if isinstance(event, TurnFinished)]
     assert [(end.reason, end.result) for end in ends] == [("done", {"topic": "order", "urgency": 1})]
+
+
+async def test_another_model_that_goes_on_is_asked_for_the_same_form(perdure: Perdure) -> None:
+    perdure.model.says(WRONG)
+    perdure.model.fails(404, "no such model")
+    perdure.model.says(GOOD)
+    session = await perdure.session("triage")
+    turn = await session.say("My money, please")
+    assert (turn.reason, turn.result) == ("done", VALUE)
+    asked = perdure.model.asked
+    assert [one.model for one in asked[-2:]] == ["anthropic/claude-sonnet-5-5", "openai/gpt-6-sol"]
+    assert asked[-1].output == asked[0].output
+    # What is wrong with the first model's answer, the second one is told as well.
+    assert "urgency: " in str(asked[-1].transcript[-1])

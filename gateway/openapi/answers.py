@@ -239,6 +239,8 @@ class AgentEntry(Frozen):
     #: What happens to a message that arrives while a turn runs, unless the message says otherwise.
     busy: Busy
     schedules: tuple[ScheduleEntry, ...]
+    #: JSON Schema of its final answers; absent where they are text.
+    answer: dict[str, JsonValue] | None = Field(default=None, exclude_if=absent)
     #: The demo model answers in place of a provider without a key.
     demo: bool
     #: sha256 of the definition.

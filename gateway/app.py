@@ -50,6 +50,7 @@ from perdure.gateway.routes import (
     traces,
     transcripts,
     uploads,
+    worker_runs,
 )
 from perdure.gateway.routes import (
     sign_in as signing_in,
@@ -93,6 +94,7 @@ _ROUTES: Final = (
     streams,
     traces,
     transcripts,
+    worker_runs,
     agents,
     health,
     metrics,

@@ -50,6 +50,7 @@ from perdure.gateway.routes import (
     traces,
     transcripts,
     uploads,
+    versions,
 )
 from perdure.gateway.routes import (
     sign_in as signing_in,
@@ -94,6 +95,7 @@ _ROUTES: Final = (
     traces,
     transcripts,
     agents,
+    versions,
     health,
     metrics,
     signing_in,

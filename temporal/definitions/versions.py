@@ -15,6 +15,7 @@ import structlog
 
 from perdure.temporal.definitions.shelves import Known
 from perdure.temporal.stores.blobs import BlobError, BlobStore
+from perdure.workflows.definition.tools.options import NAME
 
 _ROOT: Final = "definitions/versions"
 _TIME: Final = "%Y%m%dT%H%M%S.%fZ"
@@ -61,6 +62,8 @@ class Versions:
 
     async def of(self, name: str, tenant: str | None) -> list[Version]:
         """The versions of an agent that a tenant can have run, the latest first. Raises `StoreUnavailable`."""
+        if re.fullmatch(NAME, name) is None:
+            return []
         owners = dict.fromkeys((None, tenant))
         found: dict[str, Version] = {}
         for owner in owners:

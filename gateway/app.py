@@ -50,6 +50,7 @@ from perdure.gateway.routes import (
     traces,
     transcripts,
     uploads,
+    versions,
     worker_runs,
 )
 from perdure.gateway.routes import (
@@ -96,6 +97,7 @@ _ROUTES: Final = (
     transcripts,
     worker_runs,
     agents,
+    versions,
     health,
     metrics,
     signing_in,

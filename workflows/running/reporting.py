@@ -34,7 +34,7 @@ from perdure.workflows.core.handler_actions import ParkHandler, ResumeHandler
 from perdure.workflows.core.limit_words import told
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.vocabulary.events import EventBase
-from perdure.workflows.vocabulary.search_attributes import AGENT, COST, STATUS
+from perdure.workflows.vocabulary.search_attributes import AGENT, COST, DIGEST, STATUS
 
 #: After these, the session may be at work, at rest, or waiting for people, where it was not before.
 _SHOWN: Final = (
@@ -45,7 +45,9 @@ _SHOWN: Final = (
 class Reporting:
     def __init__(self) -> None:
         #: What visibility shows; a run inherits it from the one before.
-        self._status = workflow.info().typed_search_attributes.get(STATUS)
+        shown = workflow.info().typed_search_attributes
+        self._status = shown.get(STATUS)
+        self._digest = shown.get(DIGEST)
         #: When the turn was told to stop, for those who measure; nothing depends on it.
         self._stop_at: datetime | None = None
 
@@ -73,6 +75,10 @@ class Reporting:
         updates: list[SearchAttributeUpdate[Any]] = [STATUS.value_set(status)]
         if status != "working":
             updates.append(COST.value_set(round(state.books.known_usd, 6)))
+        # Only beside another change, for an upsert of its own would be one more event.
+        if state.slot.loaded is not None and state.slot.loaded.digest != self._digest:
+            self._digest = state.slot.loaded.digest
+            updates.append(DIGEST.value_set(self._digest))
         workflow.upsert_search_attributes(updates)
         self._status = status
 

@@ -231,8 +231,9 @@ def server_limits() -> Iterator[Check]:
 
 def definitions(reading: Reading) -> Iterator[Check]:
     problems = reading.every_problem
+    advice = "mend it: a process that runs goes on with its last good version, one that starts now does without it"
     for problem in problems:
-        yield Check("failed", "definition", str(problem), "it does not serve until this is mended")
+        yield Check("failed", "definition", str(problem), advice)
     if not problems:
         names = reading.labelled
         yield Check("ok", "definitions", f"{len(names)} without problems: {', '.join(names)}")

@@ -36,6 +36,7 @@ from perdure.temporal.app.processes.sources import Sources
 from perdure.temporal.app.processes.stopping import stop_signal
 from perdure.temporal.app.processes.telemetry import telemetry
 from perdure.temporal.app.processes.tool_files import ToolFiles
+from perdure.temporal.definitions.news import Tell, log_news
 from perdure.temporal.live.memory import MemoryLive
 from perdure.temporal.server.claims import Claims
 from perdure.temporal.server.client import connect, ensure_search_attributes
@@ -51,6 +52,8 @@ log = structlog.get_logger(__name__)
 
 #: An open stream is cut before the server stops; this is for what is left.
 GATEWAY_STOP_S = 3
+#: Seconds between two looks at tools' files, and at schedules.
+_CHECK_S = 1.0
 #: Bytes of a body in a second, below which a client is too slow.
 _BODY_RATE = 8 * 1024
 #: How the SDK tells of a poll that it does not repeat.
@@ -66,10 +69,11 @@ async def run_dev(
     temporal_port: int,
     ui_port: int,
     ready: Callable[[str, str | None, Parts], None],
+    tell: Tell,
 ) -> None:
     """The whole of Perdure in this process, with the real Temporal dev server as its child, until a signal comes.
 
-    `ready(url, temporal_ui, parts)` is called once when it serves.
+    `ready(url, temporal_ui, parts)` is called once when it serves, `tell` whenever files of agents have changed.
     """
     stopped = stop_signal(impatient=False)
     async with AsyncExitStack() as stack:
@@ -93,9 +97,9 @@ async def run_dev(
             log.info("reaped", attempts=reaped)
         parts = assemble(settings, sources, demo_without_keys=True, telemetry=told)
         live = MemoryLive(asyncio.get_running_loop(), whole=True)
-        await stack.enter_async_context(_definitions(parts))
+        await stack.enter_async_context(_definitions(parts, tell))
         if sources.tools:
-            await stack.enter_async_context(_in_background(ToolFiles.of_user().watch(DEFINITIONS_CHECK_S)))
+            await stack.enter_async_context(_in_background(ToolFiles.of_user().watch(_CHECK_S)))
         stack.push_async_callback(parts.aclose)
         providers.load(parts.definitions.providers)
         limits = Limits(Caps.of(settings), metrics=told.metrics)
@@ -176,13 +180,13 @@ async def run_gateway(
 
 
 @asynccontextmanager
-async def _definitions(parts: Parts) -> AsyncIterator[None]:
+async def _definitions(parts: Parts, tell: Tell = log_news) -> AsyncIterator[None]:
     """Raises `Refused` where the blob store cannot be written: nothing that starts now could serve."""
     try:
         await parts.definitions.publish()
     except StoreUnavailable as error:
         raise Refused(str(error)) from error
-    async with _in_background(parts.definitions.watch(DEFINITIONS_CHECK_S)):
+    async with _in_background(parts.definitions.watch(DEFINITIONS_CHECK_S, tell)):
         yield
 
 
@@ -190,7 +194,7 @@ def _schedules(client: Client, parts: Parts, worker: str | None = None) -> Abstr
     """Not waited for: a server that has no schedules still serves sessions."""
     claims = Claims(parts.blobs, client.namespace, worker)
     keeper = ScheduleKeeper(client, parts.definitions, claims, parts.settings.data_dir / "schedules.json")
-    return _in_background(keeper.keep(DEFINITIONS_CHECK_S))
+    return _in_background(keeper.keep(_CHECK_S))
 
 
 @asynccontextmanager

@@ -91,7 +91,7 @@ def build_prompt(state: SessionState, record: StepRecord, told: Summary | None =
     model = definition.route(record.role)[record.hop].model
     return Prompt(
         model=model if record.bound is None else model.model_copy(update={"max_output_tokens": record.bound}),
-        system="\n\n".join(filter(None, (_render(state, agent, record), _absent(agent), first))),
+        system="\n\n".join(filter(None, (_render(state, agent, record), _skills(agent), _absent(agent), first))),
         date=first,
         dates=later,
         examples=tuple(_example(state, agent)),
@@ -201,6 +201,10 @@ def _closing(state: SessionState, record: StepRecord) -> tuple[Message, ...]:
         return ()
     text = Text(text=NUDGES[record.nudge])
     return (Message(id=nudge_id(record.step_id), role="user", parts=(text,), at=state.created_at),)
+
+
+def _skills(agent: LoadedAgent) -> str:
+    return "" if agent.definition.skills is None else agent.definition.skills.told
 
 
 def _absent(agent: LoadedAgent) -> str:

@@ -213,7 +213,7 @@ def test_instructions_from_a_file(tmp_path: Path) -> None:
     loaded = load_agent_file(tmp_path / "agent.yaml", {}, None)
     assert loaded.definition is not None
     assert loaded.definition.instructions == "Hello {{ customer_name }}"
-    assert loaded.included == (tmp_path / "texts/support.md",)
+    assert tmp_path / "texts/support.md" in loaded.included
 
 
 @pytest.mark.parametrize("name", ["../secret.md", "/etc/hostname", "link.md"])

@@ -28,6 +28,11 @@ def schema() -> dict[str, Any]:
         "anyOf": [{"type": "string"}, _record({"file": file})],
         "description": properties["instructions"]["description"],
     }
+    for name, record in (("references", "References"), ("skills", "Skills")):
+        paths = {"type": "array", "items": {"type": "string", "minLength": 1}}
+        properties[name] = {**paths, "description": properties[name]["description"]}
+        del definitions[record]
+    del definitions["Skill"]
     fallbacks = definitions["ModelDefinition"]["properties"]["fallback"]["items"]["oneOf"]
     fallbacks.insert(0, {**definitions["FallbackRole"]["properties"]["role"], "title": "Role"})
     # They may come from models.yaml or --models instead.

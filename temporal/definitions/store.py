@@ -18,6 +18,7 @@ import structlog
 
 from perdure.temporal.definitions.folders import SHIPPED, AgentFolders
 from perdure.temporal.definitions.inputs import InputProblem, check_inputs, inputs_schema
+from perdure.temporal.definitions.library import documents_of, library_key
 from perdure.temporal.definitions.news import State, Tell, log_news, news
 from perdure.temporal.definitions.shelves import Known, Shelves, Shelving, digest
 from perdure.temporal.definitions.stored import key_of, read_stored
@@ -135,7 +136,7 @@ class Definitions:
 
     async def publish(self) -> None:
         """Puts every current definition into the blob store, for other processes to find by digest."""
-        await self._publish(self._known.every())
+        await self._publish(self._known.every(), self._reading.documents)
         await self.versions.note(self._known.every())
 
     async def refresh(self) -> bool:
@@ -148,7 +149,7 @@ class Definitions:
         after = await asyncio.to_thread(self._folders.read, before.good)
         ready = self._shelving.shelves(after)
         published = {one.digest for one in known.every()}
-        await self._publish(one for one in ready.every() if one.digest not in published)
+        await self._publish((one for one in ready.every() if one.digest not in published), after.documents)
         self._remember(ready)
         said = self.problems, self.warnings
         self._reading, self._known = after, ready
@@ -181,6 +182,11 @@ class Definitions:
         while len(self._by_digest) > _REMEMBERED:
             del self._by_digest[next(iter(self._by_digest))]
 
-    async def _publish(self, known: Iterable[Known]) -> None:
+    async def _publish(self, known: Iterable[Known], documents: dict[str, bytes]) -> None:
         for one in known:
+            for sha256 in documents_of(one.definition):
+                if sha256 in documents:
+                    await self._blobs.put(library_key(sha256), documents[sha256])
             await self._blobs.put(key_of(one.digest), one.stored)
+        # Whatever serves is stored now, and may be big.
+        documents.clear()

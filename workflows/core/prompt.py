@@ -95,7 +95,7 @@ def build_prompt(state: SessionState, record: StepRecord, told: Summary | None =
     more = record.block.text if record.block is not None else ""
     return Prompt(
         model=_model(agent, record),
-        system="\n\n".join(filter(None, (_render(state, agent, record), more, _absent(agent), first))),
+        system="\n\n".join(filter(None, (_render(state, agent, record), _skills(agent), more, _absent(agent), first))),
         date=first,
         dates=later,
         examples=tuple(_example(state, agent)),
@@ -230,6 +230,10 @@ def _closing(state: SessionState, record: StepRecord) -> tuple[Message, ...]:
         return closing(record.block, record.step_id, state.created_at) if record.block is not None else ()
     text = Text(text=told_to(record.nudge, record.misfit))
     return (Message(id=nudge_id(record.step_id), role="user", parts=(text,), at=state.created_at),)
+
+
+def _skills(agent: LoadedAgent) -> str:
+    return "" if agent.definition.skills is None else agent.definition.skills.told
 
 
 def _absent(agent: LoadedAgent) -> str:

@@ -71,6 +71,10 @@ TOO_MANY_CALLS: Final = "too_many_calls"
 #: The same call had the same result so often that it does not run again.
 REPEATED_CALL: Final = "repeated_call"
 UNKNOWN_TIMER: Final = "unknown_timer"
+#: The agent has no such reference, skill or file of a skill.
+UNKNOWN_DOCUMENT: Final = "unknown_document"
+#: The worker's blob store lacks the documents of the definition.
+DOCUMENTS_MISSING: Final = "documents_missing"
 #: A sub-agent did not come to an answer.
 AGENT_FAILED: Final = "agent_failed"
 #: Sub-agents call sub-agents only so far.

@@ -297,7 +297,7 @@ class Story:
     async def what_stands_around_sessions(self) -> None:
         await self.http.post("/v1/files?name=a.txt", content=b"text")
         await self.http.get("/v1/sessions")
-        for path in ("/v1/agents", "/healthz", "/healthz/stream", "/readyz", "/metrics"):
+        for path in ("/v1/agents", "/healthz", "/healthz/stream", "/healthz/traffic", "/readyz", "/metrics"):
             await self.http.get(path)
 
     async def refusals(self) -> None:

@@ -38,7 +38,7 @@ from perdure.temporal.server.schedules import ScheduleKeeper
 from perdure.temporal.sessions.limits.caps import Caps
 from perdure.temporal.sessions.limits.limits import Limits
 from perdure.temporal.settings import Settings
-from perdure.temporal.stores.blobs import StoreUnavailable
+from perdure.temporal.stores.blobs import StoreAway, StoreUnavailable
 from perdure.temporal.task_queues import Serves
 
 log = structlog.get_logger(__name__)
@@ -164,9 +164,12 @@ async def run_gateway(
 
 @asynccontextmanager
 async def _definitions(parts: Parts) -> AsyncIterator[None]:
-    """Raises `Refused` where the blob store cannot be written: nothing that starts now could serve."""
+    """Raises `Refused` where the blob store refuses to be written: that has to be mended first. One that is away for a while
+    is waited for beside: what is small is served without it."""
     try:
         await parts.definitions.publish()
+    except StoreAway as error:
+        log.warning("definitions.not_stored", reason=str(error))
     except StoreUnavailable as error:
         raise Refused(str(error)) from error
     async with _in_background(parts.definitions.watch(DEFINITIONS_CHECK_S)):

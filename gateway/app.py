@@ -282,6 +282,7 @@ def _handle_failures(app: FastAPI) -> None:
 
 
 def _refusal(request: Request, problem: Problem, cause: BaseException | None) -> Response:
-    if problem.status >= 500:
+    # That it stops is logged once, not for each probe.
+    if problem.status >= 500 and problem.code != "stopping":
         log.warning("gateway.unavailable", path=request.url.path, code=problem.code, cause=str(cause or ""))
     return problem.response()

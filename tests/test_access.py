@@ -58,7 +58,7 @@ BODIES: Mapping[str, Any] = {
     "PUT /v1/budgets/{scope}/{id}": {"day": {"cost_usd": 1}},
 }
 #: Routes that have nothing of a session, and are asked whatever the principal.
-OPEN = {"GET /healthz", "GET /healthz/stream", "GET /readyz"}
+OPEN = {"GET /healthz", "GET /healthz/stream", "GET /healthz/traffic", "GET /readyz"}
 #: Routes that are not about a session that there is; a stranger sees its own by them, and of Ann's nothing.
 NOT_OF_A_SESSION = {"POST /v1/sessions", "GET /v1/sessions", "POST /v1/files", "GET /v1/budgets"}
 

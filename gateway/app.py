@@ -192,6 +192,7 @@ def create_app(
         look=lambda session: service.at(session).look(),
         snapshot=lambda session: service.at(session).snapshot(),
         viewer_queue=settings.viewer_queue,
+        prefer=lambda session: service.at(session).prefer(),
         metrics=measures,
     )
     measures.serving()

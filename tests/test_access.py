@@ -247,6 +247,33 @@ async def test_sub_agents_and_forks_belong_to_whom_the_session_does(lab: Lab, ho
 
 
 @pytest.mark.server
+@pytest.mark.parametrize(
+    ("who", "text", "expected"),
+    [
+        (replace(ANN, scopes=("session:fork", "session:read")), "go", 403),
+        (replace(ANN, scopes=("session:fork",)), None, 201),
+        (replace(ANN, scopes=("session:fork", "session:write")), "go", 201),
+        # The fork is Bob's own, and would show him what Ann said.
+        (replace(ANN, user="bob", scopes=("session:fork:any", "session:read")), None, 404),
+        (replace(ANN, user="bob", scopes=("session:fork:any", "session:read:any")), None, 201),
+        (replace(ANN, user="bob", scopes=("session:fork:any", "session:read:any")), "go", 403),
+        (replace(ANN, user="bob", scopes=("session:fork:any", "session:read:any", "session:write")), "go", 201),
+        # The fork is Ann's, and a backend writes in it.
+        (replace(ANN, user=None, scopes=("session:fork:any", "session:read:any", "session:write")), "go", 403),
+        (replace(ANN, user=None, scopes=("session:fork:any", "session:write:any")), "go", 201),
+    ],
+)
+async def test_a_fork_does_nothing_that_its_caller_may_not_do(
+    house: House, who: Principal, text: str | None, expected: int
+) -> None:
+    house.who = who
+    body = {"turn_id": "t1"} | ({} if text is None else {"text": text})
+    forked = await house.http.post(f"/v1/sessions/{house.session_id}/fork", json=body)
+    assert forked.status_code == expected, forked.text
+    assert ("session:write" in forked.text) is (expected == 403)
+
+
+@pytest.mark.server
 async def test_a_taken_id_tells_another_user_nothing_but_that(house: House) -> None:
     body = {"agent": "helper", "session_id": f"{house.session_id}x", "message": SECRET}
     house.who = ANN

@@ -179,6 +179,7 @@ def new_state(new: NewSession, at: datetime) -> SessionState:
         slot=AgentSlot(digest=new.digest),
         metadata=new.metadata,
         timezone=new.timezone,
+        requesters=new.parent.requesters if new.parent is not None else (),
         behavior=new.behavior,
         sealing=Sealing(counted=new.behavior >= 1),
         dates=Dates(first=day_of(at, new.timezone) if new.dated else ""),

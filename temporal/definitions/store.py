@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from perdure.temporal.definitions.folders import SHIPPED, AgentFolders
 from perdure.temporal.definitions.inputs import InputProblem, check_inputs, inputs_schema
 from perdure.temporal.definitions.library import documents_of, library_key

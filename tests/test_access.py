@@ -32,7 +32,7 @@ FRIENDS = {"ann": ANN, "server": Principal("lab", None, EVERYTHING, actor="key:3
 METER = Principal("lab", None, ("metrics",), actor="key:4")
 
 #: Routes that have nothing of a session, and are asked whatever the principal.
-OPEN = {"GET /healthz", "GET /healthz/stream", "GET /readyz"}
+OPEN = {"GET /healthz", "GET /healthz/stream", "GET /healthz/traffic", "GET /readyz"}
 #: Routes that are not about a session that there is; a stranger sees its own by them, and of Ann's nothing.
 NOT_OF_A_SESSION = {"POST /v1/sessions", "GET /v1/sessions", "POST /v1/files", "GET /v1/budgets"}
 

@@ -21,7 +21,7 @@ from temporalio.api.common.v1 import Priority
 from temporalio.api.common.v1 import WorkflowExecution as Execution
 from temporalio.api.workflow.v1 import WorkflowExecutionOptions
 from temporalio.api.workflowservice.v1 import UpdateWorkflowExecutionOptionsRequest
-from temporalio.client import Client, WorkflowExecution, WorkflowHandle, WorkflowQueryFailedError
+from temporalio.client import Client, WorkflowHandle, WorkflowQueryFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from perdure.temporal.server.schedules import next_times
@@ -41,7 +41,7 @@ from perdure.temporal.sessions.errors import (
 from perdure.temporal.sessions.failed_tasks import failing_task, meaning
 from perdure.temporal.sessions.limits.going_to_work import going_to_work
 from perdure.temporal.sessions.limits.limits import Limits, Place
-from perdure.temporal.sessions.listed_runs import listed_runs
+from perdure.temporal.sessions.listed_runs import Page, listed_runs
 from perdure.temporal.sessions.look import Look, read_belonging, read_look
 from perdure.temporal.sessions.starting import WATCHED, Start, among_tenants, start_session
 from perdure.temporal.sessions.turnstile import Turnstile
@@ -239,12 +239,15 @@ class Backend:
         async with self._turn(session):
             await self._client.workflow_service.update_workflow_execution_options(request)
 
-    async def list(
-        self, query: str, page_size: int, token: bytes | None
-    ) -> tuple[list[WorkflowExecution], bytes | None]:
+    async def list(self, query: str, page_size: int, token: bytes | None) -> Page:
         """One page of Temporal's visibility store, and the token of the next. Raises `InvalidRequest` for a wrong token."""
         async with self._deadline():
             return await listed_runs(self._client, query, page_size, token)
+
+    async def count(self, query: str) -> int:
+        """How many workflows Temporal's visibility store finds."""
+        async with self._deadline():
+            return (await self._client.count_workflows(query)).count
 
     async def next_times(self, schedule_id: str) -> tuple[datetime, ...]:
         """When a schedule is due next; nothing where it is not in place, or paused."""

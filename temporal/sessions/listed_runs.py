@@ -17,10 +17,12 @@ NOT_OF_THIS_LIST: Final = "is not a cursor of this list"
 _MISREAD: Final = frozenset({RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.INTERNAL, RPCStatusCode.UNKNOWN})
 
 
-async def listed_runs(
-    client: Client, query: str, page_size: int, token: bytes | None
-) -> tuple[list[WorkflowExecution], bytes | None]:
-    """One page, and the token of the next. Raises `InvalidRequest`, which names `cursor`, and `RPCError`."""
+#: With the token of the next one.
+Page = tuple[list[WorkflowExecution], bytes | None]
+
+
+async def listed_runs(client: Client, query: str, page_size: int, token: bytes | None) -> Page:
+    """One page. Raises `InvalidRequest`, which names `cursor`, and `RPCError`."""
     if token is not None:
         await _check(client, query, token)
     found = client.list_workflows(query, page_size=page_size, next_page_token=token)

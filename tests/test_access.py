@@ -34,7 +34,7 @@ METER = Principal("lab", None, ("metrics",), actor="key:4")
 #: Routes that have nothing of a session, and are asked whatever the principal.
 OPEN = {"GET /healthz", "GET /healthz/stream", "GET /healthz/traffic", "GET /readyz"}
 #: Routes that are not about a session that there is; a stranger sees its own by them, and of Ann's nothing.
-NOT_OF_A_SESSION = {"POST /v1/sessions", "GET /v1/sessions", "POST /v1/files", "GET /v1/budgets"}
+NOT_OF_A_SESSION = {"POST /v1/sessions", "POST /v1/runs", "GET /v1/sessions", "POST /v1/files", "GET /v1/budgets"}
 
 
 def test_each_method_of_a_session_says_what_it_needs() -> None:

@@ -25,6 +25,7 @@ SHA256 = hashlib.sha256(PNG).hexdigest()
 #: A body that each route takes, where it takes one.
 BODIES: Mapping[str, Any] = {
     "POST /v1/sessions": {"agent": "helper"},
+    "POST /v1/runs": {"agent": "helper", "message": "hello"},
     "PATCH /v1/sessions/{session_id}": {"metadata": {"seen": True}},
     "PATCH /v1/sessions/{session_id}/limits": {"session": {"cost_usd": 9}},
     "POST /v1/sessions/{session_id}/fork": {"turn_id": "t1"},
@@ -52,17 +53,20 @@ def operations() -> dict[str, bool]:
 
 @dataclass
 class House:
-    """A gateway whose callers say who they are, and Ann's session: an open approval, a timer, a picture, a budget."""
+    """A gateway whose callers say who they are, and what is Ann's: a session with an open approval, a timer, a picture and a
+    budget; and a run."""
 
     http: httpx2.AsyncClient
     session_id: str
     who: Principal = ANN
+    run_id: str = ""
 
     async def ask(self, operation: str, who: Principal, **values: str) -> httpx2.Response:
         self.who = who
         method, path = operation.split(" ")
         given = {
             "session_id": self.session_id,
+            "run_id": self.run_id,
             "message_id": "m1",
             "branch": "b1",
             "timer_id": "t1.s1.c1.timer",
@@ -110,5 +114,10 @@ async def house_in(lab: Lab) -> AsyncIterator[House]:
         lab.stage.plays = [Play(calls=[("book", {"size": 5})])]
         waits = await http.post(f"/v1/sessions/{opened.session_id}/messages?wait=60", json={"text": "book"})
         assert "waiting" in waits.text, waits.text
+        run = await http.post("/v1/runs", json={"agent": "helper", "message": SECRET})
+        assert run.status_code == 202, run.text
+        opened.run_id = run.json()["run_id"]
+        # Its model calls take none of the plays of others.
+        assert (await http.get(f"/v1/runs/{opened.run_id}?wait=60")).json()["status"] == "done"
         yield opened
         await talk.close()

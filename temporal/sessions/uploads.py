@@ -69,7 +69,7 @@ class Uploads:
             await self._blobs.put_stream(f"{folder}/data", chunks)
             data = await self._blobs.get(f"{folder}/data")
             try:
-                seen = await in_thread(recognise, data, declared, name)
+                seen = await in_thread(caller.tenant, recognise, data, declared, name)
             except Unrecognised as problem:
                 raise FileUnreadable(None, f"The file {problem}.") from None
             upload = _described(uri, caller.user, file_name(name, seen.media_type), len(data), seen)

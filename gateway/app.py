@@ -56,7 +56,7 @@ from perdure.gateway.routes import (
 from perdure.gateway.routes import (
     sign_in as signing_in,
 )
-from perdure.gateway.routes.context import DescribeTool, Gateway, ReadMetrics, SignIn
+from perdure.gateway.routes.context import DescribeTool, Gateway, ReadMetrics, SignIn, SignOut
 from perdure.temporal.blob_address import Bucket
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.live.protocols import Live
@@ -150,6 +150,7 @@ def create_app(
     authenticate: Authenticate = anonymous,
     tokens: SessionTokens | None = None,
     sign_in: SignIn | None = None,
+    sign_out: SignOut | None = None,
     rebuild_request: RebuildRequest = not_rebuilt,
     describe_tool: DescribeTool = lambda name: None,
     edit_arguments: EditArguments = lambda name, spec, args: None,
@@ -219,6 +220,7 @@ def create_app(
         authenticate=authenticate,
         tokens=tokens or SessionTokens(partial(tuple, [SigningKey.new()]), blobs),
         sign_in=sign_in,
+        sign_out=sign_out,
         describe_tool=describe_tool,
         read_metrics=read_metrics,
         temporal_ui=temporal_ui,

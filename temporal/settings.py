@@ -210,7 +210,8 @@ class Settings(BaseSettings):
     upload_days: int = Field(default=2, ge=1, le=365)
     #: A request's head has to come within this time.
     head_timeout_s: float = Field(default=20, gt=0)
-    #: A request's body has to come within this time, and one second more for each 8 KiB of it.
+    #: A request's body has to come within this time, and one second more for each 8 KiB of it. What waits to be read of an
+    #: answer has to be read within the same.
     body_timeout_s: float = Field(default=30, gt=0)
     #: Connections to one gateway process; any beyond are refused (429).
     max_connections: int = Field(default=8000, ge=1)

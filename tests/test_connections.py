@@ -152,6 +152,44 @@ async def test_a_client_that_trickles_is_ended(dev: Dev) -> None:
     assert await asyncio.to_thread(trickle) == (408, "too_slow")
 
 
+async def test_readers_who_never_read_give_their_connections_up(dev: Dev) -> None:
+    held = [tight(dev) for _ in range(CONNECTIONS)]
+    try:
+        for one in held:
+            await asyncio.to_thread(one.sendall, b"GET /docs HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 40)
+        async with httpx2.AsyncClient(base_url=dev.url, timeout=30) as http, asyncio.timeout(60):
+            # While they have them, everybody else is refused.
+            while (await http.get("/healthz")).status_code != 200:
+                pass
+    finally:
+        for one in held:
+            one.close()
+
+
+async def test_who_reads_slowly_reads_all(dev: Dev) -> None:
+    with tight(dev) as connection:
+        connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+
+        def read() -> bytes:
+            found = b""
+            while data := connection.recv(4096):
+                found += data
+            return found
+
+        answer = await asyncio.to_thread(read)
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["openapi"]
+
+
+def tight(dev: Dev) -> socket.socket:
+    """A connection that takes hardly anything before it is read."""
+    address = urlsplit(dev.url)
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    connection.settimeout(60)
+    connection.connect((address.hostname, address.port))
+    return connection
+
+
 async def test_streams_above_the_cap_are_refused_readably(dev: Dev, http: httpx2.AsyncClient) -> None:
     sessions = Sessions(http)
     session = await sessions.create(message="hi")

@@ -88,6 +88,11 @@ async def test_claims_are_mapped(there: Issuer) -> None:
         {"sub": ""},
         {"sub": 7},
         {"exp": "soon"},
+        {"exp": 10**400},
+        {"exp": float("inf")},
+        {"nbf": float("inf")},
+        {"iat": float("inf")},
+        {"exp": float("nan")},
     ],
 )
 async def test_a_token_whose_claims_are_not_right(there: Issuer, claims: dict[str, Any]) -> None:

@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 
 from perdure.temporal.media.data_uris import BadDataUri, read_data_uri
+from perdure.temporal.media.pages import count_pages
+from perdure.temporal.media.pictures import BadPicture
 from perdure.temporal.media.recognise import Recognised, Unrecognised, kind_of, recognise
 from perdure.temporal.media.texts import read_text
 from tests.support.pictures import animation, pdf, picture, sound, turned
@@ -182,3 +184,40 @@ def test_a_data_uri_holds_bytes(uri: str, expected: Any) -> None:
 def test_a_wrong_data_uri_is_told_as_one(uri: str) -> None:
     with pytest.raises(BadDataUri):
         read_data_uri(uri)
+
+
+def _png(*chunks: bytes) -> bytes:
+    whole = picture("PNG")
+    return whole[:33] + b"".join(chunks) + whole[33:]
+
+
+@pytest.mark.parametrize(
+    ("data", "media_type"),
+    [
+        (b"\xff\xd8" + b"\xff\xe0\0\2" * 100_000, "image/jpeg"),
+        (_png(*[b"\0\0\0\0zzzz" + zlib.crc32(b"zzzz").to_bytes(4)] * 100_000), "image/png"),
+        (b"GIF89a\1\0\1\0\0\0\0" + b",\0\0\0\0\1\0\1\0\0\2\2\x44\1\0" * 100_000, "image/gif"),
+    ],
+    ids=["JPEG", "PNG", "GIF"],
+)
+def test_a_picture_of_nothing_but_tiny_blocks_is_given_up(data: bytes, media_type: str) -> None:
+    with pytest.raises(Unrecognised, match=f"^begins as {media_type}, but is damaged") as refused:
+        recognise(data)
+    assert isinstance(refused.value.__context__, BadPicture)
+    assert str(refused.value.__context__.__cause__) == "too many blocks"
+
+
+def test_a_picture_of_many_small_blocks_is_read() -> None:
+    many = _png(*[b"\0\0\0\x02tEXta\0" + zlib.crc32(b"tEXta\0").to_bytes(4)] * 1000)
+    assert recognise(many) == Recognised("image/png", "image", width=40, height=20)
+
+
+def test_a_pdf_of_nothing_but_streams_is_looked_at_no_further_than_others_are() -> None:
+    pages = zlib.compress(b"<</Type /Page>>" * 3)
+    stream = b"<</Type /ObjStm>> stream\n"
+    assert count_pages(b"%PDF-1.5\n" + stream * 10 + pages) == 3
+    assert count_pages(b"%PDF-1.5\n" + stream * 20_000 + pages) is None
+    # What lies behind a stream is no part of it.
+    assert count_pages(b"%PDF-1.5\n" + (stream + pages) * 1000) == 3000
+    tree = b"<</Type /Pages /Count 7>> <</Count 9 /Kids [] /Type /Pages>> <</Count 500>>"
+    assert count_pages(b"%PDF-1.5\n" + tree) == 9

@@ -161,6 +161,35 @@ async def test_streams_of_all_gateways_count_and_those_of_a_killed_one_lapse(red
         assert await one.streams(BOB)
 
 
+async def test_streams_of_a_gateway_that_says_nothing_count_no_more_where_a_place_is_wanted(redis: Redis) -> None:
+    async with process(redis, streams_per_principal=2) as one, process(redis, streams_per_principal=2) as other:
+        async with process(redis, streams_per_principal=2) as killed:
+            assert await killed.streams(ANN)
+            assert await killed.streams(ANN)
+            assert await one.streams(ANN) is None
+            assert await other.streams(BOB)
+            assert len(await lives(redis)) == 3
+        async with asyncio.timeout(30):
+            while not await one.streams(ANN):
+                pass
+        assert len(await lives(redis)) == 2
+        # Those of gateways that live still count.
+        assert await other.streams(ANN)
+        assert await one.streams(ANN) is None
+        # A Redis that lost what a gateway said of itself is told again, with all its places.
+        await redis.ask("FLUSHALL")
+        await one.shared.beat()
+        await other.shared.beat()
+        assert await redis.ask("ZCARD", "perdure:streams:0:default:user:acme/ann") == 2
+        assert await one.streams(ANN) is None
+
+
+async def lives(redis: Redis) -> list[bytes]:
+    """The keys by which gateways say that they live."""
+    found: list[bytes] = await redis.ask("KEYS", "perdure:gateway:*")
+    return found
+
+
 async def test_a_stream_that_is_not_had_leaves_no_place_behind(redis: Redis) -> None:
     async with process(redis, streams_per_tenant=1) as gateway:
         redis.freeze()

@@ -102,6 +102,7 @@ async def house(lab: Lab, tmp_path: Path) -> House:
         authenticate=asks,
         tokens=tokens,
         sign_in=asks.sign_in,
+        sign_out=asks.sign_out,
     )
     return House(app, file, lab, asks)
 
@@ -125,6 +126,30 @@ async def test_a_cookie_stands_for_the_key_that_was_given(house: House) -> None:
         assert "Secure" in behind.headers["set-cookie"].split("; ")
         assert (await http.delete("/v1/sign-in")).status_code == 204
         assert (await http.get("/v1/agents")).status_code == 401
+
+
+async def test_who_signs_out_ends_every_copy_of_the_cookie_at_every_gateway(house: House) -> None:
+    ann = house.key("ann")
+    keys = ApiKeys(KeyFile(house.file))
+    elsewhere, _ = Authentication(keys, None, sign_ins=SignIns(keys)).with_tokens(house.lab.parts.blobs)
+    assert elsewhere.sign_ins is not None
+    async with house.http() as http:
+        copies = []
+        for _ in range(2):
+            http.cookies.clear()
+            copies.append((await http.post("/v1/sign-in", json={"key": ann.text})).cookies[SIGNED_IN])
+        assert (await http.delete("/v1/sign-in")).status_code == 204
+        http.cookies.clear()
+        replayed = [await http.get("/v1/agents", headers={"Cookie": f"{SIGNED_IN}={copy}"}) for copy in copies]
+        # Somebody who signed in with the same key at another browser stays so.
+        assert [one.status_code for one in replayed] == [200, 401]
+        assert [await elsewhere.sign_ins.principal(copy) is not None for copy in copies] == [True, False]
+        # What was forged, or is over, is not worth a note.
+        signed_out = {"Cookie": f"{SIGNED_IN}={copies[0][:-4]}AAAA"}
+        assert (await http.delete("/v1/sign-in", headers=signed_out)).status_code == 204
+        assert (await http.get("/v1/agents", headers={"Cookie": f"{SIGNED_IN}={copies[0]}"})).status_code == 200
+        assert (await http.post("/v1/sign-in", json={"key": ann.text})).status_code == 200
+        assert (await http.get("/v1/agents")).status_code == 200
 
 
 async def test_only_the_gateway_s_own_pages_can_use_it(house: House) -> None:

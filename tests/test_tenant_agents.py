@@ -94,14 +94,19 @@ def test_what_is_wrong_in_a_tenant_s_folder_is_told_to_it_alone(tmp_path: Path) 
     write(agents, "expert")
     broken = write(agents / "@acme", "expert", more="inputs: {message: {type: string}}")
     write(agents / "@bolt", "odd", more="nonsense: 1")
-    write(agents / "@definitions", "x")
+    for impossible in ("@definitions", "@~", "@..%2fx"):
+        write(agents / impossible, "x")
     found = read(tmp_path)
     acme, bolt, other = (found.problems_of(tenant) for tenant in ("acme", "bolt", "other"))
-    # Nobody is told of another's: only the folder that no tenant can have is told to all, and who runs the server sees all.
-    assert [str(one).split(": ")[-1] for one in other] == ["no tenant can be named 'definitions'"]
+    # Nobody is told of another's, nor of a folder that no tenant can have; who runs the server sees all.
+    assert other == ()
+    nobodys = [one for one in found.problems if one not in {*acme, *bolt}]
+    assert {str(one).split(": ")[-1] for one in nobodys} == {
+        f"no tenant can be named {name!r}" for name in ("definitions", "~", "..%2fx")
+    }
     assert [one.file.name for one in acme if one not in other] == ["support.yaml"]
     assert [one.file.name for one in bolt if one not in other] == ["odd.yaml"]
-    assert set(found.problems) == {*acme, *bolt, *other}
+    assert set(found.problems) == {*acme, *bolt, *nobodys}
     # A shared agent that does not fit what the tenant put in place of its expert is refused for that tenant.
     assert (found.names("acme"), found.names("other")) == (("expert",), ("expert", "support"))
     assert known(found.current("expert", "acme")).file == broken
@@ -189,7 +194,8 @@ async def test_sessions_run_the_agents_of_their_tenant_and_no_others(lab: Lab) -
         calls = "acme"
         seen = (await http.get("/v1/agents")).json()
         digests = {one["name"]: one["digest"] for one in seen["agents"]}
-        assert [one["file"].rsplit("/", 1)[-1] for one in seen["problems"]] == ["faulty.yaml"]
+        # As a caller finds it in their folder, not as it lies on this machine.
+        assert [one["file"] for one in seen["problems"]] == ["@acme/faulty.yaml"]
         lab.stage.plays = [Play(calls=[("helper", {"message": "x"})]), Play("of Acme"), Play("done")]
         above = (await session("rebates", "go")).json()["session_id"]
         talk = Talk(lab, lab.client.get_workflow_handle(f"acme/{above}"))

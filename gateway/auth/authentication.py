@@ -15,6 +15,7 @@ from perdure.gateway.auth.key_file import KeyFile
 from perdure.gateway.auth.own_page import is_own_page
 from perdure.gateway.auth.session_tokens import SessionTokens, is_session_token
 from perdure.gateway.auth.sign_ins import SignedIn, SignIns, is_sign_in
+from perdure.gateway.auth.sign_outs import SignOuts
 from perdure.gateway.http.problems import Problem
 from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.settings import Settings
@@ -58,23 +59,28 @@ class Authentication:
             raise _refused(of_key)
         return signed_in
 
+    async def sign_out(self, given: str) -> None:
+        """Ends what a cookie holds for somebody, unless that is a token, which ends by itself. Raises `StoreUnavailable`."""
+        if self.sign_ins is not None and is_sign_in(given):
+            await self.sign_ins.sign_out(given)
+
     async def _of_key(self, given: str) -> Principal | None:
         return None if self.keys is None else await self.keys.principal(given)
 
     async def _of_token(self, given: str) -> Principal | None:
         if is_sign_in(given):
-            return None if self.sign_ins is None else self.sign_ins.principal(given)
+            return None if self.sign_ins is None else await self.sign_ins.principal(given)
         if is_session_token(given):
             return None if self.tokens is None else await self.tokens.principal(given)
         return None if self.provider is None else await self.provider.principal(given)
 
     def with_tokens(self, blobs: BlobStore) -> "tuple[Authentication, SessionTokens | None]":
-        """Itself with tokens of sessions, where there are API keys to make them."""
+        """Itself with tokens of sessions and with sign-outs, where there are API keys that both begin with."""
         keys = self.keys
         if keys is None:
             return self, None
         tokens = SessionTokens(lambda: keys.signing, blobs, lambda key_id: keys.kept(key_id) is not None)
-        return replace(self, tokens=tokens), tokens
+        return replace(self, tokens=tokens, sign_ins=SignIns(keys, SignOuts(blobs))), tokens
 
 
 def authentication(settings: Settings) -> Authentication | None:

@@ -60,8 +60,8 @@ class Claims:
                 method="jwt",
                 expires_at=float(claims["exp"]) + LEEWAY_S,
             )
-        except ValueError:
-            # Not the form of a name, or a tenant's that is reserved.
+        except (ValueError, OverflowError):
+            # Not the form of a name, or a tenant's that is reserved; or a time that no clock ever tells.
             return None
 
 
@@ -125,7 +125,7 @@ class IdentityProvider:
                 leeway=LEEWAY_S,
                 options={"require": ["exp", "iss", "aud"], "enforce_minimum_key_length": True},
             )
-        except PyJWTError:
+        except (PyJWTError, OverflowError):
             return None
         return self._claims.principal(claims)
 

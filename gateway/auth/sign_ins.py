@@ -2,10 +2,12 @@
 
 Rule 1: no script can read the cookie, no other site's page can send it (`own_page.py`), and no address holds it.
 Rule 2: for an API key the cookie holds a statement that names the key and ends after some hours. It counts only while the
-file has the key's line, so whoever revokes the key ends it. A token stands in the cookie as it is, and ends by itself.
+file has the key's line, so whoever revokes the key ends it, and so does whoever signs out. A token stands in the cookie as it
+is, and ends by itself.
 """
 
 import hashlib
+import secrets
 import time
 from dataclasses import dataclass
 from typing import Final
@@ -16,6 +18,7 @@ from jwt.exceptions import PyJWTError
 from perdure.gateway.auth.api_keys import ApiKeys
 from perdure.gateway.auth.key_file import ApiKey, SigningKey
 from perdure.gateway.auth.recognised import Recognised
+from perdure.gateway.auth.sign_outs import SignOuts
 from perdure.temporal.sessions.principal import Principal
 
 #: The header `typ`, which tells these statements from tokens of sessions, and those from these.
@@ -44,8 +47,10 @@ class _Stated:
 
 
 class SignIns:
-    def __init__(self, keys: ApiKeys) -> None:
+    def __init__(self, keys: ApiKeys, sign_outs: SignOuts | None = None) -> None:
+        """Without `sign_outs`, a statement ends with its key and by itself alone."""
         self._keys = keys
+        self._sign_outs = sign_outs
         self._recognised: Recognised[_Stated] = Recognised()
 
     def sign_in(self, key_id: str) -> SignedIn | None:
@@ -57,12 +62,26 @@ class SignIns:
         if kept.expires_at is not None:
             ends = min(ends, kept.expires_at.timestamp())
         signing = self._keys.signing[0]
-        claims = {"iss": _ISSUER, "sub": key_id, "fits": _mark(kept), "exp": int(ends)}
+        claims = {"iss": _ISSUER, "sub": key_id, "fits": _mark(kept), "exp": int(ends), "jti": secrets.token_hex(8)}
         text = jwt.encode(claims, signing.private, _ALGORITHM, headers={"typ": TYPE, "kid": signing.id})
         return SignedIn(kept.principal, text, ends)
 
-    def principal(self, given: str) -> Principal | None:
-        """Who signed in; None where that is not right, is over, or the key was revoked."""
+    async def principal(self, given: str) -> Principal | None:
+        """Who signed in; None where that is not right, is over, or the key was revoked. Raises `StoreUnavailable`."""
+        found = self._counts(given)
+        if found is None or (self._sign_outs is not None and await self._sign_outs.ended(given, found[0].expires_at)):
+            return None
+        stated, kept = found
+        return kept.principal_until(stated.expires_at)
+
+    async def sign_out(self, given: str) -> None:
+        """Ends a statement, wherever there are copies of it. Nothing where it does not count. Raises `StoreUnavailable`."""
+        found = self._counts(given)
+        if found is not None and self._sign_outs is not None:
+            await self._sign_outs.end(given, found[0].expires_at)
+
+    def _counts(self, given: str) -> tuple[_Stated, ApiKey] | None:
+        """What a statement says that is right and not over, and its key, which the file has."""
         found = self._recognised.get(given)
         if found is None or found.signed_by not in self._keys.signing:
             found = self._checked(given)
@@ -72,7 +91,7 @@ class SignIns:
         kept = self._keys.kept(found.key_id)
         if kept is None or _mark(kept) != found.mark or found.expires_at <= time.time():
             return None
-        return kept.principal_until(found.expires_at)
+        return found, kept
 
     def _checked(self, given: str) -> _Stated | None:
         try:

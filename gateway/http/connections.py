@@ -1,9 +1,12 @@
 """HTTP connections with deadlines: a client that does not get on with its request gives its place to others.
 
-uvicorn bounds how long a connection rests between requests; how long a request's head and body may take is bounded here.
+uvicorn bounds how long a connection rests between requests; how long a request's head and body may take to come, and an
+answer to be read, is bounded here.
 """
 
 import asyncio
+import socket
+import struct
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,6 +21,8 @@ from perdure.temporal.sessions.json_bytes import to_json
 
 #: Connections above the cap are told so; above this many times the cap they are dropped without a word.
 _TOLD: Final = 2
+#: Lingers, for no time.
+_RESET: Final = struct.pack("ii", 1, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +31,8 @@ class Bounds:
 
     head_s: float
     body_s: float
-    #: A body gets a second more for each so many bytes that come.
+    #: A body gets a second more for each so many bytes that come; and an answer, which has the same time, for each that
+    #: are read.
     body_rate: int
     connections: int
 
@@ -49,9 +55,14 @@ class _Bounded(H11Protocol):
         self._since = 0.0
         self._read = 0
         self._deadline: asyncio.TimerHandle | None = None
+        self._unread_since = 0.0
+        self._unread = 0
+        self._unread_deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        # Writing pauses while anything waits to be read: a transport that is closed stays open for as long as it does.
+        transport.set_write_buffer_limits(high=0)
         if len(self.connections) > self.limits.connections * _TOLD:
             transport.abort()
         elif len(self.connections) > self.limits.connections:
@@ -60,7 +71,32 @@ class _Bounded(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._enter(None)
+        self._all_read()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread_since, self._unread = self.loop.time(), self.transport.get_write_buffer_size()
+        self._unread_deadline = self.loop.call_later(self.limits.body_s, self._read_late)
+
+    def resume_writing(self) -> None:
+        self._all_read()
+        super().resume_writing()
+
+    def _all_read(self) -> None:
+        if self._unread_deadline is not None:
+            self._unread_deadline.cancel()
+            self._unread_deadline = None
+
+    def _read_late(self) -> None:
+        was_read = self._unread - self.transport.get_write_buffer_size()
+        until = self._unread_since + self.limits.body_s + was_read / self.limits.body_rate
+        if until > self.loop.time():
+            self._unread_deadline = self.loop.call_at(until, self._read_late)
+        else:
+            # Reset, for the system would go on to offer what it has taken already.
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         self._read += len(data)

@@ -77,10 +77,11 @@ def _agent_json(app: Gateway, agent: Known, tenant: str) -> dict[str, Any]:
 
 def _problem_json(problem: DefinitionProblem, serving: str | None) -> dict[str, Any]:
     """`serving` is the agent that answers as the file had it before."""
-    here = FilePath.cwd()
-    file = problem.file.relative_to(here) if problem.file.is_relative_to(here) else problem.file
+    here, file = FilePath.cwd(), problem.file
+    # A caller need not know paths of this machine.
+    shown = file.relative_to(here) if file.is_relative_to(here) else FilePath(*file.parts[-2:])
     return {
-        "file": str(file),
+        "file": str(shown),
         "line": problem.line,
         "column": problem.column,
         "field": problem.field,

@@ -34,6 +34,8 @@ from perdure.temporal.telemetry.trace_context import read_traceparent
 DescribeTool = Callable[[str], str | None]
 #: Raises Problem `unauthenticated`.
 SignIn = Callable[[str], Awaitable[SignedIn]]
+#: Ends what the cookie of a sign-in holds. Raises `StoreUnavailable`.
+SignOut = Callable[[str], Awaitable[None]]
 Known = Callable[[], Awaitable[bool]]
 #: All metrics of this process as Prometheus' text. Raises OSError.
 ReadMetrics = Callable[[], Awaitable[bytes]]
@@ -51,6 +53,7 @@ class Gateway:
     tokens: SessionTokens
     #: What a key or a token given on a page is exchanged for. Raises Problem `unauthenticated`.
     sign_in: SignIn | None
+    sign_out: SignOut | None
     describe_tool: DescribeTool
     read_metrics: ReadMetrics | None
     #: Address of Temporal's Web UI, where there is one.

@@ -56,7 +56,10 @@ async def sign_in(request: Request, app: App, body: SignIn) -> Response:
 
 
 @router.delete("", dependencies=[Depends(Entrance(_from_own_page))])
-async def sign_out(request: Request) -> Response:
+async def sign_out(request: Request, app: App) -> Response:
+    given = request.cookies.get(SIGNED_IN)
+    if given and app.sign_out is not None:
+        await app.sign_out(given)
     answer = Response(status_code=204)
     _set(request, answer, "", 0)
     return answer

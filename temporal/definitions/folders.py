@@ -43,6 +43,8 @@ class Reading:
     #: By name: the definition that serves, and its file.
     serving: dict[str, tuple[AgentDefinition, Path]] = field(default_factory=dict)
     problems: list[DefinitionProblem] = field(default_factory=list)
+    #: What is wrong with folders that no tenant can have: for whoever runs the server.
+    nobodys: list[DefinitionProblem] = field(default_factory=list)
     #: What is odd in definitions, and refuses none.
     warnings: list[DefinitionProblem] = field(default_factory=list)
     #: What cannot be known where they are read.
@@ -65,7 +67,7 @@ class Reading:
 
     @property
     def every_problem(self) -> list[DefinitionProblem]:
-        return [problem for one in self.every for problem in one.problems]
+        return [*self.nobodys, *(problem for one in self.every for problem in one.problems)]
 
     @property
     def labelled(self) -> dict[str, tuple[AgentDefinition, Path]]:
@@ -157,7 +159,7 @@ class AgentFolders:
             if not _can_be_read(folder):
                 # Seen again when it has changed.
                 reading.stamps[folder] = _stamp(folder)
-                reading.problems.append(DefinitionProblem(folder, 1, "", f"no tenant can be named {tenant!r}"))
+                reading.nobodys.append(DefinitionProblem(folder, 1, "", f"no tenant can be named {tenant!r}"))
             else:
                 found.setdefault(tenant, []).append(folder)
         return found

@@ -3,6 +3,7 @@
 Rule 1: only formats that people send are read. Pillow knows others, some of which start programs.
 Rule 2: the size is looked at before anything is decoded, so that a small file cannot become gigabytes.
 Rule 3: decoding takes long; call it in a thread.
+Rule 4: a file of nothing but tiny blocks, which Pillow reads one by one, is given up soon: no program writes such files.
 """
 
 import io
@@ -28,6 +29,10 @@ FORMATS: Final = {
 _OPENED: Final = [name for name in FORMATS if name != "MPO"]
 #: Pixels of a picture; Pillow itself warns of more.
 MAX_PIXELS: Final = 89_000_000
+#: Reads of a file, and the bytes for which there is one more. Formats with small blocks have some of 255 bytes, and are gone
+#: through three times at most.
+_READS: Final = 10_000
+_PER_READ: Final = 16
 _ORIENTATION: Final = 0x0112
 #: Orientations of Exif 2.3 that turn a picture by a quarter.
 _TURNED: Final = frozenset((5, 6, 7, 8))
@@ -56,11 +61,25 @@ def measure(data: bytes) -> Picture:
         return picture
 
 
+class _Bytes(io.BytesIO):
+    """A file that ends its reader's patience with too many reads. Raises OSError then."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self._left = _READS + len(data) // _PER_READ
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self._left -= 1
+        if self._left < 0:
+            raise OSError("too many blocks")
+        return super().read(size)
+
+
 @contextmanager
 def opened(data: bytes) -> Iterator[Image.Image]:
     """The picture, not decoded yet. Whatever Pillow raises inside becomes `BadPicture`."""
     try:
-        with Image.open(io.BytesIO(data), formats=_OPENED) as image:
+        with Image.open(_Bytes(data), formats=_OPENED) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise BadPicture(
                     f"has {image.width} × {image.height} pixels; at most {MAX_PIXELS // 1_000_000} million are read"

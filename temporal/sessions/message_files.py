@@ -86,7 +86,7 @@ class MessageFiles:
         if is_data_uri(part.uri):
             try:
                 data, declared = read_data_uri(part.uri)
-                seen = await in_thread(recognise, data, declared or part.media_type, part.name)
+                seen = await in_thread(caller.tenant, recognise, data, declared or part.media_type, part.name)
             except BadDataUri as problem:
                 _refuse(taker, declared_type(part.uri) or part.media_type, field)
                 raise InvalidRequest(f"{field}.uri", str(problem)) from None

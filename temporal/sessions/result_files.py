@@ -44,7 +44,7 @@ async def _kept(blobs: BlobStore, session: str, value: JsonValue, depth: int) ->
 async def _file(blobs: BlobStore, session: str, uri: str, beside: dict[str, Any]) -> JsonValue:
     try:
         data, declared = read_data_uri(uri)
-        seen = await in_thread(recognise, data, declared, str(beside.get("name", "")))
+        seen = await in_thread(session.partition("/")[0], recognise, data, declared, str(beside.get("name", "")))
     except BadDataUri as problem:
         raise InvalidRequest("result", str(problem)) from None
     except Unrecognised as problem:

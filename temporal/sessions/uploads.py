@@ -27,7 +27,8 @@ log = structlog.get_logger(__name__)
 
 #: The form of an upload's `uri`: the day it came, and what cannot be guessed.
 URI: Final = re.compile(r"upload:(\d{8})\.([0-9a-f]{32})")
-_ROOT: Final = "uploads"
+#: The first segment of their blobs' keys; the day comes next.
+ROOT: Final = "uploads"
 #: Days before the oldest that is kept whose leftovers are deleted, after a gateway was away for long.
 _LEFTOVERS: Final = 60
 _ROUND_S: Final = 3600.0
@@ -69,7 +70,7 @@ class Uploads:
             await self._blobs.put_stream(f"{folder}/data", chunks)
             data = await self._blobs.get(f"{folder}/data")
             try:
-                seen = await in_thread(recognise, data, declared, name)
+                seen = await in_thread(caller.tenant, recognise, data, declared, name)
             except Unrecognised as problem:
                 raise FileUnreadable(None, f"The file {problem}.") from None
             upload = _described(uri, caller.user, file_name(name, seen.media_type), len(data), seen)
@@ -99,7 +100,7 @@ class Uploads:
         """Deletes the uploads whose days are over, and returns the number of blobs."""
         last = self._now() - timedelta(days=self._days + 1)
         days = (last - timedelta(days=ago) for ago in range(_LEFTOVERS))
-        return sum([await self._blobs.delete_prefix(f"{_ROOT}/{day:%Y%m%d}") for day in days])
+        return sum([await self._blobs.delete_prefix(f"{ROOT}/{day:%Y%m%d}") for day in days])
 
     async def keep_expiring(self) -> None:
         """Does so once an hour, until it is cancelled."""
@@ -118,7 +119,7 @@ async def forget(blobs: BlobStore, tenant: str, uri: str) -> int:
 
 def _folder(tenant: str, uri: str) -> str:
     day, _, token = uri.removeprefix("upload:").partition(".")
-    return f"{_ROOT}/{day}/{tenant}/{token}"
+    return f"{ROOT}/{day}/{tenant}/{token}"
 
 
 def _described(uri: str, user: str | None, name: str, size: int, seen: Recognised) -> Upload:

@@ -44,7 +44,7 @@ async def at_address(blobs: BlobStore, workflow_id: str, file: File, fetch: Fetc
         fetched = await fetch.fetch_file(file.uri)
         # A server knows better than whoever wrote the address down, and the bytes know better than both.
         declared = fetched.content_type or file.media_type
-        seen = await in_thread(recognise, fetched.data, declared, file.name)
+        seen = await in_thread(workflow_id.partition("/")[0], recognise, fetched.data, declared, file.name)
     except (FetchRefused, FetchFailed) as why:
         raise NotFetched(str(why)) from None
     except Unrecognised as why:

@@ -139,7 +139,7 @@ class MediaLoader:
         try:
             picture = self._remembered(sha256, limits)
             if picture is None:
-                picture = await in_thread(fitted, data, limits)
+                picture = await in_thread(loading.workflow_id.partition("/")[0], fitted, data, limits)
                 self._remember(sha256, limits, picture)
         except BadPicture as why:
             return _words(file, f"it {why}")

@@ -255,6 +255,7 @@ def make_app(
         authenticate=asking or anonymous,
         tokens=tokens,
         sign_in=None if asking is None else asking.sign_in,
+        sign_out=None if asking is None else asking.sign_out,
         rebuild_request=Rebuilding(parts.providers, parts.blobs, environment()).request,
         describe_tool=describe_tool,
         edit_arguments=parts.catalogue.edited,

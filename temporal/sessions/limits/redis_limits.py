@@ -6,10 +6,13 @@ All times are those of Redis' own clock.
 Rule 1: a decision is one script and one round trip, so that no two processes give the same place or token away.
 Rule 2: a place lapses after `LEASE_S` seconds unless whoever holds it says so again, so nothing that a killed process held
 counts for longer. A bucket lapses once it is full.
-Rule 3: of a turn that tells nothing for `SILENT_S`, this process says nothing more: its session may be gone.
+Rule 3: a stream ends with its gateway, and its reader comes to another one at once. So its place names the gateway, and
+counts no more, where it is wanted, once that one has said nothing for `ALIVE_S`.
+Rule 4: of a turn that tells nothing for `SILENT_S`, this process says nothing more: its session may be gone.
 """
 
 import asyncio
+import itertools
 import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -24,6 +27,9 @@ from perdure.temporal.sessions.limits.shared import Entry, Kind, SharedAway
 
 LEASE_S: Final = 60
 RENEW_S: Final = 20.0
+ALIVE_S: Final = 5
+_BEAT_S: Final = 1.5
+_BEATS: Final = int(RENEW_S / _BEAT_S)
 SILENT_S: Final = 3600.0
 #: Places that one process holds; it leaves further ones to lapse.
 HELD: Final = 50_000
@@ -55,15 +61,30 @@ for i, key in ipairs(KEYS) do
 end
 return told
 """
-#: 0: given; -1: there was one of each; or the first limit that is full, from 1.
+#: 0: given; -1: there was one of each; or the first limit that is full, from 1. The second argument begins the key by which
+#: a gateway says that it lives; empty: places name none.
 _ENTER: Final = f"""
 {_NOW}
+local function full(key, most)
+  if redis.call('ZCARD', key) < most then return false end
+  if ARGV[2] ~= '' then
+    local lives = {{}}
+    for _, member in ipairs(redis.call('ZRANGE', key, 0, -1)) do
+      local gateway = member:match('^(%x+)[.]')
+      if gateway then
+        if lives[gateway] == nil then lives[gateway] = redis.call('EXISTS', ARGV[2] .. gateway) end
+        if lives[gateway] == 0 then redis.call('ZREM', key, member) end
+      end
+    end
+  end
+  return redis.call('ZCARD', key) >= most
+end
 local known = 0
 for i, key in ipairs(KEYS) do
   redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
   if redis.call('ZSCORE', key, ARGV[1]) then
     known = known + 1
-  elseif redis.call('ZCARD', key) >= tonumber(ARGV[i+1]) then
+  elseif full(key, tonumber(ARGV[i+2])) then
     return i
   end
 end
@@ -112,6 +133,7 @@ class RedisLimits:
         self.gateways = 1
         self._place = f"{address.db}:{namespace}"
         self._token = secrets.token_hex(8) if gateway else ""
+        self._lives = f"perdure:gateway:{self._place}:"
         self._held: dict[tuple[Kind, str], _Held] = {}
 
     @asynccontextmanager
@@ -122,6 +144,7 @@ class RedisLimits:
                 await asyncio.wait_for(self.calls.tried.wait(), _START_S)
             with suppress(SharedAway):
                 await self._count_gateways()
+                await self.beat()
             yield
         finally:
             for task in tasks:
@@ -138,10 +161,13 @@ class RedisLimits:
 
     async def enter(self, kind: Kind, limits: Sequence[tuple[str, int]], member: str) -> Entry:
         keys = [self._key(kind, name) for name, _ in limits]
-        found = await self.calls.ask("EVAL", _ENTER, len(keys), *keys, member, *(most for _, most in limits))
+        lives = self._lives if kind == "streams" else ""
+        most = (most for _, most in limits)
+        found = await self.calls.ask("EVAL", _ENTER, len(keys), *keys, self._named(kind, member), lives, *most)
         return Entry(full=int(found) - 1) if found > 0 else Entry(known=found < 0)
 
     def hold(self, kind: Kind, names: Sequence[str], member: str) -> None:
+        member = self._named(kind, member)
         held = self._held.get((kind, member))
         if held is not None:
             held.since = time.monotonic()
@@ -151,9 +177,19 @@ class RedisLimits:
         self.calls.tell(*self._renewal(kind, "", [(name, member) for name in names]))
 
     def leave(self, kind: Kind, names: Sequence[str], member: str) -> None:
+        member = self._named(kind, member)
         self._held.pop((kind, member), None)
         for name in names:
             self.calls.tell("ZREM", self._key(kind, name), member)
+
+    async def beat(self) -> None:
+        """Says that this gateway lives. Raises `SharedAway`."""
+        if (
+            self._token
+            and await self.calls.ask("SET", self._lives + self._token, "", "PX", ALIVE_S * 1000, "GET") is None
+        ):
+            # Others may have taken it for dead, and its places for free.
+            await self.renew()
 
     async def renew(self) -> None:
         """Says again what this process holds. Raises `SharedAway`."""
@@ -176,10 +212,16 @@ class RedisLimits:
         self.gateways = max(1, int(found))
 
     async def _keep(self) -> None:
-        while True:
-            await asyncio.sleep(RENEW_S)
+        for beats in itertools.count(1):
+            await asyncio.sleep(_BEAT_S)
             with suppress(SharedAway):
-                await self.renew()
+                await self.beat()
+                if beats % _BEATS == 0:
+                    await self.renew()
+
+    def _named(self, kind: Kind, member: str) -> str:
+        """A stream's place with its gateway; whose turn goes on belongs to no process."""
+        return f"{self._token}.{member}" if kind == "streams" else member
 
     def _key(self, kind: str, name: str) -> str:
         return f"perdure:{kind}:{self._place}:{name}"

@@ -2,12 +2,13 @@
 
 import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
+import httpx2
 import orjson
 import pytest
 import pytest_asyncio
@@ -33,6 +34,7 @@ from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.scopes import EVERYTHING
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.blobs import LocalBlobs
+from tests.support.serving import serve
 
 #: Routes that ask nobody who calls. Each new one has to be thought about.
 OPEN = {
@@ -224,3 +226,19 @@ async def test_a_sign_in_is_from_an_own_page_and_small(make: Any) -> None:
     assert BODY_BYTES < large.read_before == len(MIB)
     assert (await ask(app, "POST /v1/sign-in", "announced", *OWN_PAGE)).read_before == 0
     assert (await ask(app, "POST /v1/sign-in", "wrong", *OWN_PAGE)).status == 422
+
+
+async def test_a_client_that_still_sends_reads_the_refusal(make: Any) -> None:
+    """Over sockets: a connection that is closed with bytes unread would be reset."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(30):
+            yield MIB
+
+    async with serve(make(authenticate=nobody)) as port:
+        for content in (MIB * 30, pieces()):
+            async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
+                answer = await http.post("/v1/sessions", content=content, headers={"Content-Type": "application/json"})
+                assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
+                assert answer.headers["connection"] == "close"
+                assert (await http.get("/healthz")).status_code == 200

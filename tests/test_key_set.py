@@ -40,6 +40,8 @@ class Server:
             await self.answers[path](writer)
             await reader.read()
         writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
         self.ended.set()
 
 
@@ -50,6 +52,8 @@ async def serving(**answers: Answer) -> AsyncIterator[Server]:
     made.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     async with server:
         yield made
+        if made.asked:
+            await made.ended.wait()
 
 
 def whole(body: bytes, status: str = "200 OK", *headers: str) -> Answer:

@@ -22,7 +22,7 @@ def dev(
     tools: Tools = None,
     models: Models = None,
 ) -> None:
-    """Run everything in one process: Temporal, a worker and the gateway."""
+    """Run everything by one command: a worker and the gateway in one process, and a Temporal server beside it."""
     from perdure.temporal.app.processes import start
     from perdure.temporal.app.processes.sources import usual_sources
 

@@ -1,6 +1,7 @@
 """A deployment's files are true: their names, numbers and commands are those of the code, and all that they name is there."""
 
 import asyncio
+import json
 import os
 import re
 import stat
@@ -25,14 +26,16 @@ from perdure.temporal.secret_files import secrets_of_files
 from perdure.temporal.settings import Settings
 from perdure.workflows.vocabulary.search_attributes import ALL
 from tests.support.deployment import COMPOSE, DEPLOY, compose, manifest, manifests, seconds
+from tests.support.dev import free_ports
+from tests.support.proxy import caddy
 from tests.support.s3 import KEY_ID, SECRET, s3_server
 
 SERVICES: Final[dict[str, Any]] = compose()["services"]
 #: They end by themselves, and others wait for that.
-ONCE: Final = {"schema", "setup", "keys", "blobs-folder"}
+ONCE: Final = {"schema", "setup", "keys", "folders"}
 OURS: Final = {"worker-1", "worker-2", "gateway-1", "gateway-2", "keys"}
 #: Variables of the files themselves, and not of Perdure.
-OF_THE_FILES: Final = {"PERDURE_PROJECT"}
+OF_THE_FILES: Final = {"PERDURE_PROJECT", "PERDURE_SITE"}
 
 
 def test_compose_is_whole() -> None:
@@ -72,7 +75,7 @@ def test_nothing_is_published_but_what_people_open_and_that_on_loopback() -> Non
     assert inside == {name: {"internal": True} for name in ("store", "objects", "inside")}
     assert {name for name, service in SERVICES.items() if "objects" in service["networks"]} == {
         "blobs",
-        "blobs-folder",
+        "folders",
         *OURS - {"keys"},
     }
     assert {name for name, service in SERVICES.items() if "store" in service["networks"]} == {
@@ -189,18 +192,60 @@ async def test_the_set_up_can_be_run_again(temporal_server: DevServer, tmp_path:
 
 
 @pytest.mark.server
-async def test_the_object_store_lets_in_the_one_key_and_makes_the_bucket(tmp_path: Path) -> None:
+async def test_the_object_store_lets_in_the_one_key_makes_the_bucket_and_says_whether_it_is_well(
+    tmp_path: Path,
+) -> None:
     address = blob_address(SERVICES["worker-1"]["environment"]["PERDURE_BLOBS"])
     assert isinstance(address, Bucket)
     (tmp_path / "blobs_key_id").write_text(KEY_ID)
     (tmp_path / "blobs_key").write_text(SECRET)
     async with s3_server(tmp_path / "data", secrets=tmp_path) as server:
+
+        async def is_well(filer: str = server.filer) -> bool:
+            process = await asyncio.create_subprocess_exec(
+                *("/bin/sh", str(DEPLOY / "blobs-health.sh")),
+                env={**os.environ, "S3": server.endpoint, "FILER": filer},
+            )
+            return await process.wait() == 0
+
+        # The first writes what the second finds.
+        assert [await is_well(), await is_well()] == [True, True]
         store = server.client(address.name)
         await obstore.put_async(store, f"{address.prefix}/a", b"held")
         assert await server.keys(address.name) == [f"{address.prefix}/a"]
         async with httpx2.AsyncClient(base_url=server.endpoint) as http:
-            assert (await http.get("/healthz")).status_code == 200
             assert (await http.get(f"/{address.name}/{address.prefix}/a")).status_code == 403
+        # Its S3 API says that all is well where nothing is behind it any more.
+        assert not await is_well(f"http://127.0.0.1:{free_ports(1)[0]}")
+        await server.kill()
+        assert not await is_well()
+
+
+def test_settings_come_from_one_file_that_may_be_missing() -> None:
+    for name in sorted(OURS):
+        assert SERVICES[name]["env_file"] == [{"path": ".env", "required": False}]
+    assert ".env" in (COMPOSE.parent / ".gitignore").read_text(encoding="utf-8").split()
+
+
+def test_a_site_of_the_outside_is_served_over_tls_and_the_rest_as_before(tmp_path: Path) -> None:
+    def ports(**site: str) -> set[str]:
+        adapted = subprocess.run(
+            [caddy(), "adapt", "--adapter", "caddyfile", "--config", str(DEPLOY / "Caddyfile")],
+            env={"HOME": str(tmp_path), **site},
+            capture_output=True,
+            check=True,
+        )
+        servers = json.loads(adapted.stdout)["apps"]["http"]["servers"]
+        assert not any("disable" in server.get("automatic_https", {}) for server in servers.values())
+        return {port for server in servers.values() for port in server["listen"]}
+
+    published = {port.rpartition(":")[2] for port in SERVICES["proxy"]["ports"]}
+    assert ports() == ports(**SERVICES["proxy"]["environment"]) == {f":{port}" for port in published}
+    assert ports(SITE="agents.example.com") == {":443", ":8080", ":8081"}
+    (certificates,) = [one for one in SERVICES["proxy"]["volumes"] if isinstance(one, dict)]
+    assert (certificates["source"], certificates["target"]) == ("certificates", "/data")
+    # Where it looks at itself is there with and without a site.
+    assert re.findall(r":\d+", SERVICES["proxy"]["healthcheck"]["test"][-1]) == [":8081"]
 
 
 def test_who_stops_waits_longer_than_a_worker_needs() -> None:
@@ -252,8 +297,10 @@ def test_a_script_is_in_the_language_of_every_shell(script: Path) -> None:
 
 def test_manifests_are_of_the_names_that_they_mention() -> None:
     there = {(one["kind"], one["metadata"]["name"]) for one in manifests()}
-    # Made from the file of keys.
-    there.add(("Secret", "perdure-keys"))
+    # Made by the guide's commands, for applying manifests must not change them.
+    assert not any(kind == "Secret" for kind, _ in there)
+    guide = (COMPOSE.parent / "gateway" / "guide" / "deployment.md").read_text(encoding="utf-8")
+    there |= {("Secret", name) for name in re.findall(r"^kubectl create secret generic (\S+)", guide, re.MULTILINE)}
     for kind, name in sorted(there):
         if kind != "Deployment":
             continue
@@ -265,4 +312,4 @@ def test_manifests_are_of_the_names_that_they_mention() -> None:
         assert mounted == {volume["name"] for volume in pod["spec"]["volumes"]}
     shared = manifest("ConfigMap", "perdure")["data"]
     files = {value.removeprefix("/secrets/") for name, value in shared.items() if name.endswith("_FILE")}
-    assert files == set(manifest("Secret", "perdure")["stringData"])
+    assert files == set(re.findall(r"--from-literal=([\w-]+)=", guide))

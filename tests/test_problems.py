@@ -7,6 +7,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from perdure.gateway.http.bodies import MakeToken
 from perdure.gateway.http.problems import KINDS, Code, Problem, from_http, from_rpc, from_validation, invalid
 from perdure.temporal.sessions.requests import CreateSession, MessageBody
 
@@ -80,6 +81,10 @@ def test_an_invalid_field_is_named() -> None:
         (MessageBody, {"parts": [{"type": "text", "text": 1}]}, {"parts[0].text": "must be text"}),
         (MessageBody, {"parts": [{"type": "file"}]}, {"parts[0].uri": "is required"}),
         (CreateSession, {"agent": "a", "message": {"parts": []}}, {"message.parts": "is empty"}),
+        (MakeToken, {"scopes": []}, {"scopes": "is empty"}),
+        (MakeToken, {"scopes": ["read"] * 4}, {"scopes": "takes at most 3"}),
+        (MakeToken, {"ttl": "1h"}, {"ttl": "must be from 1 to 900 seconds"}),
+        (MakeToken, {"ttl": 0}, {"ttl": "must be from 1 to 900 seconds"}),
     ],
 )
 def test_pydantic_errors_are_told_in_words(model: type[BaseModel], value: object, errors: dict[str, str]) -> None:

@@ -19,7 +19,7 @@ async def gateway(folder: Path, *arguments: str, **more: str) -> tuple[int, str]
     """Exit code and standard error of a gateway that finds no Temporal."""
     ports = free_ports(2)
     command = [str(Path(sys.executable).parent / "perdure"), "gateway", "--port", str(ports[0]), *arguments]
-    environment = {**os.environ, "TEMPORAL_ADDRESS": f"127.0.0.1:{ports[1]}", "PERDURE_LOG_FORMAT": "json", **more}
+    environment = {**os.environ, "TEMPORAL_ADDRESS": f"127.0.0.1:{ports[1]}", **more}
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(*command, cwd=folder, env=environment, stdout=pipe, stderr=pipe)
     async with asyncio.timeout(60):
@@ -30,11 +30,17 @@ async def gateway(folder: Path, *arguments: str, **more: str) -> tuple[int, str]
 
 async def test_a_gateway_without_authentication_says_what_is_open(tmp_path: Path) -> None:
     # An address of no machine (RFC 5737), so that no port is opened to others while this runs.
+    (tmp_path / "agents").mkdir()
     code, told = await gateway(tmp_path, "--host", "192.0.2.1", "--insecure")
     assert code == 1
-    logged = [json.loads(line) for line in told.splitlines() if line.startswith("{")]
-    (insecure,) = [line for line in logged if line["event"] == "gateway.insecure"]
-    assert (insecure["level"], insecure["host"]) == ("warning", "192.0.2.1")
+    # All but the last words are lines of the log.
+    *log, last = told.splitlines()
+    logged = [json.loads(line) for line in log]
+    assert last.startswith("error: ")
+    assert [line["event"] for line in logged] == ["sources.found", "gateway.insecure", "live.missing"]
+    assert logged[0]["paths"] == [str(tmp_path / "agents")]
+    assert (logged[1]["level"], logged[1]["host"]) == ("warning", "192.0.2.1")
+    _, told = await gateway(tmp_path, "--host", "192.0.2.1", "--insecure", PERDURE_LOG_FORMAT="console")
     (warning,) = [line for line in told.splitlines() if line.startswith("warning: ")]
     for words in (
         "192.0.2.1",
@@ -57,6 +63,7 @@ async def test_without_redis_a_gateway_says_what_is_missing(tmp_path: Path, monk
     monkeypatch.delenv("PERDURE_LIVE", raising=False)
     _, told = await gateway(tmp_path)
     assert '"event": "live.missing"' in told
+    _, told = await gateway(tmp_path, PERDURE_LOG_FORMAT="console")
     assert "note: PERDURE_LIVE is not set" in told
     monkeypatch.setenv("PERDURE_LIVE", f"redis://:hunter2@127.0.0.1:{free_ports(1)[0]}")
     _, told = await gateway(tmp_path)

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import Path
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from perdure.temporal.sessions.requests import SessionId
 from perdure.temporal.sessions.scopes import Act
@@ -16,6 +16,7 @@ from perdure.workflows.vocabulary.durations import parse_duration
 from perdure.workflows.vocabulary.parts import Frozen, Id
 
 SessionPath = Annotated[SessionId, Path(description="The session's id")]
+_MIN_TTL: Final = timedelta(seconds=1)
 #: The longest life of a session's token.
 MAX_TTL: Final = timedelta(minutes=15)
 _ACTS: Final[dict[str, Act]] = {"session:read": "read", "session:write": "write", "session:answer": "answer"}
@@ -31,6 +32,13 @@ def _from_seconds(value: Any) -> Any:
     return timedelta(seconds=value) if isinstance(value, int) and not isinstance(value, bool) else parse_duration(value)
 
 
+def _within(ttl: timedelta) -> timedelta:
+    # pydantic's own words for a bound of a duration are Python.
+    if not _MIN_TTL <= ttl <= MAX_TTL:
+        raise ValueError(f"must be from {_MIN_TTL.total_seconds():g} to {MAX_TTL.total_seconds():g} seconds")
+    return ttl
+
+
 class MakeToken(Frozen):
     #: Some of `session:read`, `session:write` and `session:answer`, of which `session:` may be left out. By default all of
     #: them.
@@ -44,7 +52,7 @@ class MakeToken(Frozen):
     ttl: Annotated[
         timedelta,
         BeforeValidator(_from_seconds),
-        Field(ge=timedelta(seconds=1), le=MAX_TTL),
+        AfterValidator(_within),
         WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1, "maximum": 900}, {"type": "string"}]}),
     ] = MAX_TTL
 

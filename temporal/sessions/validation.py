@@ -37,5 +37,17 @@ def _field(loc: Sequence[str | int]) -> str:
 
 
 def _message(error: Mapping[str, Any]) -> str:
-    message = _WORDS.get(error["type"]) or str(error["msg"]).removeprefix("Value error, ")
+    message = _WORDS.get(error["type"]) or _bound(error) or str(error["msg"]).removeprefix("Value error, ")
     return cut(message)
+
+
+def _bound(error: Mapping[str, Any]) -> str | None:
+    """What pydantic says of lists is Python."""
+    match error["type"], error.get("ctx", {}):
+        case "too_short", {"min_length": 1}:
+            return "is empty"
+        case "too_short", {"min_length": least}:
+            return f"needs at least {least}"
+        case "too_long", {"max_length": most}:
+            return f"takes at most {most}"
+    return None

@@ -29,7 +29,7 @@ class Proxy:
         ours = _CADDYFILE.read_text()
         head, found, _ = ours.partition("\n# Temporal's Web UI")
         upstreams = " ".join(urlsplit(url).netloc for url in gateways)
-        file = head.replace("gateway-1:8000 gateway-2:8000", upstreams).replace("\n:8000 {", f"\n{self.url} {{")
+        file = head.replace("gateway-1:8000 gateway-2:8000", upstreams).replace("\n{$SITE::8000} {", f"\n{self.url} {{")
         file = file.replace("http://localhost:8081, http://127.0.0.1:8081 {", f"{self.inner_url} {{")
         assert found
         assert upstreams in file
@@ -45,10 +45,7 @@ class Proxy:
 
     async def start(self) -> None:
         """Returns once it serves."""
-        program = shutil.which("caddy")
-        if program is None:
-            missing("caddy")
-        assert program is not None
+        program = caddy()
         self._process = await asyncio.create_subprocess_exec(
             *(program, "run", "--config", str(self._file), "--adapter", "caddyfile"),
             env={"HOME": str(self._folder)},
@@ -62,6 +59,15 @@ class Proxy:
             self._process.kill()
             await self._process.wait()
             await self._reading
+
+
+def caddy() -> str:
+    """The program; skips the test where there is none."""
+    program = shutil.which("caddy")
+    if program is None:
+        missing("caddy")
+    assert program is not None
+    return program
 
 
 @asynccontextmanager

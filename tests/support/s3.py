@@ -33,6 +33,7 @@ class S3:
         self._ports = dict(zip(("master", "volume", "filer", "s3"), free_ports(4), strict=True))
         self._inner_ports = dict(zip(self._ports, free_ports(4), strict=True))
         self.endpoint = f"http://127.0.0.1:{self._ports['s3']}"
+        self.filer = f"http://127.0.0.1:{self._ports['filer']}"
         self._process: asyncio.subprocess.Process | None = None
 
     #: What a process needs to be let in.

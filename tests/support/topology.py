@@ -9,6 +9,7 @@ from typing import Final
 
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.app.fakes.provider import FakeProvider
+from tests.support.deployment import compose
 from tests.support.dev import Command, free_ports
 from tests.support.proxy import Proxy, proxy
 from tests.support.redis import Redis, redis_server
@@ -38,6 +39,8 @@ class Topology:
             own.mkdir()
             return Command(own, {**environment, "PERDURE_DATA_DIR": str(own)}, arguments)
 
+        # As long as the shipped file has it, so that the proxy knows of an end before it comes.
+        environment["PERDURE_DRAIN_S"] = compose()["services"]["gateway-1"]["environment"]["PERDURE_DRAIN_S"]
         ports = free_ports(_GATEWAYS)
         self.urls = [f"http://127.0.0.1:{port}" for port in ports]
         self.workers = [command(f"worker-{number}", "worker") for number in range(_WORKERS)]

@@ -22,7 +22,7 @@ def dev(
     tools: Tools = None,
     models: Models = None,
 ) -> None:
-    """Run everything in one process: Temporal, a worker and the gateway."""
+    """Run everything by one command: a worker and the gateway in one process, and a Temporal server beside it."""
     from perdure.temporal.app.processes import start
     from perdure.temporal.app.processes.sources import usual_sources
 
@@ -48,7 +48,7 @@ def worker(
     from perdure.temporal.app.processes import start
     from perdure.temporal.app.processes.sources import usual_sources
 
-    _run(start.worker(data_dir, queues, usual_sources(agents, tools, models)))
+    _run(start.worker(data_dir, queues, usual_sources(agents, tools, models, told=False)))
 
 
 def gateway(
@@ -82,7 +82,7 @@ def gateway(
     from perdure.temporal.app.processes import start
     from perdure.temporal.app.processes.sources import usual_sources
 
-    _run(start.gateway(host, port, insecure, data_dir, drain, usual_sources(agents, tools, models)))
+    _run(start.gateway(host, port, insecure, data_dir, drain, usual_sources(agents, tools, models, told=False)))
 
 
 def _run(process: Coroutine[Any, Any, None]) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import typer
 
@@ -15,22 +16,31 @@ class Sources:
     agents: tuple[Path, ...] = ()
     tools: tuple[str, ...] = ()
     models: Path | None = None
+    #: Those of them that nobody named and that were found.
+    found: tuple[Path, ...] = ()
 
 
-def usual_sources(agents: list[Path] | None, tools: list[str] | None, models: Path | None) -> Sources:
+#: What to do where something else was meant than what was found.
+OTHERS: Final = "--agents and --tools name others"
+
+
+def usual_sources(
+    agents: list[Path] | None, tools: list[str] | None, models: Path | None, *, told: bool = True
+) -> Sources:
     """What was named, or else what a project folder has: ./agents and ./tools.py.
 
-    Both may run programs: tools.py is one, and an agent may name MCP servers. So whoever did not name them is told of them.
+    Both may run programs: tools.py is one, and an agent may name MCP servers. So whoever did not name them is told of them;
+    without `told`, that is for the caller to do.
     """
     folders = agents if agents is not None else [path for path in (Path("agents"),) if path.is_dir()]
     modules = tools if tools is not None else [str(path) for path in (Path("tools.py"),) if path.is_file()]
-    found = [*(folders if agents is None else ()), *(modules if tools is None else ())]
-    if found:
-        paths = " and ".join(str(Path(path).resolve()) for path in found)
-        typer.echo(f"using {paths}, found in this folder; --agents and --tools name others", err=True)
+    unnamed = [*(folders if agents is None else ()), *(modules if tools is None else ())]
+    found = tuple(Path(path).resolve() for path in unnamed)
+    if found and told:
+        typer.echo(f"using {' and '.join(map(str, found))}, found in this folder; {OTHERS}", err=True)
     for folder in folders:
         if not folder.exists():
             raise Refused(f"--agents {folder}: there is no such folder")
     if models is not None and not models.is_file():
         raise Refused(f"--models {models}: there is no such file")
-    return Sources(tuple(folders), tuple(modules), models)
+    return Sources(tuple(folders), tuple(modules), models, found)

@@ -1,6 +1,7 @@
 """What the commands `dev`, `worker` and `gateway` do before and after their process runs: options in, words out."""
 
 import ipaddress
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -14,7 +15,7 @@ from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.app.console.terminal import plain
 from perdure.temporal.app.processes.assembly import Parts
 from perdure.temporal.app.processes.processes import run_dev, run_gateway, run_worker
-from perdure.temporal.app.processes.sources import Sources
+from perdure.temporal.app.processes.sources import OTHERS, Sources
 from perdure.temporal.definitions.endpoints import missing_key
 from perdure.temporal.definitions.news import News
 from perdure.temporal.definitions.store import Definitions
@@ -94,6 +95,7 @@ def print_news(told: Sequence[News]) -> None:
 
 async def worker(data_dir: Path | None, queues: str | None, sources: Sources) -> None:
     configure(settings := Settings.load(data_dir=data_dir, queues=queues))
+    _tell_of_found(sources)
     _warn_of_no_live(settings)
     await run_worker(settings, sources, lambda target: print(f"ready worker at {target}", flush=True))  # noqa: T201
 
@@ -102,6 +104,7 @@ async def gateway(
     host: str, port: int, insecure: bool, data_dir: Path | None, drain_s: float | None, sources: Sources
 ) -> None:
     configure(settings := Settings.load(data_dir=data_dir, drain_s=drain_s))
+    _tell_of_found(sources)
     asks = authentication(settings)
     if asks is None and not _is_loopback(host) and not insecure:
         raise Refused(
@@ -110,7 +113,7 @@ async def gateway(
             "(PERDURE_JWT_ISSUER)"
         )
     if asks is None and not _is_loopback(host):
-        _warn_of_insecurity(host, port)
+        _warn_of_insecurity(settings, host, port)
     _warn_of_no_live(settings)
     await run_gateway(
         settings,
@@ -122,23 +125,36 @@ async def gateway(
     )
 
 
+def _tell_of_found(sources: Sources) -> None:
+    if sources.found:
+        log.info("sources.found", paths=[str(path) for path in sources.found], others=OTHERS)
+
+
 def _warn_of_no_live(settings: Settings) -> None:
     if settings.live is not None:
         return
     log.info("live.missing", variable="PERDURE_LIVE", costs=_NOT_LIVE)
-    Console(stderr=True, highlight=False, soft_wrap=True).print(
+    _say(
+        settings,
         f"[bold yellow]note:[/] PERDURE_LIVE is not set, so {_NOT_LIVE}. Set it to a Redis, as in redis://127.0.0.1:6379/0, "
-        "for every worker and gateway."
+        "for every worker and gateway.",
     )
 
 
-def _warn_of_insecurity(host: str, port: int) -> None:
+def _warn_of_insecurity(settings: Settings, host: str, port: int) -> None:
     log.warning("gateway.insecure", host=host, port=port, open=_OPEN)
-    Console(stderr=True, highlight=False, soft_wrap=True).print(
+    _say(
+        settings,
         f"[bold red]warning:[/] the gateway asks nobody who they are. Whoever reaches {escape(host)} on port {port} can "
         f"{_OPEN}. Let only a proxy that authenticates callers reach it, or serve on loopback. It answers to IP addresses "
-        "and to the host names in PERDURE_ALLOWED_HOSTS."
+        "and to the host names in PERDURE_ALLOWED_HOSTS.",
     )
+
+
+def _say(settings: Settings, words: str) -> None:
+    """For a person; a log that programs read has it in its own form."""
+    if settings.log_format == "console" or sys.stderr.isatty():
+        Console(stderr=True, highlight=False, soft_wrap=True).print(words)
 
 
 def _is_loopback(host: str) -> bool:

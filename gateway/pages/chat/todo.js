@@ -3,7 +3,7 @@
  *
  * Rule: a list that a person has folded or unfolded stays so, in this session.
  */
-import { h, keyed, setText } from '../shared/dom.js';
+import { h, icon, keyed, setText } from '../shared/dom.js';
 
 const SMALL = matchMedia('(max-width: 560px), (max-height: 560px)');
 const SAID = { pending: 'to do', doing: 'in progress', done: 'done' };
@@ -11,13 +11,13 @@ const SAID = { pending: 'to do', doing: 'in progress', done: 'done' };
 /** `items`: [{id, text, status}]. */
 export function drawTodo(container, items, sessionId) {
   container.hidden = items.length === 0;
-  if (!container.firstChild) container.append(h('summary', {}), h('ol', { 'aria-label': 'To-do list' }));
+  if (!container.firstChild) container.append(h('summary', {}, h('span', {}), icon('chevron')), h('ol', { 'aria-label': 'To-do list' }));
   if (container.dataset.session !== String(sessionId)) {
     container.dataset.session = String(sessionId);
     container.open = !SMALL.matches;
   }
   const [summary, list] = container.children;
-  setText(summary, headline(items));
+  setText(summary.firstChild, headline(items));
   keyed(list, items, { key: ({ id }) => id, make: makeRow, update: drawRow });
 }
 

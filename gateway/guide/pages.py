@@ -39,6 +39,7 @@ PAGES: Final = (
     Page("knowledge", "References and skills"),
     Page("budgets", "Budgets"),
     Page("chat", "Chat page and inspector"),
+    Page("workers", "Run once"),
     Page("http", "HTTP"),
     Page("events", "Events"),
     Page("testing", "Testing"),

@@ -15,6 +15,7 @@ from typing import Any, Final, Self
 from pydantic import TypeAdapter, model_validator
 
 from perdure.temporal.definitions.allowed import Allowed
+from perdure.temporal.definitions.answer_check import answer_findings
 from perdure.temporal.definitions.documents import read_documents
 from perdure.temporal.definitions.field_problems import problem_of
 from perdure.temporal.definitions.finding import Finding
@@ -176,6 +177,7 @@ class _Reading:
                 yield Finding(("context", field), message)
         for loc, message in input_faults(draft):
             yield Finding(("inputs", *loc), message)
+        yield from answer_findings(draft)
         yield from tool_findings(draft, self._known)
         yield from mcp_findings(draft)
         yield from schedule_findings(draft)

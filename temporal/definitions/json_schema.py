@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
+from perdure.temporal.definitions.handlers_schema import write_handlers
 from perdure.workflows.definition.agent import AgentDefinition
 from perdure.workflows.definition.tools import KEYWORDS
 from perdure.workflows.vocabulary import durations
@@ -37,6 +38,7 @@ def schema() -> dict[str, Any]:
     # They may come from models.yaml or --models instead.
     properties["models"].pop("minProperties", None)
     made["required"] = [name for name in made["required"] if name != "models"]
+    write_handlers(made)
     _write_durations(made)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made, "title": "Perdure agent"}
 

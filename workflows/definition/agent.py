@@ -11,8 +11,10 @@ from typing import Annotated, Final, Self
 
 from pydantic import Field, JsonValue, model_validator
 
+from perdure.workflows.definition.answer import AnswerForm
 from perdure.workflows.definition.context import TOOL_OUTPUT_TOKENS, ContextPolicy
 from perdure.workflows.definition.documents import References, Skills
+from perdure.workflows.definition.handlers import Handlers, handler_faults
 from perdure.workflows.definition.limits import (
     Caps,
     Cheaper,
@@ -101,6 +103,12 @@ class AgentDefinition(Frozen):
         default=(),
         description="What the agent can call: names of tools, names with options, and `client`, `agent` and `mcp` entries.",
     )
+    answer: AnswerForm | None = Field(
+        default=None,
+        exclude_if=absent,
+        description="The form of the final answer of each turn, for callers that want checked JSON. Without it, an answer is "
+        "text.",
+    )
     references: References | None = Field(
         default=None,
         exclude_if=absent,
@@ -131,6 +139,11 @@ class AgentDefinition(Frozen):
     )
     schedules: Schedules = Field(
         default=(), description="Messages that sessions get by the clock; at most 100. A worker keeps them in place."
+    )
+    handlers: Handlers = Field(
+        default={},
+        exclude_if=operator.not_,
+        description="What the agent does when a message comes, block after block: `message: [...]`. Without it, it responds.",
     )
     secrets: tuple[Variable, ...] = Field(
         default=(),
@@ -172,6 +185,8 @@ class AgentDefinition(Frozen):
                 why = self._undo_fault(tool.undo)
                 if why is not None:
                     yield "tools", f"the undo {tool.undo!r} of {tool.name!r} {why}"
+        listed = None if any(isinstance(tool, McpServer) for tool in self.tools) else tuple(names)
+        yield from (("handlers", fault) for fault in handler_faults(self.handlers, self.models, listed))
         for name in self.inputs:
             if name in ("session", "user", "turn", "args"):
                 yield "inputs", f"{name!r} is a built-in name"

@@ -35,6 +35,9 @@ ANSWER_PAUSED: Final = "answer_paused"
 EMPTY_ANSWER: Final = "empty_answer"
 #: A text that repeated itself without end.
 ANSWER_REPEATED: Final = "answer_repeated"
+#: Not of the form that the definition asks for (`answer:`), or not what a handler's block asks for, also when it was asked
+#: for twice more.
+ANSWER_INVALID: Final = "answer_invalid"
 #: The provider gave a reason that nothing is known of.
 STOP_UNKNOWN: Final = "stop_unknown"
 
@@ -95,6 +98,10 @@ WORKING_TIME: Final = "working_time"
 MAX_STEPS: Final = "max_steps"
 AGENT_UNAVAILABLE: Final = "agent_unavailable"
 INSTRUCTIONS_INVALID: Final = "instructions_invalid"
+#: A block of a handler cannot be carried out: its template fails, or gives what the block cannot use.
+HANDLER_INVALID: Final = "handler_invalid"
+#: A handler went through more blocks than one may.
+HANDLER_TOO_LONG: Final = "handler_too_long"
 
 # Between an activity and its session.
 #: An activity was called by something that is no session.

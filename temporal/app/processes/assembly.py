@@ -63,8 +63,8 @@ from perdure.workflows.protocol.activities import TASK_QUEUE
 from perdure.workflows.scheduled import DeliverMessage
 from perdure.workflows.session import SessionWorkflow
 
-#: Seconds between two looks at the definitions' files.
-DEFINITIONS_CHECK_S = 1.0
+#: Seconds between two looks at the definitions' files: `dev` says within a second what a change came to.
+DEFINITIONS_CHECK_S = 0.5
 
 
 @dataclass

@@ -53,6 +53,14 @@ def test_another_attempt_is_printed_anew_with_a_word() -> None:
     assert text == "Hello \n(the answer begins again)\nGood day.\n"
 
 
+def test_a_to_do_list_is_printed_as_it_changes_and_with_a_session_that_is_taken_up() -> None:
+    items = [{"id": "1", "text": "look\x9b", "status": "done"}, {"id": "2", "text": "mend", "status": "doing"}]
+    lines = "to do:\n  [x] look\n  [>] mend\n"
+    assert shown(("todo.updated", {"items": items})) == lines
+    assert shown(("todo.updated", {"items": []})) == "(nothing is left to do)\n"
+    assert ChatView().transcript([], items).plain == lines
+
+
 def test_reasoning_is_dimmed_and_stands_on_lines_of_its_own() -> None:
     view = ChatView()
     thought = view.take(*delta(0, "hm", "reasoning"))

@@ -1,5 +1,6 @@
 """What differs between two versions of a definition, in words."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,28 @@ def test_a_long_text_has_the_lines_that_differ(tmp_path: Path) -> None:
         ),
     )
     assert found[0].without_content == Difference("instructions", "instructions: changed")
+
+
+def test_references_and_skills_are_compared_by_what_people_know_of_them(tmp_path: Path) -> None:
+    references, skills = tmp_path / "references", tmp_path / "skills"
+    versions = [version(tmp_path)]
+    references.mkdir()
+    for file, text in (("a.md", "One."), ("a.md", "Two."), ("b.md", "Three.")):
+        (references / file).write_text(text)
+        versions.append(version(tmp_path))
+    (skills / "letters").mkdir(parents=True)
+    for description, body in (("Writes.", "Well."), ("Writes.", "Better."), ("Writes letters.", "Better.")):
+        (skills / "letters" / "SKILL.md").write_text(f"---\nname: letters\ndescription: {description}\n---\n{body}")
+        versions.append(version(tmp_path))
+    told = [[one.text for one in differences(old, new)] for old, new in pairwise(versions)]
+    assert told == [
+        ["references: none -> 1 document"],
+        ["references: the texts have changed"],
+        ["references: 1 document -> 2 documents"],
+        ["skills: + letters"],
+        ["skills: the files have changed"],
+        ["skills.letters: Writes. -> Writes letters."],
+    ]
 
 
 def test_the_same_definition_differs_in_nothing(tmp_path: Path) -> None:

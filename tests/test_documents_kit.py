@@ -22,7 +22,7 @@ async def test_an_agent_searches_reads_and_loads_a_skill(perdure: Perdure) -> No
     )
     perdure.model.says("You get the shipping costs back.")
     session = await perdure.session("librarian")
-    perdure.kill_worker(at="tool.started", tool="read_documents")
+    perdure.kill_worker(at="tool.started", tool="read_skill")
     turn = await session.turn(await session.send("My order is late"))
     assert (turn.reason, turn.text) == ("done", "You get the shipping costs back.")
 

@@ -33,6 +33,7 @@ tools:
   - draw: {{approval: always}}
   - client: {{name: pick, description: Picks}}
   - wake_me
+  - todo
 schedules: [{{cron: "0 9 * * MON", session: weekly, message: "Write the report"}}]
 """
 BOSS = f"name: boss\n{_HEAD}\ntools: [agent: {{name: clerk, description: Helps}}]"
@@ -152,7 +153,10 @@ class Story:
 
     async def a_session_with_questions(self) -> None:
         calls = (("draw", {"steps": 4}), ("pick", {"prompt": "Which?"}), ("wake_me", {"after": "1ms", "note": "Look"}))
-        self.provider.script(Reply(text="", reasoning="hm", tools=calls), Reply(), Reply(text="Awake."), Reply())
+        todo = ("todo", {"items": [{"text": "Draw", "status": "doing"}]})
+        self.provider.script(
+            Reply(text="", reasoning="hm", tools=(*calls, todo)), Reply(), Reply(text="Awake."), Reply()
+        )
         url = "/v1/sessions/told"
         body = {"agent": "clerk", "session_id": "told", "user": "ada", "message": {"message_id": "m1", "text": "Go"}}
         for _ in range(2):

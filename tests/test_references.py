@@ -283,3 +283,12 @@ def test_passages_are_the_whole_text_and_find_any_language() -> None:
 def test_the_specs_are_what_the_tools_take() -> None:
     assert set(SPECS) == {"list_references", "search_references", "read_reference", "read_skill"}
     assert all(spec.input["additionalProperties"] is False for spec in SPECS.values())
+
+
+def test_a_handler_may_call_the_tools_that_documents_bring(tmp_path: Path) -> None:
+    call = "handlers: {message: [{call: {tool: search_references, with: {query: hours}, into: found}}, {respond: {}}]}"
+    agent(tmp_path / "agents", call)
+    (problem,) = definitions(tmp_path).problems
+    assert "'search_references' is not one of tools" in str(problem)
+    write(tmp_path / "agents" / "references" / "hours.md", "Nine to five.")
+    assert definitions(tmp_path).problems == ()

@@ -38,6 +38,13 @@ tools:
   - mcp:
       {{command: ["{sys.executable}", -m, tests.support.mcp_server], env: {{PYTHONPATH: "{ROOT}"}}, name: shop, allow: [add]}}
 """,
+    "reading": """
+name: reading
+models: {main: {use: anthropic/claude-sonnet-5-5}}
+model: main
+instructions: Look things up.
+references: [handbook]
+""",
     "asking": """
 name: asking
 models: {main: {use: anthropic/claude-sonnet-5-5}}
@@ -82,6 +89,8 @@ LONG = Reply(text=" ".join(f"word{n}" for n in range(120)), gap=0.03)
 async def traced_dev(folder: Path, provider: FakeProvider, url: str, **environment: str) -> AsyncIterator[Dev]:
     for name, agent in {"traced": AGENT, **OTHERS}.items():
         (folder / f"{name}.yaml").write_text(agent)
+    (folder / "handbook").mkdir(exist_ok=True)
+    (folder / "handbook" / "hours.md").write_text("Nine to five.")
     (folder / "shop.py").write_text(TOOLS)
     given = {
         "ANTHROPIC_BASE_URL": provider.url,
@@ -277,6 +286,20 @@ async def test_an_mcp_tool_has_its_name_and_its_listing_belongs_to_the_turn(
     assert within["MCP send tools/list"] == "invoke_agent served"
     roots = {span.name for span in collector.spans if not span.parent}
     assert all(name.startswith("invoke_agent ") for name in roots)
+
+
+@pytest.mark.server
+async def test_a_tool_that_reads_documents_has_its_own_name(
+    sessions: Sessions, provider: FakeProvider, collector: Collector
+) -> None:
+    session = await sessions.create("reading")
+    provider.script(Reply(text="", tools=(("search_references", {"query": "nine"}),)), Reply(text="Nine."))
+
+    await sessions.ask(session, "When do you open?")
+
+    spans = await collector.turn(session, "t1")
+    (tool,) = [span for span in spans if span.name.startswith("execute_tool")]
+    assert (tool.name, tool.attributes["gen_ai.tool.name"]) == ("execute_tool search_references", "search_references")
 
 
 CALLER = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")

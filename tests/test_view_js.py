@@ -48,6 +48,18 @@ def test_a_finished_turn_holds_what_it_cost_and_why_it_ended(node: Node) -> None
     assert (view["status"], view["cost_usd"]) == ("idle", 0.75)
 
 
+def test_a_to_do_list_is_what_was_told_last(node: Node) -> None:
+    items = [{"id": "1", "text": "look", "status": "doing"}]
+    story = Story().opening()
+    assert last(node, story)["todo"] == []
+    story.fact("todo.updated", items=items)
+    assert last(node, story)["todo"] == items
+    story.events.append(session_snapshot(story.seq + 5, todo=[{**items[0], "status": "done"}]))
+    assert last(node, story)["todo"] == [{**items[0], "status": "done"}]
+    story.events.append(session_snapshot(story.seq + 6))
+    assert last(node, story)["todo"] == []
+
+
 def test_a_sum_with_an_estimate_in_it_is_one(node: Node) -> None:
     guessed = USAGE | {"cache_write_tokens": 3, "estimated": True}
     view = last(node, Story().opening().answer(text("Hm"), usage=guessed))

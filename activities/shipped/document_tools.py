@@ -3,8 +3,8 @@
 Rule: every answer is bounded. What does not fit is on the next page, and the answer says where that begins.
 """
 
+import threading
 from collections.abc import Callable
-from functools import cached_property
 from typing import Annotated, Any, Final
 
 from pydantic import Field, JsonValue, ValidationError
@@ -58,6 +58,9 @@ class DocumentTools:
 
     def __init__(self, library: Library) -> None:
         self._library = library
+        self._index: PassageIndex | None = None
+        # It takes seconds for ten megabytes, so it is made once, whoever asks meanwhile.
+        self._indexing = threading.Lock()
 
     def carry_out(self, tool: str, args: dict[str, JsonValue]) -> dict[str, Any]:
         """Raises `UnknownDocument` and `BadArguments`."""
@@ -75,9 +78,11 @@ class DocumentTools:
             raise BadArguments(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
         return call(given)
 
-    @cached_property
-    def _index(self) -> PassageIndex:
-        return PassageIndex(self._library.documents)
+    def _indexed(self) -> PassageIndex:
+        with self._indexing:
+            if self._index is None:
+                self._index = PassageIndex(self._library.documents)
+            return self._index
 
     def _list(self, given: _List) -> dict[str, Any]:
         known = self._library.documents
@@ -94,7 +99,7 @@ class DocumentTools:
     def _search(self, given: _Search) -> dict[str, Any]:
         if not words(given.query):
             raise BadArguments("query: holds no word to search for")
-        found = self._index.search(given.query, given.limit)
+        found = self._indexed().search(given.query, given.limit)
         results = [
             {
                 "reference": one.passage.document.path,

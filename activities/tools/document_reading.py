@@ -20,14 +20,15 @@ from perdure.workflows.protocol.activities import ToolOutput
 from perdure.workflows.protocol.document_activities import ReadDocumentsInput
 from perdure.workflows.vocabulary.errors import DOCUMENTS_MISSING, INVALID_ARGUMENTS, UNKNOWN_DOCUMENT
 
-#: Libraries kept in memory, the last ones used.
-_KEPT: Final = 8
+#: Bytes of the stored libraries that are kept in memory, the last ones used, where each takes about four times as much.
+_KEPT_BYTES: Final = 32 * 1024 * 1024
 
 
 class DocumentReading:
     def __init__(self, blobs: BlobStore) -> None:
         self._blobs = blobs
-        self._libraries: OrderedDict[str, DocumentTools] = OrderedDict()
+        #: With the bytes of each.
+        self._libraries: OrderedDict[str, tuple[DocumentTools, int]] = OrderedDict()
 
     @activity.defn(name="read_documents")
     async def read_documents(self, request: ReadDocumentsInput) -> ToolOutput:
@@ -45,23 +46,23 @@ class DocumentReading:
         return output_of(await fold_part(self._blobs, info.workflow_id or "", result) if big else result, info.attempt)
 
     async def _library(self, sha256: str) -> DocumentTools:
-        found = self._libraries.get(sha256)
-        if found is None:
-            try:
-                data = await self._blobs.get(library_key(sha256))
-                library = await asyncio.to_thread(Library.model_validate_json, data)
-            except BlobMissing:
-                raise ApplicationError(
-                    "The documents of this agent are not in the blob store of this worker.", type=DOCUMENTS_MISSING
-                ) from None
-            except ValidationError:
-                # Written by another version of Perdure.
-                raise ApplicationError(
-                    "This worker cannot read the documents of this agent.", type=DOCUMENTS_MISSING
-                ) from None
-            found = DocumentTools(library)
-        self._libraries[sha256] = found
-        self._libraries.move_to_end(sha256)
-        while len(self._libraries) > _KEPT:
+        if sha256 in self._libraries:
+            self._libraries.move_to_end(sha256)
+            return self._libraries[sha256][0]
+        try:
+            data = await self._blobs.get(library_key(sha256))
+            library = await asyncio.to_thread(Library.model_validate_json, data)
+        except BlobMissing:
+            raise _missing("The documents of this agent are not in the blob store of this worker.") from None
+        except ValidationError:
+            # Written by another version of Perdure.
+            raise _missing("This worker cannot read the documents of this agent.") from None
+        # Another call may have read them meanwhile.
+        tools, _ = self._libraries.setdefault(sha256, (DocumentTools(library), len(data)))
+        while len(self._libraries) > 1 and sum(size for _, size in self._libraries.values()) > _KEPT_BYTES:
             self._libraries.popitem(last=False)
-        return found
+        return tools
+
+
+def _missing(message: str) -> ApplicationError:
+    return ApplicationError(message, type=DOCUMENTS_MISSING)

@@ -137,6 +137,16 @@ EVENTS: Final[dict[str, dict[str, Any]]] = {
         24, "timer.set", "t2", timer_id="t2.s2.c1.timer", note="Ask whether the new lamp has come", set_at=_AT
     )
     | {"at": "2026-03-16T09:00:00Z"},
+    "todo.updated": _event(
+        26,
+        "todo.updated",
+        "t2",
+        items=[
+            {"id": "1", "text": "Look at the order", "status": "done"},
+            {"id": "2", "text": "Refund the lamp", "status": "doing"},
+            {"id": "3", "text": "Write to the customer", "status": "pending"},
+        ],
+    ),
     "timer.fired": _event(27, "timer.fired", None, timer_id="t2.s2.c1.timer"),
     "transcript.rewound": _event(
         28,

@@ -19,7 +19,7 @@ from perdure.workflows.definition.tools import name_of
 _VALUE: Final = 60
 _LINES: Final = 60
 #: Whose keys are names that people chose: one more is an entry more, and not a field that was set.
-_NAMED: Final = ("models", "inputs", "tools", "schedules")
+_NAMED: Final = ("models", "inputs", "tools", "schedules", "skills")
 _HIDDEN: Final = ("headers", "env", "query", "api_key")
 _SECONDS: Final = re.compile(r"(\d+)s")
 _SPECS: Final = "what a tool takes, or says of itself, has changed"
@@ -48,7 +48,7 @@ def differences(before: Stored, after: Stored) -> tuple[Difference, ...]:
     """In the order of the definition's fields; none where both are the same."""
     old, new = _fields(before.definition), _fields(after.definition)
     found = [one for field in new for one in _compared((field,), old.get(field), new[field])]
-    return (*found, *_of_salts(before, after))
+    return (*found, *_of_documents(before.definition, after.definition), *_of_salts(before, after))
 
 
 def _fields(definition: AgentDefinition) -> dict[str, Any]:
@@ -58,7 +58,20 @@ def _fields(definition: AgentDefinition) -> dict[str, Any]:
     tools = zip(definition.tools, made["tools"], strict=True)
     fields["tools"] = {name_of(tool): dumped for tool, dumped in tools}
     fields["schedules"] = {one["session"]: one for one in made["schedules"]}
+    references, skills = definition.references, definition.skills
+    fields["references"] = None if references is None else _count(references.count, "document")
+    fields["skills"] = {} if skills is None else {one.name: one.description for one in skills.skills}
     return fields
+
+
+def _of_documents(old: AgentDefinition, new: AgentDefinition) -> Iterator[Difference]:
+    """Texts that have changed where nothing else of them has."""
+    before, after = old.references, new.references
+    if before is not None and after is not None and before.count == after.count and before != after:
+        yield _told(("references",), "the texts have changed")
+    had, has = old.skills, new.skills
+    if had is not None and has is not None and had.skills == has.skills and had != has:
+        yield _told(("skills",), "the files have changed")
 
 
 def _compared(path: Path, old: Any, new: Any) -> Iterator[Difference]:
@@ -73,7 +86,7 @@ def _compared(path: Path, old: Any, new: Any) -> Iterator[Difference]:
         case list(), list() if all(isinstance(one, str | int | float) for one in (*old, *new)):
             yield from _lists(path, old, new)
         case list(), list():
-            yield _told(path, f"{_count(old)} -> {_count(new)}" if len(old) != len(new) else "changed")
+            yield _told(path, f"{_entries(old)} -> {_entries(new)}" if len(old) != len(new) else "changed")
         case str(), str() if "\n" in old + new or max(len(old), len(new)) > _VALUE:
             yield _texts(path, old, new)
         case _:
@@ -153,9 +166,13 @@ def _duration(seconds: int) -> str:
     return f"{seconds}s"
 
 
-def _count(values: Sequence[Any]) -> str:
+def _entries(values: Sequence[Any]) -> str:
     return f"{len(values)} {'entry' if len(values) == 1 else 'entries'}"
 
 
 def _lines(number: int) -> str:
-    return f"{number} {'line' if number == 1 else 'lines'}"
+    return _count(number, "line")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -13,7 +13,7 @@ from perdure.temporal.definitions.template_names import names_read
 from perdure.temporal.schemas.check import input_fault, schema_faults
 from perdure.temporal.schemas.patterns import pattern_fault
 from perdure.workflows.definition.agent import AgentDefinition
-from perdure.workflows.definition.tools import AgentTool, Approval, ClientTool, McpServer, ToolUse, name_of
+from perdure.workflows.definition.tools import AgentTool, Approval, ClientTool, McpServer, SessionTool, ToolUse, name_of
 from perdure.workflows.definition.tools.undo import undo_fault
 from perdure.workflows.vocabulary.near_names import did_you_mean
 from perdure.workflows.vocabulary.parts import ToolSpec
@@ -62,7 +62,9 @@ def tool_findings(definition: AgentDefinition, known: KnownTools) -> Iterator[Fi
                 yield Finding(loc, f"no worker tool is named {tool.name!r}{near}", ((*loc, "task_queue"),))
             case ToolUse(task_queue=None) if known.names is None and known.spec(tool.name) is None:
                 yield Finding(loc, f"whether there is a tool {tool.name!r}, and what it takes", kind="unchecked")
-            case ToolUse(task_queue=str()) | ClientTool() | AgentTool() if tool.name in (known.names or ()):
+            case ToolUse(task_queue=str()) | ClientTool() | AgentTool() | SessionTool() if tool.name in (
+                known.names or ()
+            ):
                 yield Finding(loc, f"a tool of Perdure's own worker has the name {tool.name!r}, too")
             case _:
                 pass

@@ -52,6 +52,7 @@ from perdure.workflows.protocol.activities import (
     ToolOutput,
     ToolsChangedInput,
 )
+from perdure.workflows.protocol.document_activities import ReadDocumentsInput
 from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.running.children import SESSION_WORKFLOW
 from perdure.workflows.vocabulary.events import Event, TurnFinished
@@ -144,9 +145,11 @@ class Tracing(Interceptor):
         """The span of this attempt at a tool call; `request` is the activity's first argument."""
         info = activity.info()
         served = isinstance(request, CallMcpToolInput)
-        name, args = (
-            (request.name, request.args) if isinstance(request, CallMcpToolInput) else (info.activity_type, request)
-        )
+        match request:
+            case CallMcpToolInput(name=name, args=args) | ReadDocumentsInput(tool=name, args=args):
+                pass
+            case args:
+                name = info.activity_type
         attributes: Attributes = {
             "gen_ai.operation.name": "execute_tool",
             "gen_ai.tool.name": name,

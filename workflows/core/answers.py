@@ -126,6 +126,7 @@ def snapshot(state: SessionState, workflow_id: str, request: PageRequest) -> Sna
         created_at=state.created_at,
         forked_from=state.new.forked_from,
         demo=model is not None and model.provider == "demo",
+        todo=state.todo.items,
         queued=queued,
         messages=messages,
         since=since,

@@ -16,6 +16,7 @@ from perdure.workflows.core.dates import turn_start
 from perdure.workflows.core.fold_agent import taken_over
 from perdure.workflows.core.fold_limits import allowed, paused
 from perdure.workflows.core.fold_notes import apply_note
+from perdure.workflows.core.fold_todo import with_todo
 from perdure.workflows.core.fold_turn import finished_call, finished_step, started_turn
 from perdure.workflows.core.handlers import fold as handlers
 from perdure.workflows.core.rewinds import fold as rewinds
@@ -39,6 +40,7 @@ from perdure.workflows.vocabulary.events import (
     StepStarted,
     TimerFired,
     TimerSet,
+    TodoUpdated,
     ToolFinished,
     ToolStarted,
     TurnFinished,
@@ -134,6 +136,8 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
             return rewinds.rewound(state, event)
         case SessionClosed():
             return replace(state, closed=True, timers=Timers(), handlers=Handlers(), rewinding=None)
+        case TodoUpdated():
+            return with_todo(state, event)
         case ContextCompacted():
             return folding.compacted(state, event)
         case TurnStarted() | StepStarted() | StepFinished() | ToolFinished() | TurnFinished() | TranscriptRewound():

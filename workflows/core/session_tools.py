@@ -1,9 +1,10 @@
-"""The tools that a session carries out itself: timers that an agent sets, "I will check on Friday", and it does. Pure.
+"""The tools that a session carries out itself: its to-do list, and timers, "I will check on Friday", and it does. Pure.
 
 Rule: a timer is an absolute time in the state. It survives restarts and continue-as-new, and fires once, when the
 session rests.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -14,6 +15,7 @@ from perdure.workflows.core.calls.results import finish, start
 from perdure.workflows.core.changes import TimerCancelled, TimerDue
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.state.record import replace
+from perdure.workflows.core.todo import TODO, keep
 from perdure.workflows.protocol.activities import ToolOutput
 from perdure.workflows.vocabulary.durations import parse_duration
 from perdure.workflows.vocabulary.errors import INVALID_ARGUMENTS, UNKNOWN_TIMER
@@ -66,15 +68,14 @@ CANCEL_WAKE_UP: Final = ToolSpec(
     output={"type": "object", "properties": {"cancelled": {"type": "string"}}},
 )
 #: Tools that the session itself carries out, by name.
-SPECS: Final = {spec.name: spec for spec in (WAKE_ME, CANCEL_WAKE_UP)}
+SPECS: Final = {spec.name: spec for spec in (WAKE_ME, CANCEL_WAKE_UP, TODO)}
 
 
 def carry_out(draft: Draft, call: Call) -> None:
     """Carries out a call of one of these tools, from `tool.started` to `tool.finished`."""
     start(draft, call.made)
     call = replace(call, started=True)
-    outcome = _cancel(draft, call) if call.name == CANCEL_WAKE_UP.name else _wake(draft, call)
-    finish(draft, call, outcome)
+    finish(draft, call, _CARRY_OUT[call.name](draft, call))
 
 
 def mark_due(draft: Draft) -> None:
@@ -151,3 +152,10 @@ def _time(value: JsonValue, timezone: str | None) -> datetime:
 
 def _wrong(message: str) -> ToolError:
     return ToolError(type=INVALID_ARGUMENTS, message=message)
+
+
+_CARRY_OUT: Final[dict[str, Callable[[Draft, Call], ToolOutput | ToolError]]] = {
+    WAKE_ME.name: _wake,
+    CANCEL_WAKE_UP.name: _cancel,
+    TODO.name: keep,
+}

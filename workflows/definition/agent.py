@@ -185,7 +185,11 @@ class AgentDefinition(Frozen):
                 why = self._undo_fault(tool.undo)
                 if why is not None:
                     yield "tools", f"the undo {tool.undo!r} of {tool.name!r} {why}"
-        listed = None if any(isinstance(tool, McpServer) for tool in self.tools) else tuple(names)
+        listed = (
+            None
+            if any(isinstance(tool, McpServer) for tool in self.tools)
+            else (*names, *(one.name for one in self.document_tools))
+        )
         yield from (("handlers", fault) for fault in handler_faults(self.handlers, self.models, listed))
         for name in self.inputs:
             if name in ("session", "user", "turn", "args"):

@@ -27,6 +27,7 @@ from perdure.workflows.vocabulary.parts import (
 )
 from perdure.workflows.vocabulary.questions import Question
 from perdure.workflows.vocabulary.rewinds import FIRST_BRANCH
+from perdure.workflows.vocabulary.todo import TodoItem
 
 PAGE_BYTES = 192 * 1024
 
@@ -177,6 +178,8 @@ class SnapshotPage(Frozen):
     #: None unless the session is a fork.
     forked_from: ForkedFrom | None = None
     demo: bool
+    #: The agent's to-do list.
+    todo: tuple[TodoItem, ...] = Field(default=(), exclude_if=operator.not_)
     #: Messages that wait for a turn, long ones shortened; where they are very many, the first ones.
     queued: tuple[Message, ...]
     messages: tuple[Message, ...]

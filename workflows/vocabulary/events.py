@@ -35,6 +35,7 @@ from perdure.workflows.vocabulary.question_events import (
     InputRequested,
 )
 from perdure.workflows.vocabulary.rewinds import TranscriptRewound
+from perdure.workflows.vocabulary.todo import TodoUpdated as TodoUpdated
 
 
 class SessionStarted(EventBase):
@@ -244,7 +245,8 @@ Event = Annotated[
     | AgentUpdated
     | ModelSwitched
     | TranscriptRewound
-    | ContextCompacted,
+    | ContextCompacted
+    | TodoUpdated,
     Field(discriminator="type"),
 ]
 

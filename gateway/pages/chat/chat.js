@@ -29,6 +29,7 @@ import { entryOf } from './sidebar_entry.js';
 import { Sidebar } from './sidebar.js';
 import { tellDisposition, waitsFor } from './standing.js';
 import { Stopping, works } from './stopping.js';
+import { drawTodo } from './todo.js';
 import { drawTopbar } from './topbar.js';
 import { drawTranscript, tick } from './transcript.js';
 import { drawWelcome, readInputs } from './welcome.js';
@@ -183,6 +184,7 @@ function drawPage() {
   const { queue, pending } = outgoing(view, waiting);
   drawTranscript(transcript, view, pending, actions);
   earlier.draw(view);
+  drawTodo(byId('todo'), view.todo, sessionId);
   drawQueue(byId('queue'), queue, waitsFor(view, transcript), actions);
   drawWorkers(byId('workers'), view, pending.filter(({ state }) => state !== 'failed'));
   const { temporalUi, connection } = page;

@@ -4,23 +4,25 @@ import { askedTools, finishedTool } from './tool_calls.js';
 import { emptyView, newTurn, patchTurn, upsert } from './turns.js';
 
 /** Takes what only `GET /v1/sessions/{id}` contains; its transcript is ignored, because events alone make the turns. */
-export function withFacts(view, { messages, queued = [], questions, seq, status, usage, cost_usd, before, since, ...session }) {
+export function withFacts(view, { messages, queued = [], questions, todo = [], seq, status, usage, cost_usd, before, since, ...session }) {
   const known = new Map(queued.map((message) => [message.id, message]));
   // A snapshot omits questions that are no longer open.
   const facts = { ...view, session: { ...view.session, sub_questions: [], ...session } };
   facts.queued = view.queued.map((entry) =>
     entry.message ? entry : { ...entry, message: known.get(entry.id) ?? null },
   );
+  // A view may begin behind the event that told the list. One that knows more than the snapshot keeps its own.
+  if (seq >= view.seq) facts.todo = todo;
   return seq === view.seq ? { ...facts, status, usage, cost_usd } : facts;
 }
 
 /** The view that a snapshot makes. Turns of `view` keep what only their events told. */
 export function fromSnapshot(view, snapshot) {
-  const { messages, queued = [], seq, status, usage, cost_usd, questions, type, before, since, ...session } = snapshot;
+  const { messages, queued = [], todo = [], seq, status, usage, cost_usd, questions, type, before, since, ...session } = snapshot;
   const known = new Map(view.turns.map((turn) => [turn.id, { ...turn, messages: [], whole: false }]));
   const branch = session.branch ?? view.branch;
   const kept = { branch, branches: view.branches, places: view.places, folds: view.folds, missing: view.missing };
-  let next = { ...emptyView(), ...kept, seq, status, usage, cost_usd, session: { ...view.session, sub_questions: [], ...session } };
+  let next = { ...emptyView(), ...kept, todo, seq, status, usage, cost_usd, session: { ...view.session, sub_questions: [], ...session } };
   next.queued = queued.map((message) => ({ id: message.id, message }));
   next = placed(next, messages, known);
   if (session.turn_id) {

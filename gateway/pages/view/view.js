@@ -59,6 +59,8 @@ function reduceFact(view, event) {
       return rejected(view, event);
     case 'transcript.rewound':
       return rewound(view, event);
+    case 'todo.updated':
+      return { ...view, todo: event.items };
     case 'context.compacted':
       return compacted(view, event);
     case 'budget.paused':

@@ -7,7 +7,7 @@ question stays open.
 """
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -108,9 +108,9 @@ class Conversation:
         """Shows words that are no part of the session."""
         self._say(words, "dim")
 
-    def show_last(self, messages: list[dict[str, Any]]) -> None:
-        """Messages of a session that is taken up again."""
-        self._show(self.view.transcript(messages))
+    def show_last(self, messages: list[dict[str, Any]], todo: Sequence[dict[str, Any]] = ()) -> None:
+        """Messages of a session that is taken up again, and its agent's to-do list."""
+        self._show(self.view.transcript(messages, todo))
 
     @property
     def _waits(self) -> bool:

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from perdure.temporal.app.chat.markdown import MarkdownStream
 from perdure.temporal.app.chat.questions import headline
+from perdure.temporal.app.chat.todo import todo_text
 from perdure.temporal.app.chat.workers import missing_words
 from perdure.temporal.app.console.terminal import arguments, dollars, duration, one_line, plain, result, tokens
 
@@ -79,6 +80,8 @@ class ChatView:
                 return self._line(_resolved(event), "dim")
             case "budget.raised":
                 return self._line(_raised(event), "dim")
+            case "todo.updated":
+                return self._line(todo_text(event["items"]), "dim")
             case "tool.started" | "tool.finished" if event.get("block", {}).get("display") == "hidden":
                 return Text()
             case "tool.started":
@@ -96,18 +99,18 @@ class ChatView:
                 return self._line(missing_words(event["missing"]), "yellow" if event["missing"] else "dim")
             case "session.snapshot":
                 note = self._line("(the session went on meanwhile; this is how it stands)", "dim")
-                return note.append_text(self.transcript(event["messages"][-6:]))
+                return note.append_text(self.transcript(event["messages"][-6:], event.get("todo", ())))
             case "session.closed":
                 return self._line("the session is closed", "yellow")
             case _:
                 return Text()
 
-    def transcript(self, messages: Sequence[Event]) -> Text:
-        """Messages of a session that is taken up again."""
+    def transcript(self, messages: Sequence[Event], todo: Sequence[Event] = ()) -> Text:
+        """Messages of a session that is taken up again, and its agent's to-do list."""
         shown = Text()
         for message in messages:
             shown.append_text(self._message(message))
-        return shown
+        return shown.append_text(self._line(todo_text(todo), "dim")) if todo else shown
 
     def question(self, question: Event) -> Text:
         """What is asked, before it is asked."""

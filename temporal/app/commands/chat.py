@@ -73,5 +73,5 @@ def _take_up(http: httpx2.Client, console: Console, session: str) -> Conversatio
     conversation = Conversation(http, console, session, snapshot["seq"], snapshot["turn_id"])
     conversation.closed = snapshot["status"] == "closed"
     conversation.expect(snapshot["questions"])
-    conversation.show_last(snapshot["messages"][-_LAST:])
+    conversation.show_last(snapshot["messages"][-_LAST:], snapshot.get("todo", ()))
     return conversation

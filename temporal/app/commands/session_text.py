@@ -49,6 +49,7 @@ def _facts(page: SnapshotPage) -> Iterator[Line]:
         "created": page.created_at.strftime("%Y-%m-%d %H:%M:%S UTC"),
         "spent": f"{dollars(page.cost_usd)}, tokens: {tokens(page.usage.model_dump())}",
         "events": str(page.seq),
+        "to do": "; ".join(f"{one_line(item.text, _WIDTH)} ({item.status})" for item in page.todo),
         "asks": "; ".join(one_line(one.prompt or f"to run {one.name}", _WIDTH) for one in page.questions),
     }
     for name, fact in facts.items():

@@ -193,6 +193,8 @@ async def _find(sources: Sources, catalogue: Catalogue, servers: McpServers) -> 
     for problem in reading.every_problem:
         echo(str(problem), err=True)
     for definition, _ in reading.labelled.values():
+        for reads in definition.document_tools:
+            found.setdefault(reads.name, _Found(reads.spec, f"built-in, for the documents of agent {definition.name}"))
         for index, entry in enumerate(definition.tools):
             match entry:
                 case ToolUse(task_queue=str(queue)):

@@ -5,7 +5,7 @@ another attempt nor an end. A real server does not try such a call again, so her
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Literal, get_args
@@ -20,6 +20,7 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
 from perdure.temporal.app.testing.histories import cancelled_calls, open_calls
 from perdure.temporal.app.testing.server import rests, skip
+from perdure.workflows.protocol.document_activities import ReadDocumentsInput
 from perdure.workflows.vocabulary.errors import WORKER_DIED
 
 #: `started`: a worker has the call and has done nothing yet. `streaming`: the answer has begun. `finished`: all is done,
@@ -225,7 +226,7 @@ class _Activity(ActivityInboundInterceptor):
 
     async def _attempt(self, input: ExecuteActivityInput, info: activity.Info) -> Any:  # noqa: A002
         model = info.activity_type == "call_model"
-        name = None if model else info.activity_type
+        name = None if model else _tool(input.args, info)
         await self._points.reached("step.started" if model else "tool.started", name)
         stand_in = None if name is None else self._points.stand_in(name)
         output = await (super().execute_activity(input) if stand_in is None else stand_in(*input.args))
@@ -250,6 +251,12 @@ class _Activity(ActivityInboundInterceptor):
             raise _over()
         # The next attempt comes almost at once, on a clock that goes on, and waits for the worker to be back.
         raise ApplicationError("the worker was killed", type=WORKER_DIED, next_retry_delay=_AGAIN)
+
+
+def _tool(args: Sequence[Any], info: activity.Info) -> str:
+    """The tool that a call is of: one activity carries out all those that read documents."""
+    request = args[0] if args else None
+    return request.tool if isinstance(request, ReadDocumentsInput) else info.activity_type
 
 
 def _over() -> ApplicationError:

@@ -20,6 +20,7 @@ from perdure.workflows.core.rewind_changes import UndoBegun, UndoStarted
 from perdure.workflows.core.rewinds.plan import NOT_WANTED, Plan, bounded, plan, standing, undone_since
 from perdure.workflows.core.state.rewinding import Rewinding, Undoing
 from perdure.workflows.core.state.session import SessionState
+from perdure.workflows.core.todo import restore
 from perdure.workflows.vocabulary.events import MessageAdded, MessageRejected, TurnStarted
 from perdure.workflows.vocabulary.ids import question_id, rewound_id, turn_id
 from perdure.workflows.vocabulary.parts import Data, Message
@@ -130,6 +131,7 @@ def cut(draft: Draft) -> None:
                 undone_since=since,
             )
         )
+        restore(draft)
     stood = rewinding.stands or rewinding.stands_more
     told = bool(rewinding.undone or stood or found.matters or since) or _has_timer(found)
     note = _note(draft, rewinding.branch, rewinding.undone, stands, more, since=since) if told else None

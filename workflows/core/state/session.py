@@ -23,6 +23,7 @@ from perdure.workflows.core.state.record import Record, replace
 from perdure.workflows.core.state.rewinding import Rewinding, TakenRewinds
 from perdure.workflows.core.state.sealing import Sealing
 from perdure.workflows.core.state.timers import Timers
+from perdure.workflows.core.state.todo import Todo
 from perdure.workflows.core.state.transcript import Transcript
 from perdure.workflows.core.state.turn import Turn
 from perdure.workflows.definition.agent import Limits
@@ -46,6 +47,7 @@ class SessionState(Record):
     questions: Questions = field(default_factory=Questions)
     leases: Leases = field(default_factory=Leases)
     timers: Timers = field(default_factory=Timers)
+    todo: Todo = field(default_factory=Todo)
     handlers: Handlers = field(default_factory=Handlers)
     turn: Turn | None = None
     #: Turns that have started.

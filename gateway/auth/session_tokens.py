@@ -17,6 +17,7 @@ import jwt
 from jwt.exceptions import PyJWTError
 
 from perdure.gateway.auth.key_file import SigningKey
+from perdure.gateway.auth.reasons import Why, in_words, unsaid
 from perdure.gateway.auth.recognised import Recognised
 from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.scopes import BROWSER
@@ -70,16 +71,21 @@ class SessionTokens:
         text = jwt.encode(claims, key.private, _ALGORITHM, headers={"typ": TYPE, "kid": key.id})
         return Minted(text, token_id, now + ttl_s)
 
-    async def principal(self, given: str) -> Principal | None:
-        """Whose token this is; None where it is not right, has expired or was revoked. Raises `StoreUnavailable`."""
+    async def principal(self, given: str, why: Why = unsaid) -> Principal | None:
+        """Whose token this is; None where it is not right, has expired or was revoked, and then `why` is told. Raises
+        `StoreUnavailable`."""
         found = self._recognised.get(given)
         if found is None or found[2] not in self._signing():
-            found = self._checked(given)
+            found = self._checked(given, why)
             if found is None:
                 return None
             self._recognised.put(given, found)
         principal, token_id, _ = found
-        if (principal.expires_at or 0) <= time.time() or await self._is_revoked(principal, token_id):
+        if (principal.expires_at or 0) <= time.time():
+            why("it has expired (exp)")
+            return None
+        if await self._is_revoked(principal, token_id):
+            why("it was taken back")
             return None
         return principal
 
@@ -89,11 +95,12 @@ class SessionTokens:
         await self._blobs.put(mark, b"revoked")
         self._believe(mark, True)
 
-    def _checked(self, given: str) -> tuple[Principal, str, SigningKey] | None:
+    def _checked(self, given: str, why: Why) -> tuple[Principal, str, SigningKey] | None:
         try:
             key_id = jwt.get_unverified_header(given).get("kid")
             key = next((key for key in self._signing() if key.id == key_id), None)
             if key is None:
+                why("the file of keys has no signing key with its kid")
                 return None
             claims = jwt.decode(
                 given,
@@ -102,7 +109,8 @@ class SessionTokens:
                 issuer=_ISSUER,
                 options={"require": ["exp", "iss", "aud", "jti", "sid"], "verify_aud": False},
             )
-        except PyJWTError:
+        except PyJWTError as error:
+            why(in_words(error))
             return None
         scopes = tuple(scope for scope in str(claims.get("scope")).split() if scope in BROWSER)
         principal = Principal(

@@ -15,6 +15,7 @@ from jwt.exceptions import PyJWTError
 
 from perdure.gateway.auth.api_keys import ApiKeys
 from perdure.gateway.auth.key_file import ApiKey, SigningKey
+from perdure.gateway.auth.reasons import Why, in_words, unsaid
 from perdure.gateway.auth.recognised import Recognised
 from perdure.temporal.sessions.principal import Principal
 
@@ -61,24 +62,29 @@ class SignIns:
         text = jwt.encode(claims, signing.private, _ALGORITHM, headers={"typ": TYPE, "kid": signing.id})
         return SignedIn(kept.principal, text, ends)
 
-    def principal(self, given: str) -> Principal | None:
-        """Who signed in; None where that is not right, is over, or the key was revoked."""
+    def principal(self, given: str, why: Why = unsaid) -> Principal | None:
+        """Who signed in; None where that is not right, is over, or the key was revoked, and then `why` is told."""
         found = self._recognised.get(given)
         if found is None or found.signed_by not in self._keys.signing:
-            found = self._checked(given)
+            found = self._checked(given, why)
             if found is None:
                 return None
             self._recognised.put(given, found)
         kept = self._keys.kept(found.key_id)
-        if kept is None or _mark(kept) != found.mark or found.expires_at <= time.time():
+        if kept is None or _mark(kept) != found.mark:
+            why("the key that somebody signed in with was revoked, or has expired")
+            return None
+        if found.expires_at <= time.time():
+            why("the sign-in is over")
             return None
         return kept.principal_until(found.expires_at)
 
-    def _checked(self, given: str) -> _Stated | None:
+    def _checked(self, given: str, why: Why) -> _Stated | None:
         try:
             key_id = jwt.get_unverified_header(given).get("kid")
             key = next((key for key in self._keys.signing if key.id == key_id), None)
             if key is None or not is_sign_in(given):
+                why("the file of keys has no signing key with its kid")
                 return None
             claims = jwt.decode(
                 given,
@@ -87,7 +93,8 @@ class SignIns:
                 issuer=_ISSUER,
                 options={"require": ["exp", "iss", "sub", "fits"]},
             )
-        except PyJWTError:
+        except PyJWTError as error:
+            why(in_words(error))
             return None
         return _Stated(str(claims["sub"]), str(claims["fits"]), float(claims["exp"]), key)
 

@@ -13,9 +13,11 @@ from rich.table import Table
 
 from perdure.temporal.app.console.echo import echo
 from perdure.temporal.app.console.terminal import one_line, plain
+from perdure.temporal.app.processes.sources import agent_folders
 from perdure.temporal.app.processes.toolset import load_catalogue
 from perdure.temporal.definitions.folders import SHIPPED, AgentFolders, Reading
 from perdure.temporal.definitions.json_schema import schema
+from perdure.temporal.settings import Settings
 from perdure.workflows.definition.agent import AgentDefinition
 from perdure.workflows.definition.tools import name_of
 
@@ -28,8 +30,8 @@ def validate(paths: list[Path] | None, tools: list[str] | None, models: Path | N
     catalogue = load_catalogue(tools or ())
     names = None if tools is None else frozenset(catalogue.names)
     # Agents may name shipped ones, wherever they lie.
-    folders = AgentFolders.of([SHIPPED, *(paths or _usual())], models, names, catalogue.spec)
-    reading = _of(folders.read(), paths or _usual())
+    every = agent_folders(paths or _usual(), Settings.load())
+    reading = _of(AgentFolders.of(every, models, names, catalogue.spec).read(), paths or every)
     for line in _told(reading):
         echo(line, err=True)
     if tools is None and any(not one.field.endswith(".when") for one in reading.unchecked):
@@ -50,7 +52,7 @@ def print_schema() -> None:
 
 def list_agents(agents: list[Path] | None, models: Path | None) -> None:
     """Prints the definitions that would serve: the shipped ones, then ./agents or the folders given."""
-    reading = _read([SHIPPED, *agents] if agents else _usual(), models)
+    reading = _read(agent_folders(agents or _usual(), Settings.load()), models)
     table = Table()
     for heading in ("agent", "description", "model", "tools", "limits", "file"):
         table.add_column(heading, overflow="fold")
@@ -67,7 +69,7 @@ def list_agents(agents: list[Path] | None, models: Path | None) -> None:
 
 def _usual() -> list[Path]:
     here = Path("agents")
-    return [SHIPPED, here] if here.is_dir() else [SHIPPED]
+    return [here] if here.is_dir() else []
 
 
 def _read(paths: list[Path], models: Path | None) -> Reading:

@@ -20,9 +20,9 @@ from perdure.temporal.app.commands.live_check import live
 from perdure.temporal.app.commands.model_checks import models
 from perdure.temporal.app.console.direct import run
 from perdure.temporal.app.console.terminal import plain
-from perdure.temporal.app.processes.sources import Sources, usual_sources
+from perdure.temporal.app.processes.sources import Sources, agent_folders, usual_sources
 from perdure.temporal.app.processes.toolset import load_catalogue
-from perdure.temporal.definitions.folders import SHIPPED, AgentFolders
+from perdure.temporal.definitions.folders import AgentFolders
 from perdure.temporal.environment import environment
 from perdure.temporal.server.client import TemporalUnavailable, connect
 from perdure.temporal.settings import Settings
@@ -57,7 +57,7 @@ def line(check: Check) -> Text:
 
 async def _checks(settings: Settings, sources: Sources, url: str | None) -> AsyncIterator[Check]:
     catalogue = load_catalogue(sources.tools)
-    folders = AgentFolders.of([SHIPPED, *sources.agents], sources.models, frozenset(catalogue.names))
+    folders = AgentFolders.of(agent_folders(sources.agents, settings), sources.models, frozenset(catalogue.names))
     reading = folders.read()
     stored = await blob_store(settings.blob_store)
     # What Temporal is asked below is small, so none of it is in a store that cannot be used.

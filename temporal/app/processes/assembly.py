@@ -38,12 +38,11 @@ from perdure.activities.tools.tenant import tenant_here
 from perdure.gateway.app import create_app
 from perdure.gateway.auth.authenticate import anonymous
 from perdure.gateway.auth.authentication import Authentication
-from perdure.temporal.app.processes.sources import Sources
+from perdure.temporal.app.processes.sources import Sources, agent_folders
 from perdure.temporal.app.processes.telemetry import SILENT, Telemetry
 from perdure.temporal.app.processes.toolset import load_catalogue
 from perdure.temporal.app.processes.tuning import worker_options
 from perdure.temporal.definitions.endpoints import missing_key
-from perdure.temporal.definitions.folders import SHIPPED
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.live.protocols import Live
 from perdure.temporal.sessions.budgets import Budgets
@@ -93,7 +92,7 @@ def assemble(settings: Settings, sources: Sources, *, demo_without_keys: bool, t
     catalogue = load_catalogue(sources.tools)
     blobs = open_blobs(settings.blob_store)
     definitions = Definitions(
-        [SHIPPED, *dict.fromkeys(folder.resolve() for folder in sources.agents)],
+        agent_folders(dict.fromkeys(folder.resolve() for folder in sources.agents), settings),
         sources.models,
         blobs=blobs,
         tool_names=frozenset(catalogue.names),

@@ -1,11 +1,14 @@
 """Where a user's definitions and tools come from. Loads nothing: the command line asks before it starts anything."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import typer
 
 from perdure.temporal.app.console.refused import Refused
+from perdure.temporal.definitions.folders import SHIPPED
+from perdure.temporal.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -15,6 +18,11 @@ class Sources:
     agents: tuple[Path, ...] = ()
     tools: tuple[str, ...] = ()
     models: Path | None = None
+
+
+def agent_folders(given: Iterable[Path], settings: Settings) -> list[Path]:
+    """The folders whose agents serve, in the order in which they replace each other."""
+    return [*((SHIPPED,) if settings.shipped_agents else ()), *given]
 
 
 def usual_sources(agents: list[Path] | None, tools: list[str] | None, models: Path | None) -> Sources:

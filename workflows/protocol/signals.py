@@ -28,7 +28,8 @@ from perdure.workflows.vocabulary.questions import Answerer, By
 #: 2. Working time ends what runs. A summary is paid for by the turn that began it, and a guessed window is doubted at each
 #:    refusal. A session that rests leaves the purses that refused it, another model settles a question about a quota, an
 #:    answer that raises a cap changes no other limit, and a branch that is gone back to recalls its task.
-BEHAVIOR: Final = 2
+#: 3. A session that began without a message is called in lists what its first message says.
+BEHAVIOR: Final = 3
 
 
 class SpendingCommand(Frozen):

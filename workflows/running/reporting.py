@@ -5,7 +5,7 @@ Rule 2: what visibility shows costs an event and server time, so it is written o
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeUpdate
@@ -32,14 +32,19 @@ from perdure.workflows.core.changes import Change, CloseRequested, StopRequested
 from perdure.workflows.core.context_changes import CompactionAbandoned
 from perdure.workflows.core.limit_words import told
 from perdure.workflows.core.state.session import SessionState
+from perdure.workflows.core.titles import late_title
 from perdure.workflows.vocabulary.events import EventBase
 from perdure.workflows.vocabulary.search_attributes import AGENT, COST, STATUS
+
+#: In the memo, from which lists of sessions take it.
+TITLE: Final = "title"
 
 
 class Reporting:
     def __init__(self) -> None:
         #: What visibility shows; a run inherits it from the one before.
         self._status = workflow.info().typed_search_attributes.get(STATUS)
+        self._titled = bool(workflow.memo_value(TITLE, default=""))
         #: When the turn was told to stop, for those who measure; nothing depends on it.
         self._stop_at: datetime | None = None
 
@@ -70,6 +75,12 @@ class Reporting:
         workflow.upsert_search_attributes(updates)
         self._status = status
 
+    def _give_title(self, state: SessionState) -> None:
+        if self._titled or not (title := late_title(state)):
+            return
+        workflow.upsert_memo({TITLE: title})
+        self._titled = True
+
     def begins(self, action: Work, state: SessionState) -> None:
         """Before `action` is carried out, which may take long."""
         if isinstance(action, CallModel | RunTools):
@@ -82,6 +93,7 @@ class Reporting:
         """After `action` was carried out."""
         if isinstance(action, StartTurn | WakeUp | Ask | TakeBack | GoOn | PauseTurn | FinishTurn | CloseSession):
             self._publish_status(state)
+            self._give_title(state)
         elif isinstance(action, TakeOver):
             workflow.upsert_search_attributes([AGENT.value_set(action.handoff.agent.definition.name)])
 

@@ -30,7 +30,7 @@ def validate(paths: list[Path] | None, tools: list[str] | None, models: Path | N
     catalogue = load_catalogue(tools or ())
     names = None if tools is None else frozenset(catalogue.names)
     # Agents may name shipped ones, wherever they lie.
-    every = agent_folders(paths or _usual(), Settings.load())
+    every = agent_folders(paths or _usual(), Settings.load(), catalogue)
     reading = _of(AgentFolders.of(every, models, names, catalogue.spec).read(), paths or every)
     for line in _told(reading):
         echo(line, err=True)

@@ -57,7 +57,9 @@ def line(check: Check) -> Text:
 
 async def _checks(settings: Settings, sources: Sources, url: str | None) -> AsyncIterator[Check]:
     catalogue = load_catalogue(sources.tools)
-    folders = AgentFolders.of(agent_folders(sources.agents, settings), sources.models, frozenset(catalogue.names))
+    folders = AgentFolders.of(
+        agent_folders(sources.agents, settings, catalogue), sources.models, frozenset(catalogue.names)
+    )
     reading = folders.read()
     stored = await blob_store(settings.blob_store)
     # What Temporal is asked below is small, so none of it is in a store that cannot be used.

@@ -90,7 +90,7 @@ async def _published(to: Direct, sources: Sources, source: Session) -> Definitio
     demo = (await source.facts()).demo
     catalogue = load_catalogue(sources.tools)
     definitions = Definitions(
-        agent_folders(sources.agents, to.settings),
+        agent_folders(sources.agents, to.settings, catalogue),
         sources.models,
         blobs=to.blobs,
         tool_names=frozenset(catalogue.names),

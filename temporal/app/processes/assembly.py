@@ -38,9 +38,9 @@ from perdure.activities.tools.tenant import tenant_here
 from perdure.gateway.app import create_app
 from perdure.gateway.auth.authenticate import anonymous
 from perdure.gateway.auth.authentication import Authentication
-from perdure.temporal.app.processes.sources import Sources, agent_folders
+from perdure.temporal.app.processes.sources import DESK, Sources, agent_folders
 from perdure.temporal.app.processes.telemetry import SILENT, Telemetry
-from perdure.temporal.app.processes.toolset import load_catalogue
+from perdure.temporal.app.processes.toolset import load_catalogue, replaced_at_the_desk
 from perdure.temporal.app.processes.tuning import worker_options
 from perdure.temporal.definitions.endpoints import missing_key
 from perdure.temporal.definitions.store import Definitions
@@ -92,7 +92,7 @@ def assemble(settings: Settings, sources: Sources, *, demo_without_keys: bool, t
     catalogue = load_catalogue(sources.tools)
     blobs = open_blobs(settings.blob_store)
     definitions = Definitions(
-        agent_folders(dict.fromkeys(folder.resolve() for folder in sources.agents), settings),
+        agent_folders(dict.fromkeys(folder.resolve() for folder in sources.agents), settings, catalogue),
         sources.models,
         blobs=blobs,
         tool_names=frozenset(catalogue.names),
@@ -101,6 +101,9 @@ def assemble(settings: Settings, sources: Sources, *, demo_without_keys: bool, t
         demo_for=(lambda model: missing_key(model) is not None) if demo_without_keys else None,
     )
     log = structlog.get_logger(__name__)
+    yours = replaced_at_the_desk(catalogue)
+    if yours and settings.shipped_agents:
+        log.info("agent.left_out", agent=DESK, shipped=True, your_tools=", ".join(yours))
     for problem in definitions.problems:
         log.warning("definition.refused", problem=str(problem))
     for warning in definitions.warnings:

@@ -3,12 +3,18 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import typer
 
+from perdure.activities.tools.catalogue import Catalogue
 from perdure.temporal.app.console.refused import Refused
+from perdure.temporal.app.processes.toolset import replaced_at_the_desk
 from perdure.temporal.definitions.folders import SHIPPED
 from perdure.temporal.settings import Settings
+
+#: The shipped agent of the order desk.
+DESK: Final = "support"
 
 
 @dataclass(frozen=True)
@@ -20,9 +26,14 @@ class Sources:
     models: Path | None = None
 
 
-def agent_folders(given: Iterable[Path], settings: Settings) -> list[Path]:
-    """The folders whose agents serve, in the order in which they replace each other."""
-    return [*((SHIPPED,) if settings.shipped_agents else ()), *given]
+def agent_folders(given: Iterable[Path], settings: Settings, catalogue: Catalogue | None = None) -> list[Path]:
+    """The folders whose agents serve, in the order in which they replace each other; one may be a single file. `catalogue`:
+    the tools that they have; None: those that ship."""
+    if not settings.shipped_agents:
+        return [*given]
+    if catalogue is None or not replaced_at_the_desk(catalogue):
+        return [SHIPPED, *given]
+    return [*(file for file in sorted(SHIPPED.glob("*.yaml")) if file.stem != DESK), *given]
 
 
 def usual_sources(agents: list[Path] | None, tools: list[str] | None, models: Path | None) -> Sources:

@@ -1,6 +1,8 @@
-"""How sessions are found in Temporal's visibility store: what stands there, and the query for it. Pure."""
+"""How sessions are found in Temporal's visibility store: what stands there, and the query for it."""
 
-from typing import Literal
+from typing import Final, Literal
+
+from temporalio.client import Client
 
 from perdure.temporal.sessions.starting import searchable
 from perdure.workflows.core.purses_asked import NOBODY
@@ -8,6 +10,9 @@ from perdure.workflows.protocol.purses import PurseName
 from perdure.workflows.vocabulary.search_attributes import AGENT, STATUS, TENANT, USER
 
 Status = Literal["idle", "working", "waiting", "closed"]
+
+#: Sessions, of which the tenants are told that have any.
+_LOOKED_AT: Final = 200
 
 
 def visibility_query(
@@ -26,6 +31,13 @@ def visibility_query(
     elif status is not None:
         clauses.append(f"ExecutionStatus = 'Running' AND {STATUS.name} = '{status}'")
     return " AND ".join(clauses)
+
+
+async def tenants_besides(client: Client, tenant: str) -> list[str]:
+    """Other tenants among those whose sessions were started last, sorted. Raises `RPCError`."""
+    query = f"WorkflowType = 'SessionWorkflow' AND {TENANT.name} != '{searchable(tenant)}'"
+    found = client.list_workflows(query, limit=_LOOKED_AT)
+    return sorted({name async for one in found if (name := one.typed_search_attributes.get(TENANT)) is not None})
 
 
 def at_work_query(purse: PurseName) -> str:

@@ -20,6 +20,13 @@ from tests.support.dev import Dev, free_ports
 from tests.support.session_client import Sessions, texts
 
 STEP = "t1.s1"
+
+
+@pytest.fixture(scope="module")
+def definitions() -> dict[str, str]:
+    return {"plain.yaml": "name: plain\nmodels: {main: {use: demo/small}}\nmodel: main\ninstructions: Help.\n"}
+
+
 USAGE = {"input_tokens": 1200, "cached_tokens": 0, "output_tokens": 7, "reasoning_tokens": 0}
 
 
@@ -198,6 +205,21 @@ async def test_the_gateway_of_a_dev_is_found_by_its_data_directory(
         await chat.until("Found you.")
         assert await chat.end() == 0
     assert f"perdure chat {chat.session} --data-dir {dev.data_dir} takes this session up again" in chat.output
+
+
+@pytest.mark.server
+async def test_an_agent_on_the_demo_model_lacks_no_key_and_its_session_gets_a_title(
+    dev: Dev, sessions: Sessions, tmp_path: Path
+) -> None:
+    async with PipedChat(tmp_path, dev.url, "--agent", "plain") as chat:
+        await chat.type("Good morning to you")
+        await chat.until("demo model")
+        assert await chat.end() == 0
+    assert f"plain, session {chat.session} (the demo model answers)\n" in chat.output
+    async with asyncio.timeout(20):
+        while not (listed := [one for one in await sessions.list() if one["session_id"] == chat.session]):
+            pass
+    assert listed[0]["title"] == "Good morning to you"
 
 
 @pytest.mark.server

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Final
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from perdure.temporal.app.console.echo import echo
-from perdure.temporal.app.console.terminal import one_line, plain
+from perdure.temporal.app.console.entries import entry
+from perdure.temporal.app.console.terminal import one_line
 from perdure.temporal.app.processes.sources import agent_folders
 from perdure.temporal.app.processes.toolset import load_catalogue
 from perdure.temporal.definitions.folders import SHIPPED, AgentFolders, Reading
@@ -53,13 +52,10 @@ def print_schema() -> None:
 def list_agents(agents: list[Path] | None, models: Path | None) -> None:
     """Prints the definitions that would serve: the shipped ones, then ./agents or the folders given."""
     reading = _read(agent_folders(agents or _usual(), Settings.load()), models)
-    table = Table()
-    for heading in ("agent", "description", "model", "tools", "limits", "file"):
-        table.add_column(heading, overflow="fold")
     for name, (definition, file) in reading.labelled.items():
+        model, tools, limits = _facts(definition)
         shown = "shipped" if file.parent == SHIPPED else str(file)
-        table.add_row(*map(plain, (name, definition.description, *_columns(definition), shown)))
-    Console().print(table)
+        entry(name, f"{model}, {shown}", definition.description, f"tools: {tools}", f"limits: {limits}")
     for name, (definition, _) in reading.labelled.items():
         for schedule in definition.schedules:
             said = one_line(schedule.message, 60)
@@ -113,7 +109,7 @@ def _tell_problems(reading: Reading) -> None:
         echo(problem, err=True)
 
 
-def _columns(definition: AgentDefinition) -> tuple[str, str, str]:
+def _facts(definition: AgentDefinition) -> tuple[str, str, str]:
     limits = definition.limits
     caps = [f"{limits.turn.steps} steps"]
     if limits.turn.cost_usd is not None:

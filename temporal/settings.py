@@ -64,8 +64,8 @@ class Settings(BaseSettings):
     #: gateway apart from its workers shows each answer only when it is finished. `perdure dev` is one process and needs none.
     live: Annotated[Live | None, NotEmpty] = None
 
-    #: Whether the agents that ship with Perdure (`assistant`, `support`) serve beside your own, for every tenant. Workers and
-    #: gateways need the same value.
+    #: Whether the agents that ship with Perdure (`assistant`, `support`, `triage`) serve beside your own, for every tenant.
+    #: Workers and gateways need the same value.
     shipped_agents: OnSwitch = True
     #: Environment variables that agent definitions may name: names, or patterns with `*`. None: those that each
     #: definition lists in its `secrets`.
@@ -105,8 +105,8 @@ class Settings(BaseSettings):
     heartbeat_throttle_s: float = Field(default=2, gt=0)
     #: The grace period in which a stopping worker finishes its activities, before it hands them on.
     graceful_shutdown_s: float = Field(default=30, ge=0)
-    #: How long a gateway that is told to stop still serves, while `/readyz` answers 503: longer than a load balancer takes
-    #: to notice.
+    #: How long a gateway that is told to stop still serves, while `/healthz/traffic` answers 503: longer than a load balancer
+    #: takes to notice.
     drain_s: float = Field(default=0, ge=0, le=3600)
     #: Activities that a worker runs at the same time, on each of its task queues. A streaming model call counts from its
     #: first to its last token.

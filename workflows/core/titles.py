@@ -10,7 +10,7 @@ from perdure.workflows.vocabulary.parts import File, Part, Text
 #: Characters. Temporal's summary has room for 400 bytes.
 LONGEST: Final = 60
 #: Sessions of older behavior that began without a message never had a title.
-GETS_TITLE: Final = 3
+GETS_TITLE: Final = 4
 
 
 def title_of(parts: Sequence[Part]) -> str:

@@ -30,11 +30,17 @@ from perdure.workflows.core.actions import (
 )
 from perdure.workflows.core.changes import Change, CloseRequested, StopRequested
 from perdure.workflows.core.context_changes import CompactionAbandoned
+from perdure.workflows.core.handler_actions import ParkHandler, ResumeHandler
 from perdure.workflows.core.limit_words import told
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.titles import late_title
 from perdure.workflows.vocabulary.events import EventBase
-from perdure.workflows.vocabulary.search_attributes import AGENT, COST, STATUS
+from perdure.workflows.vocabulary.search_attributes import AGENT, COST, DIGEST, STATUS
+
+#: After these, the session may be at work, at rest, or waiting for people, where it was not before.
+_SHOWN: Final = (
+    StartTurn | WakeUp | ParkHandler | ResumeHandler | Ask | TakeBack | GoOn | PauseTurn | FinishTurn | CloseSession
+)
 
 #: In the memo, from which lists of sessions take it.
 TITLE: Final = "title"
@@ -43,7 +49,9 @@ TITLE: Final = "title"
 class Reporting:
     def __init__(self) -> None:
         #: What visibility shows; a run inherits it from the one before.
-        self._status = workflow.info().typed_search_attributes.get(STATUS)
+        shown = workflow.info().typed_search_attributes
+        self._status = shown.get(STATUS)
+        self._digest = shown.get(DIGEST)
         self._titled = bool(workflow.memo_value(TITLE, default=""))
         #: When the turn was told to stop, for those who measure; nothing depends on it.
         self._stop_at: datetime | None = None
@@ -72,6 +80,10 @@ class Reporting:
         updates: list[SearchAttributeUpdate[Any]] = [STATUS.value_set(status)]
         if status != "working":
             updates.append(COST.value_set(round(state.books.known_usd, 6)))
+        # Only beside another change, for an upsert of its own would be one more event.
+        if state.slot.loaded is not None and state.slot.loaded.digest != self._digest:
+            self._digest = state.slot.loaded.digest
+            updates.append(DIGEST.value_set(self._digest))
         workflow.upsert_search_attributes(updates)
         self._status = status
 
@@ -91,7 +103,7 @@ class Reporting:
 
     def did(self, action: Work, state: SessionState) -> None:
         """After `action` was carried out."""
-        if isinstance(action, StartTurn | WakeUp | Ask | TakeBack | GoOn | PauseTurn | FinishTurn | CloseSession):
+        if isinstance(action, _SHOWN):
             self._publish_status(state)
             self._give_title(state)
         elif isinstance(action, TakeOver):

@@ -9,14 +9,28 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from perdure.temporal.blob_address import BlobAddress, blob_address
 from perdure.temporal.environment import DEFAULT_DATA_DIR, environment
-from perdure.temporal.network_names import host_names, ip_and_port, origins
 from perdure.temporal.redis_address import RedisAddress, redis_address
+from perdure.temporal.setting_types import (
+    Address,
+    Blobs,
+    Build,
+    Count,
+    HostNames,
+    Live,
+    Name,
+    NotEmpty,
+    OnSwitch,
+    Origins,
+    Patterns,
+    Rate,
+    Switch,
+)
 from perdure.temporal.task_queues import QueueName, Queues, Serves
 from perdure.temporal.user_error import UserError
 
@@ -31,41 +45,6 @@ class SettingsInvalid(UserError):
     """A setting has an invalid value; the message names the variable."""
 
 
-#: Temporal joins deployment name and build id into one id, with `.` or `:` between them.
-_Name = Annotated[str, Field(pattern=r"^[^.:\s]{1,200}$")]
-_Build = Annotated[str, Field(pattern=r"^[^:\s]{1,200}$")]
-#: An empty variable, such as `KEY=` in a compose file, counts as not set.
-_NotEmpty = BeforeValidator(lambda given: given or None)
-_Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(origins)]
-_HostNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(host_names)]
-_Address = Annotated[str, AfterValidator(ip_and_port)]
-_Count = Annotated[int, Field(ge=1)]
-_Rate = Annotated[float, Field(gt=0, le=1_000_000)]
-_Switch = Annotated[bool, BeforeValidator(lambda given: given or False)]
-
-
-def _patterns(given: object) -> object:
-    """Accepts `A, B_*`, as in an environment variable; an empty value means not set."""
-    if not isinstance(given, str):
-        return given
-    return tuple(word for part in given.split(",") if (word := part.strip())) or None
-
-
-def _blobs(given: str) -> str:
-    blob_address(given)
-    return given
-
-
-def _live(given: SecretStr) -> SecretStr:
-    redis_address(given.get_secret_value())
-    return given
-
-
-#: Secret, for it may hold a password.
-_Live = Annotated[SecretStr, AfterValidator(_live)]
-_Patterns = Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_patterns)]
-
-
 class Settings(BaseSettings):
     """Units are in the names: seconds (`_s`), bytes, days; all others are counts. Create one with `Settings.load()`."""
 
@@ -76,20 +55,23 @@ class Settings(BaseSettings):
     #: The blob store: a folder, or a bucket as `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX` or `az://CONTAINER/PREFIX`, with
     #: `?endpoint=URL&region=NAME&allow_http=true` for stores that speak S3. Keys come from the clouds' own variables
     #: (`AWS_…`, `GOOGLE_…`, `AZURE_…`). Workers, gateways and commands must share it. None: what `blob_dir` says.
-    blobs: Annotated[Annotated[str, AfterValidator(_blobs)] | None, _NotEmpty] = None
+    blobs: Annotated[Blobs | None, NotEmpty] = None
     #: The blob store, where it is a folder and `blobs` is not set. None: `blobs` in `data_dir`.
     blob_dir: Path | None = None
 
     #: The Redis that carries live frames between processes, as `redis://HOST:PORT/DB`, or `rediss://USER:PASSWORD@HOST:PORT/DB`
     #: over TLS, where `?ssl_ca_certs=FILE` names authorities of your own. Workers and gateways must share it. None: a
     #: gateway apart from its workers shows each answer only when it is finished. `perdure dev` is one process and needs none.
-    live: Annotated[_Live | None, _NotEmpty] = None
+    live: Annotated[Live | None, NotEmpty] = None
 
+    #: Whether the agents that ship with Perdure (`assistant`, `support`, `triage`) serve beside your own, for every tenant.
+    #: Workers and gateways need the same value.
+    shipped_agents: OnSwitch = True
     #: Environment variables that agent definitions may name: names, or patterns with `*`. None: those that each
     #: definition lists in its `secrets`.
-    allowed_secrets: _Patterns = None
+    allowed_secrets: Patterns = None
     #: Programs that agent definitions may start as MCP servers: names, or patterns with `*`. None: any.
-    allowed_commands: _Patterns = None
+    allowed_commands: Patterns = None
 
     #: `console` is for people.
     log_format: Literal["json", "console"] = "json"
@@ -97,14 +79,14 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     #: Where this process serves its metrics to Prometheus, as `IP:port`; for workers, which have no gateway. None: nowhere.
-    metrics_address: Annotated[_Address | None, _NotEmpty] = None
+    metrics_address: Annotated[Address | None, NotEmpty] = None
     #: Where a worker serves `/healthz` and `/readyz` to whoever restarts processes, as `IP:port`. None: nowhere. A gateway
     #: has both among its routes.
-    health_address: Annotated[_Address | None, _NotEmpty] = None
+    health_address: Annotated[Address | None, NotEmpty] = None
     #: Whether OpenTelemetry spans are sent to where the standard `OTEL_…` variables say.
-    otel: _Switch = False
+    otel: Switch = False
     #: Whether spans hold what was said, and the arguments and results of tools.
-    otel_content: _Switch = False
+    otel_content: Switch = False
 
     # Sessions of a dead worker do not wait it out: see `perdure.temporal.server.sticky`.
     #: How long a workflow task, or a query, waits for the worker that has the session in memory. A busy worker loses its
@@ -116,7 +98,7 @@ class Settings(BaseSettings):
     activity_pollers: int = Field(default=5, ge=1)
     #: With it, a worker scales its pollers by load, up to so many of each kind; it begins with those above. None: their
     #: number is fixed.
-    pollers_at_most: Annotated[int | None, Field(ge=2), _NotEmpty] = None
+    pollers_at_most: Annotated[int | None, Field(ge=2), NotEmpty] = None
     #: A worker killed inside a workflow task stalls the session for this long.
     workflow_task_timeout_s: float = Field(default=5, ge=1, le=120)
     #: The shortest interval at which a tool's own heartbeats reach the server; at 0.25 s they are most of its load.
@@ -130,18 +112,18 @@ class Settings(BaseSettings):
     #: first to its last token.
     activity_slots: int = Field(default=1000, ge=1)
     #: The same for model calls, where they have a task queue of their own. None: as many as activities.
-    model_slots: Annotated[int | None, Field(ge=1), _NotEmpty] = None
+    model_slots: Annotated[int | None, Field(ge=1), NotEmpty] = None
     #: The same for calls of tools, where they have a task queue of their own. None: as many as activities.
-    tool_slots: Annotated[int | None, Field(ge=1), _NotEmpty] = None
+    tool_slots: Annotated[int | None, Field(ge=1), NotEmpty] = None
     #: Workflow tasks that a worker runs at the same time.
     workflow_slots: int = Field(default=100, ge=2)
     #: Activities that a worker starts in a second, on each of its task queues. None: as many as there are.
-    activities_per_s: Annotated[float | None, Field(gt=0), _NotEmpty] = None
+    activities_per_s: Annotated[float | None, Field(gt=0), NotEmpty] = None
     #: A share of the machine's memory, or of the container's, from 0 to 1. While more is in use, a worker takes nothing
     #: new; the slots above are then the most that it runs. Set it together with the CPU's target, or neither.
-    memory_target: Annotated[float | None, Field(gt=0, le=1), _NotEmpty] = None
+    memory_target: Annotated[float | None, Field(gt=0, le=1), NotEmpty] = None
     #: The same for a share of the CPU; see the memory's target.
-    cpu_target: Annotated[float | None, Field(gt=0, le=1), _NotEmpty] = None
+    cpu_target: Annotated[float | None, Field(gt=0, le=1), NotEmpty] = None
     #: Processes for tools with `process: true`; calls beyond this number wait.
     tool_processes: int = Field(default=4, ge=1, le=1000)
     #: Sessions that a worker keeps in memory; others are replayed when something happens to them.
@@ -149,16 +131,16 @@ class Settings(BaseSettings):
 
     #: The task queue that model calls are sent to, so that workers of their own can take them. Workers and gateways must
     #: have the same. None: that of sessions, `perdure`.
-    models_queue: Annotated[QueueName | None, _NotEmpty] = None
+    models_queue: Annotated[QueueName | None, NotEmpty] = None
     #: The same for calls of Perdure's own tools and of MCP servers.
-    tools_queue: Annotated[QueueName | None, _NotEmpty] = None
+    tools_queue: Annotated[QueueName | None, NotEmpty] = None
     #: What a worker takes, with commas between: `sessions`, `models`, `tools`. None: all of it.
-    queues: Annotated[Queues | None, NoDecode, _NotEmpty] = None
+    queues: Annotated[Queues | None, NoDecode, NotEmpty] = None
 
     #: The worker's deployment, for Temporal's worker versioning; set it together with the build id, or neither.
-    deployment_name: Annotated[_Name | None, _NotEmpty] = None
+    deployment_name: Annotated[Name | None, NotEmpty] = None
     #: The worker's build; see the deployment name.
-    build_id: Annotated[_Build | None, _NotEmpty] = None
+    build_id: Annotated[Build | None, NotEmpty] = None
     #: `pinned`: a session stays on its build until it rests. `auto_upgrade`: the next task of any session may run on
     #: another build, whose code must then replay what this build recorded.
     versioning: Literal["pinned", "auto_upgrade"] = "pinned"
@@ -179,15 +161,15 @@ class Settings(BaseSettings):
     calls_wait_s: float = Field(default=20, gt=0)
     #: The file of API keys that `perdure keys create` makes. With it, a gateway asks its callers who they are, and several
     #: gateways share it by a mount. None: no keys.
-    keys_file: Annotated[Path | None, _NotEmpty] = None
+    keys_file: Annotated[Path | None, NotEmpty] = None
     #: An identity provider whose tokens (JWT) callers may give: its `iss`, as in `https://login.example.com/`. None: none.
-    jwt_issuer: Annotated[str | None, _NotEmpty] = None
+    jwt_issuer: Annotated[str | None, NotEmpty] = None
     #: What a token's `aud` has to hold one of, with commas between them.
-    jwt_audience: _Patterns = None
+    jwt_audience: Patterns = None
     #: Where the provider's public keys (JWKS) are. None: its OpenID configuration names the address.
-    jwt_keys_url: Annotated[str | None, _NotEmpty] = None
+    jwt_keys_url: Annotated[str | None, NotEmpty] = None
     #: The claim that names a caller's tenant. A dot leads into an object. None: everyone is of the next setting's tenant.
-    jwt_tenant_claim: Annotated[str | None, _NotEmpty] = None
+    jwt_tenant_claim: Annotated[str | None, NotEmpty] = None
     #: The tenant of callers where no claim names one.
     jwt_tenant: str = "default"
     #: The claim that names a caller's user.
@@ -195,13 +177,13 @@ class Settings(BaseSettings):
     #: The claim with a caller's scopes and roles: a list, or names with blanks between them.
     jwt_scope_claim: str = "scope"
     #: Scopes that each caller with a valid token has besides, with commas between them.
-    jwt_scopes: _Patterns = None
+    jwt_scopes: Patterns = None
     #: Host names under which clients reach the gateway and the Web UI, besides localhost, IP addresses and the
     #: gateway's --host. `*.example.com` matches every name below it. Requests for any other host are refused.
-    allowed_hosts: _HostNames = ()
+    allowed_hosts: HostNames = ()
     #: Origins whose pages may use the API and `client.js`, with commas between them, as in `https://app.example.com`. Pages
     #: of any other site are refused.
-    allowed_origins: _Origins = ()
+    allowed_origins: Origins = ()
     #: The size of bodies with messages or answers; all others may have 1 MiB.
     body_limit_bytes: int = Field(default=10 * 1024 * 1024, ge=1024)
     #: The size of an upload, with whatever multipart adds to it.
@@ -218,20 +200,20 @@ class Settings(BaseSettings):
     # Limits of users and tenants: see `perdure.temporal.sessions.limits`.
     #: Requests a second of one caller, in the long run; any beyond are refused (429). Gateways with the same Redis
     #: (`PERDURE_LIVE`) count together, others each for itself. None: no limit.
-    requests_per_principal: Annotated[_Rate | None, _NotEmpty] = None
+    requests_per_principal: Annotated[Rate | None, NotEmpty] = None
     #: The same for all callers of a tenant together.
-    requests_per_tenant: Annotated[_Rate | None, _NotEmpty] = None
+    requests_per_tenant: Annotated[Rate | None, NotEmpty] = None
     #: So many seconds' worth of requests may come at once.
     requests_burst_s: int = Field(default=10, ge=1, le=3600)
     #: Event streams that one caller may have open, counted as requests are. None: 4,000 at each gateway.
-    streams_per_principal: Annotated[_Count | None, _NotEmpty] = None
+    streams_per_principal: Annotated[Count | None, NotEmpty] = None
     #: Event streams that the callers of a tenant may have open together. None: no limit.
-    streams_per_tenant: Annotated[_Count | None, _NotEmpty] = None
+    streams_per_tenant: Annotated[Count | None, NotEmpty] = None
     #: Sessions of one user that may be at work at the same time; a message that would have another one begin is refused
     #: (429). Workers and gateways need the same value, and `PERDURE_LIVE` unless they are one process. None: no limit.
-    turns_per_user: Annotated[_Count | None, _NotEmpty] = None
+    turns_per_user: Annotated[Count | None, NotEmpty] = None
     #: The same for all sessions of a tenant together.
-    turns_per_tenant: Annotated[_Count | None, _NotEmpty] = None
+    turns_per_tenant: Annotated[Count | None, NotEmpty] = None
     #: Frames queued for one viewer; a viewer that falls further behind is disconnected and resumes by itself.
     viewer_queue: int = Field(default=1000, ge=1)
     #: An event stream on which nothing happens gets a comment this often.

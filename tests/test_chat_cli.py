@@ -20,6 +20,13 @@ from tests.support.dev import Dev, free_ports
 from tests.support.session_client import Sessions, texts
 
 STEP = "t1.s1"
+
+
+@pytest.fixture(scope="module")
+def definitions() -> dict[str, str]:
+    return {"plain.yaml": "name: plain\nmodels: {main: {use: demo/small}}\nmodel: main\ninstructions: Help.\n"}
+
+
 USAGE = {"input_tokens": 1200, "cached_tokens": 0, "output_tokens": 7, "reasoning_tokens": 0}
 
 
@@ -206,6 +213,25 @@ async def test_the_gateway_of_a_dev_is_found_by_its_data_directory(
         await chat.until("Found you.")
         assert await chat.end() == 0
     assert f"perdure chat {chat.session} --data-dir {dev.data_dir} takes this session up again" in chat.output
+
+
+async def titles_of(http: httpx2.AsyncClient) -> dict[str, str]:
+    """By session, as lists have them."""
+    return {one["session_id"]: one["title"] for one in (await http.get("/v1/sessions")).json()["sessions"]}
+
+
+@pytest.mark.server
+async def test_an_agent_on_the_demo_model_lacks_no_key_and_its_session_gets_a_title(
+    dev: Dev, http: httpx2.AsyncClient, tmp_path: Path
+) -> None:
+    async with PipedChat(tmp_path, dev.url, "--agent", "plain") as chat:
+        await chat.type("Good morning to you")
+        await chat.until("demo model")
+        assert await chat.end() == 0
+    assert f"plain, session {chat.session} (the demo model answers)\n" in chat.output
+    async with asyncio.timeout(20):
+        while "Good morning to you" not in (titles := await titles_of(http)).get(chat.session, ""):
+            assert titles.get(chat.session, "") == ""
 
 
 @pytest.mark.server

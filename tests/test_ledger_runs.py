@@ -84,6 +84,8 @@ async def test_a_purse_hands_over_in_the_middle_of_a_visit(lab: Lab, monkeypatch
     state = await ledgers.state(NAME)
     assert state is not None
     assert (state.caps.total and state.caps.total.tokens, state.waiting) == (100, 2)
+    # Sessions that begin from now on still hear that it has caps.
+    assert await ledgers.has_caps(NAME)
     replayer = Replayer(
         workflows=[LedgerWorkflow],
         data_converter=lab.client.data_converter,

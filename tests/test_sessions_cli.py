@@ -85,7 +85,9 @@ async def test_list_filters_and_cuts(dev: Dev, sessions: Sessions) -> None:
     assert "Wish 0 [31m" in rows[-1]
     assert "there are more than 2" in await ok(dev, "list", "--user", user, "--limit", "2")
     assert await ok(dev, "list", "--user", user, "--agent", "support") == "no sessions\n"
-    assert await ok(dev, "list", "--tenant", "other") == "no sessions\n"
+    assert await ok(dev, "list", "--tenant", "other", "--agent", "support") == "no sessions\n"
+    elsewhere = await ok(dev, "list", "--tenant", "other")
+    assert elsewhere == "no sessions of the tenant other, but of default: --tenant names one\n"
     assert (await perdure(dev, "list", "--status", "asleep")).exit_code == 2
 
 

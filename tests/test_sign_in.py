@@ -2,32 +2,29 @@
 
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpx2
 import jwt
 import pytest
 import pytest_asyncio
-from fastapi import FastAPI
-from playwright.async_api import BrowserContext, Page, expect
+from playwright.async_api import BrowserContext, expect
 
 from perdure.gateway.app import create_app
-from perdure.gateway.auth.api_keys import ApiKeys, NewKey, new_key
+from perdure.gateway.auth.api_keys import ApiKeys
 from perdure.gateway.auth.authentication import SIGNED_IN, Authentication
-from perdure.gateway.auth.key_file import KeyFile, Keys, SigningKey, changed_keys, read_keys
+from perdure.gateway.auth.key_file import KeyFile, SigningKey, read_keys
 from perdure.gateway.auth.sign_ins import SignIns
 from perdure.temporal.app.dev_server.server import DevServer
-from perdure.temporal.sessions.scopes import BROWSER, EVERYTHING, OF_A_USER
+from perdure.temporal.sessions.scopes import BROWSER, OF_A_USER
 from tests.support.accessibility import grave_faults
 from tests.support.browsing import WAIT_MS, open_browser
 from tests.support.serving import serve
 from tests.support.session_lab import Lab, Play, lab_on
+from tests.support.signed_in import House, house_on, sign_in
 
 pytestmark = pytest.mark.server
 
-OWN = {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
 #: Sends a message and begins another, at once: the dialog may open at any request of the page's.
 SAY_AND_DRAFT = """
 (texts) => {
@@ -47,39 +44,6 @@ SIGN_IN = """
 """
 
 
-@dataclass
-class House:
-    app: FastAPI
-    file: Path
-    lab: Lab
-    authentication: Authentication
-
-    def key(self, user: str | None, tenant: str = "lab", expires_at: datetime | None = None) -> NewKey:
-        made = new_key(tenant, user, EVERYTHING if user is None else OF_A_USER, datetime.now(UTC), expires_at, "")
-        with changed_keys(self.file) as replace:
-            before = read_keys(self.file) if self.file.exists() else Keys()
-            replace(before.model_copy(update={"keys": (*before.keys, made.kept)}))
-        return made
-
-    def revoke(self, key: NewKey) -> None:
-        with changed_keys(self.file) as replace:
-            before = read_keys(self.file)
-            replace(before.model_copy(update={"keys": tuple(one for one in before.keys if one.id != key.kept.id)}))
-
-    def http(self) -> httpx2.AsyncClient:
-        return httpx2.AsyncClient(transport=httpx2.ASGITransport(self.app), base_url="http://localhost", headers=OWN)
-
-
-class Clock:
-    """Makes a key file look at what it is each time that it is asked."""
-
-    now = 0.0
-
-    def tick(self) -> float:
-        self.now += 10
-        return self.now
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def lab(temporal_server: DevServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lab]:
     async with lab_on(temporal_server, tmp_path_factory.mktemp("sign_in")) as running:
@@ -88,23 +52,7 @@ async def lab(temporal_server: DevServer, tmp_path_factory: pytest.TempPathFacto
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def house(lab: Lab, tmp_path: Path) -> House:
-    file = tmp_path / "secrets" / "keys.json"
-    with changed_keys(file) as replace:
-        replace(Keys())
-    keys = ApiKeys(KeyFile(file, Clock().tick))
-    asks, tokens = Authentication(keys, None, sign_ins=SignIns(keys)).with_tokens(lab.parts.blobs)
-    app = create_app(
-        client=lab.client,
-        live=lab.live,
-        blobs=lab.parts.blobs,
-        definitions=lab.parts.definitions,
-        settings=lab.parts.settings.model_copy(update={"allowed_origins": ("https://app.example.com",)}),
-        authenticate=asks,
-        tokens=tokens,
-        sign_in=asks.sign_in,
-        sign_out=asks.sign_out,
-    )
-    return House(app, file, lab, asks)
+    return house_on(lab, tmp_path)
 
 
 async def test_a_cookie_stands_for_the_key_that_was_given(house: House) -> None:
@@ -112,7 +60,10 @@ async def test_a_cookie_stands_for_the_key_that_was_given(house: House) -> None:
     async with house.http() as http:
         assert (await http.get("/v1/agents")).status_code == 401
         answer = await http.post("/v1/sign-in", json={"key": f" {ann.text}\n"})
-        assert answer.json() == {"asks": True, "signed_in": True, "tenant": "lab", "subject": "ann", "session": None}
+        assert answer.json() == {
+            **{"asks": True, "signed_in": True, "tenant": "lab", "subject": "ann", "name": "ann", "session": None},
+            "scopes": list(OF_A_USER),
+        }
         cookie = answer.headers["set-cookie"]
         assert ann.text not in cookie
         assert {"HttpOnly", "SameSite=strict", "Path=/v1"} <= set(cookie.split("; ")), cookie
@@ -225,11 +176,6 @@ async def browser(chromium: str) -> AsyncIterator[BrowserContext]:
     expect.set_options(timeout=WAIT_MS)
     async with open_browser(chromium) as context:
         yield context
-
-
-async def sign_in(page: Page, text: str) -> None:
-    await page.get_by_label("Key or token").fill(text)
-    await page.get_by_role("button", name="Sign in").click()
 
 
 @pytest.mark.browser

@@ -183,4 +183,7 @@ class LedgerWorkflow:
 
 
 def _hand_over(ledger: Ledger) -> NoReturn:
-    workflow.continue_as_new(LedgerInput(carried=ledger), initial_versioning_behavior=Behavior.AUTO_UPGRADE)
+    # Else the next run would begin with the memo that this one began with.
+    workflow.continue_as_new(
+        LedgerInput(carried=ledger), memo=workflow.memo(), initial_versioning_behavior=Behavior.AUTO_UPGRADE
+    )

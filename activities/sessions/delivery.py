@@ -19,11 +19,12 @@ from perdure.temporal.sessions.content import new_message
 from perdure.temporal.sessions.errors import SessionNotFound, TooManyTurns
 from perdure.temporal.sessions.limits.limits import Limits
 from perdure.temporal.sessions.principal import Principal
-from perdure.temporal.sessions.starting import BACKGROUND, Start, title_of
+from perdure.temporal.sessions.starting import BACKGROUND, Start
 from perdure.temporal.sessions.workers import Workers
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.blobs import BlobStore
 from perdure.workflows.core.runs import SessionInput
+from perdure.workflows.core.titles import title_of
 from perdure.workflows.protocol.activities import DeliverMessageInput, Delivery
 from perdure.workflows.protocol.queries import Receipt
 from perdure.workflows.protocol.signals import BEHAVIOR, NewSession

@@ -21,6 +21,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from perdure.gateway.auth.key_file import ApiKey, KeyFile, SigningKey
+from perdure.gateway.auth.reasons import Why, unsaid
 from perdure.gateway.auth.recognised import Recognised
 from perdure.gateway.http.problems import Problem
 from perdure.temporal.sessions.principal import Principal
@@ -91,13 +92,21 @@ class ApiKeys:
         found = self._file.keys.get(key_id)
         return None if found is None or (found.expires_at is not None and found.expires_at <= self._now()) else found
 
-    async def principal(self, given: str) -> Principal | None:
-        """Whose key this is; None where it is nobody's, has expired or was revoked. Raises Problem `too_many`."""
-        kept = self.kept(id_of(given))
-        if kept is None or (kept.mark and not hmac.compare_digest(kept.mark, _mark(given))):
+    async def principal(self, given: str, why: Why = unsaid) -> Principal | None:
+        """Whose key this is; None where it is nobody's, has expired or was revoked, and then `why` is told. Raises Problem
+        `too_many`."""
+        key_id = id_of(given)
+        kept = self.kept(key_id)
+        if kept is None:
+            # What is no id that the file has is left out: it may be part of a secret that was put together wrongly.
+            why(f"the key {key_id} has expired" if key_id in self._file.keys else "the file has no key with its id")
+            return None
+        if kept.mark and not hmac.compare_digest(kept.mark, _mark(given)):
+            why(_not_its_secret(key_id))
             return None
         if self._fitted.get(given) != kept.hash:
             if not await self._fits(given, kept):
+                why(_not_its_secret(key_id))
                 return None
             self._fitted.put(given, kept.hash)
         return kept.principal
@@ -118,6 +127,10 @@ class ApiKeys:
         async with self._slots:
             # argon2 computes without the interpreter's lock.
             return await asyncio.to_thread(_verified, hash, given)
+
+
+def _not_its_secret(key_id: str) -> str:
+    return f"its secret is not that of the key {key_id}"
 
 
 def id_of(given: str) -> str:

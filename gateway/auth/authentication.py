@@ -1,6 +1,7 @@
 """Who calls a gateway that asks: the key or the token in the header `Authorization`, else in a cookie.
 
-Rule: nothing that a caller gave is logged or told, and a refusal does not say which part of it was wrong.
+Rule: a refusal does not tell its caller which part of what was given was wrong. The log says it, and nothing of a key or a
+token but what `reasons.py` lets through.
 """
 
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from perdure.gateway.auth.api_keys import PREFIX, ApiKeys, id_of
 from perdure.gateway.auth.identity_provider import IdentityProvider
 from perdure.gateway.auth.key_file import KeyFile
 from perdure.gateway.auth.own_page import is_own_page
+from perdure.gateway.auth.reasons import Why, said_by
 from perdure.gateway.auth.session_tokens import SessionTokens, is_session_token
 from perdure.gateway.auth.sign_ins import SignedIn, SignIns, is_sign_in
 from perdure.gateway.auth.sign_outs import SignOuts
@@ -40,23 +42,23 @@ class Authentication:
 
     async def __call__(self, request: HTTPConnection) -> Principal:
         for given in _given(request):
-            of_key = given.startswith(PREFIX)
-            found = await (self._of_key(given) if of_key else self._of_token(given))
+            reasons: list[str] = []
+            found = await self._found(given, reasons.append)
             if found is not None:
                 return found
-        log.info("auth.refused", path=request.url.path, given="key" if of_key else "token")
-        raise _refused(of_key)
+        raise _refused(given, reasons, request.url.path)
 
     async def sign_in(self, given: str) -> SignedIn:
         """Who gives this key or token on the sign-in of a page, and what a cookie holds for them from then on. Raises Problem
         `unauthenticated`, and as `principal` of what checks it."""
         of_key = given.startswith(PREFIX)
-        found = None if is_sign_in(given) else await (self._of_key(given) if of_key else self._of_token(given))
+        reasons: list[str] = []
+        found = None if is_sign_in(given) else await self._found(given, reasons.append)
         signed_in = SignedIn(found, given, found.expires_at) if found is not None else None
         if found is not None and of_key and self.sign_ins is not None:
             signed_in = self.sign_ins.sign_in(id_of(given))
         if signed_in is None:
-            raise _refused(of_key)
+            raise _refused(given, reasons, "/v1/sign-in")
         return signed_in
 
     async def sign_out(self, given: str) -> None:
@@ -64,15 +66,24 @@ class Authentication:
         if self.sign_ins is not None and is_sign_in(given):
             await self.sign_ins.sign_out(given)
 
-    async def _of_key(self, given: str) -> Principal | None:
-        return None if self.keys is None else await self.keys.principal(given)
-
-    async def _of_token(self, given: str) -> Principal | None:
-        if is_sign_in(given):
-            return None if self.sign_ins is None else await self.sign_ins.principal(given)
-        if is_session_token(given):
-            return None if self.tokens is None else await self.tokens.principal(given)
-        return None if self.provider is None else await self.provider.principal(given)
+    async def _found(self, given: str, why: Why) -> Principal | None:
+        if given.startswith(PREFIX):
+            if self.keys is not None:
+                return await self.keys.principal(given, why)
+            why("this gateway takes no API keys (PERDURE_KEYS_FILE)")
+        elif is_sign_in(given):
+            if self.sign_ins is not None:
+                return await self.sign_ins.principal(given, why)
+            why("nobody signs in here with a key (PERDURE_KEYS_FILE)")
+        elif is_session_token(given):
+            if self.tokens is not None:
+                return await self.tokens.principal(given, why)
+            why("this gateway takes no tokens of sessions (PERDURE_KEYS_FILE)")
+        elif self.provider is not None:
+            return await self.provider.principal(given, why)
+        else:
+            why("this gateway takes no tokens of an identity provider (PERDURE_JWT_ISSUER)")
+        return None
 
     def with_tokens(self, blobs: BlobStore) -> "tuple[Authentication, SessionTokens | None]":
         """Itself with tokens of sessions and with sign-outs, where there are API keys that both begin with."""
@@ -91,7 +102,11 @@ def authentication(settings: Settings) -> Authentication | None:
     return Authentication(keys, IdentityProvider.of(settings), sign_ins=None if keys is None else SignIns(keys))
 
 
-def _refused(of_key: bool) -> Problem:
+def _refused(given: str, reasons: list[str], path: str) -> Problem:
+    of_key = given.startswith(PREFIX)
+    said = {} if of_key else said_by(given)
+    reason = "; ".join(reasons) or "it stands for a sign-in, and counts for a page's own cookie alone"
+    log.info("auth.refused", path=path, given="key" if of_key else "token", reason=reason, **said)
     what = "key is not known, has expired or was revoked" if of_key else "token is not valid, or has expired"
     return Problem("unauthenticated", f"The {what}.")
 
@@ -115,5 +130,5 @@ def _given(request: HTTPConnection) -> tuple[str, ...]:
         )
     value = value.strip()
     if is_sign_in(value):
-        raise _refused(of_key=False)
+        raise _refused(value, [], request.url.path)
     return (value,)

@@ -16,6 +16,7 @@ from jwt.exceptions import PyJWTError
 from pydantic import TypeAdapter
 
 from perdure.gateway.auth.key_set import KeySet, checked_address
+from perdure.gateway.auth.reasons import Why, in_words, unsaid
 from perdure.gateway.auth.recognised import Recognised
 from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.requests import Label, SessionId
@@ -42,14 +43,19 @@ class Claims:
     #: What each token's owner may do besides.
     granted: tuple[str, ...]
 
-    def principal(self, claims: Mapping[str, Any]) -> Principal | None:
+    def principal(self, claims: Mapping[str, Any], why: Why = unsaid) -> Principal | None:
         """None where they do not name a tenant and a user."""
         tenant = self.default_tenant if self.tenant is None else _found(claims, self.tenant)
         user = _found(claims, self.user)
         try:
-            tenant, user = _TENANT.validate_python(tenant), _USER.validate_python(user)
-            if user == LOCAL:
-                return None
+            user = _USER.validate_python(user)
+        except ValueError:
+            user = None
+        if user is None or user == LOCAL:
+            why(f"no user is named by its claim {self.user} (PERDURE_JWT_USER_CLAIM)")
+            return None
+        try:
+            tenant = _TENANT.validate_python(tenant)
             acting = claims.get("act")
             actor = acting.get("sub") if isinstance(acting, dict) else None
             return Principal(
@@ -60,8 +66,12 @@ class Claims:
                 method="jwt",
                 expires_at=float(claims["exp"]) + LEEWAY_S,
             )
-        except (ValueError, OverflowError):
-            # Not the form of a name, or a tenant's that is reserved; or a time that no clock ever tells.
+        except OverflowError:
+            why("its exp is a time that no clock ever tells")
+            return None
+        except ValueError:
+            # Not the form of a name, or one that is reserved.
+            why(f"no tenant is named by its claim {self.tenant} (PERDURE_JWT_TENANT_CLAIM)")
             return None
 
 
@@ -94,27 +104,30 @@ class IdentityProvider:
         keys = KeySet(settings.jwt_issuer, settings.jwt_keys_url)
         return cls(settings.jwt_issuer, settings.jwt_audience or (), keys, claims)
 
-    async def principal(self, given: str) -> Principal | None:
-        """Whose token this is; None where it is not right. Raises Problem `issuer_unavailable`."""
+    async def principal(self, given: str, why: Why = unsaid) -> Principal | None:
+        """Whose token this is; None where it is not right, and then `why` is told. Raises Problem `issuer_unavailable`."""
         if len(given) > _LONGEST:
+            why("it is too long")
             return None
         generation = await self._keys.generation()
         before = self._recognised.get(given)
         if before is not None and before[1] == generation and (before[0].expires_at or 0) > time.time():
             return before[0]
-        found = await self._checked(given)
+        found = await self._checked(given, why)
         if found is not None:
             self._recognised.put(given, (found, generation))
         return found
 
-    async def _checked(self, given: str) -> Principal | None:
+    async def _checked(self, given: str, why: Why) -> Principal | None:
         try:
             header = jwt.get_unverified_header(given)
             algorithm, key_id = header.get("alg"), header.get("kid")
             if not isinstance(algorithm, str) or not isinstance(key_id, str | None):
+                why("its header names no algorithm, or no key")
                 return None
             key = await self._keys.key(key_id, algorithm)
             if key is None:
+                why("the issuer publishes no key with its kid and algorithm")
                 return None
             claims = jwt.decode(
                 given,
@@ -125,9 +138,13 @@ class IdentityProvider:
                 leeway=LEEWAY_S,
                 options={"require": ["exp", "iss", "aud"], "enforce_minimum_key_length": True},
             )
-        except (PyJWTError, OverflowError):
+        except OverflowError:
+            why("one of its times is one that no clock ever tells")
             return None
-        return self._claims.principal(claims)
+        except PyJWTError as error:
+            why(in_words(error))
+            return None
+        return self._claims.principal(claims, why)
 
 
 def _check(settings: Settings) -> None:

@@ -68,6 +68,7 @@ class ApiKey(Frozen):
             self.scopes,
             actor=f"key:{self.id}",
             method="key",
+            label=self.note,
             expires_at=min(over, default=None),
         )
 

@@ -18,6 +18,7 @@ import jwt
 from jwt.exceptions import PyJWTError
 
 from perdure.gateway.auth.key_file import SigningKey
+from perdure.gateway.auth.reasons import Why, in_words, unsaid
 from perdure.gateway.auth.recognised import Recognised
 from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.scopes import BROWSER
@@ -105,19 +106,25 @@ class SessionTokens:
         text = jwt.encode(claims, key.private, _ALGORITHM, headers={"typ": TYPE, "kid": key.id})
         return Minted(text, token_id, now + ttl_s)
 
-    async def principal(self, given: str) -> Principal | None:
-        """Whose token this is; None where it is not right, has expired or was revoked. Raises `StoreUnavailable`."""
+    async def principal(self, given: str, why: Why = unsaid) -> Principal | None:
+        """Whose token this is; None where it is not right, has expired or was revoked, and then `why` is told. Raises
+        `StoreUnavailable`."""
         found = self._recognised.get(given)
         if found is None or found.signed_by not in self._signing():
-            found = self._checked(given)
+            found = self._checked(given, why)
             if found is None:
                 return None
             self._recognised.put(given, found)
         if (found.principal.expires_at or 0) <= time.time():
+            why("it has expired (exp)")
             return None
         if found.made_by is not None and not self._key_counts(found.made_by):
+            why("the key that made it was revoked, or has expired")
             return None
-        return None if await self._is_revoked(found.principal, found.token_id) else found.principal
+        if await self._is_revoked(found.principal, found.token_id):
+            why("it was taken back")
+            return None
+        return found.principal
 
     async def revoke(self, tenant: str, session_id: str, token_id: str) -> None:
         """Raises `StoreUnavailable`."""
@@ -125,11 +132,12 @@ class SessionTokens:
         await self._blobs.put(mark, b"revoked")
         self._believe(mark, True)
 
-    def _checked(self, given: str) -> _Read | None:
+    def _checked(self, given: str, why: Why) -> _Read | None:
         try:
             key_id = jwt.get_unverified_header(given).get("kid")
             key = next((key for key in self._signing() if key.id == key_id), None)
             if key is None:
+                why("the file of keys has no signing key with its kid")
                 return None
             claims = jwt.decode(
                 given,
@@ -140,7 +148,8 @@ class SessionTokens:
                 leeway=LEEWAY_S,
                 options={"require": ["exp", "iss", "aud", "jti", "sid"], "verify_aud": False},
             )
-        except PyJWTError:
+        except PyJWTError as error:
+            why(in_words(error))
             return None
         scopes = tuple(scope for scope in str(claims.get("scope")).split() if scope in BROWSER)
         principal = Principal(

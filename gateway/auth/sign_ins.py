@@ -17,6 +17,7 @@ from jwt.exceptions import PyJWTError
 
 from perdure.gateway.auth.api_keys import ApiKeys
 from perdure.gateway.auth.key_file import ApiKey, SigningKey
+from perdure.gateway.auth.reasons import Why, in_words, unsaid
 from perdure.gateway.auth.recognised import Recognised
 from perdure.gateway.auth.sign_outs import SignOuts
 from perdure.temporal.sessions.principal import Principal
@@ -66,38 +67,47 @@ class SignIns:
         text = jwt.encode(claims, signing.private, _ALGORITHM, headers={"typ": TYPE, "kid": signing.id})
         return SignedIn(kept.principal, text, ends)
 
-    async def principal(self, given: str) -> Principal | None:
-        """Who signed in; None where that is not right, is over, or the key was revoked. Raises `StoreUnavailable`."""
-        found = self._counts(given)
-        if found is None or (self._sign_outs is not None and await self._sign_outs.ended(given, found[0].expires_at)):
+    async def principal(self, given: str, why: Why = unsaid) -> Principal | None:
+        """Who signed in; None where that is not right, is over, or the key was revoked, and then `why` is told. Raises
+        `StoreUnavailable`."""
+        found = self._counts(given, why)
+        if found is None:
             return None
         stated, kept = found
+        if self._sign_outs is not None and await self._sign_outs.ended(given, stated.expires_at):
+            why("somebody has signed out")
+            return None
         return kept.principal_until(stated.expires_at)
 
     async def sign_out(self, given: str) -> None:
         """Ends a statement, wherever there are copies of it. Nothing where it does not count. Raises `StoreUnavailable`."""
-        found = self._counts(given)
+        found = self._counts(given, unsaid)
         if found is not None and self._sign_outs is not None:
             await self._sign_outs.end(given, found[0].expires_at)
 
-    def _counts(self, given: str) -> tuple[_Stated, ApiKey] | None:
+    def _counts(self, given: str, why: Why) -> tuple[_Stated, ApiKey] | None:
         """What a statement says that is right and not over, and its key, which the file has."""
         found = self._recognised.get(given)
         if found is None or found.signed_by not in self._keys.signing:
-            found = self._checked(given)
+            found = self._checked(given, why)
             if found is None:
                 return None
             self._recognised.put(given, found)
         kept = self._keys.kept(found.key_id)
-        if kept is None or _mark(kept) != found.mark or found.expires_at <= time.time():
+        if kept is None or _mark(kept) != found.mark:
+            why("the key that somebody signed in with was revoked, or has expired")
+            return None
+        if found.expires_at <= time.time():
+            why("the sign-in is over")
             return None
         return found, kept
 
-    def _checked(self, given: str) -> _Stated | None:
+    def _checked(self, given: str, why: Why) -> _Stated | None:
         try:
             key_id = jwt.get_unverified_header(given).get("kid")
             key = next((key for key in self._keys.signing if key.id == key_id), None)
             if key is None or not is_sign_in(given):
+                why("the file of keys has no signing key with its kid")
                 return None
             claims = jwt.decode(
                 given,
@@ -106,7 +116,8 @@ class SignIns:
                 issuer=_ISSUER,
                 options={"require": ["exp", "iss", "sub", "fits"]},
             )
-        except PyJWTError:
+        except PyJWTError as error:
+            why(in_words(error))
             return None
         return _Stated(str(claims["sub"]), str(claims["fits"]), float(claims["exp"]), key)
 

@@ -17,7 +17,7 @@ def reference() -> str:
     for name, field in schema["properties"].items():
         said = _NONE.sub("Unset", comments.get(name, field.get("description", "")))
         value = ", ".join(filter(None, [_value(field), bounds(field)]))
-        unset = "`off`" if field.get("type") == "boolean" else default(field)
+        unset = ("`on`" if field["default"] else "`off`") if field.get("type") == "boolean" else default(field)
         lines.append(f"| `PERDURE_{name.upper()}` | {cell(value)} | {cell(unset)} | {cell(said)} |")
     return "\n".join(lines)
 

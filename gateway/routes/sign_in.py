@@ -39,7 +39,7 @@ async def _from_own_page(request: Request) -> None:
 
 @router.get("")
 async def who_am_i(request: Request, app: App, caller: Caller) -> dict[str, Any]:
-    """Whom the gateway takes the caller for, and whether a cookie says so. 401: nobody it knows."""
+    """Whom the gateway takes the caller for, what they may do, and whether a cookie says so. 401: nobody it knows."""
     asks = app.authenticate is not anonymous
     return {"asks": asks, "signed_in": asks and SIGNED_IN in request.cookies, **_who(caller)}
 
@@ -74,4 +74,12 @@ def _set(request: Request, answer: Response, text: str, seconds: int | None) -> 
 
 
 def _who(principal: Principal) -> dict[str, Any]:
-    return {"tenant": principal.tenant, "subject": principal.subject, "session": principal.session}
+    # A user's own name says more than what somebody noted on a key.
+    name = principal.subject if principal.user is not None else principal.label or principal.subject
+    return {
+        "tenant": principal.tenant,
+        "subject": principal.subject,
+        "name": name,
+        "session": principal.session,
+        "scopes": principal.held,
+    }

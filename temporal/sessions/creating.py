@@ -16,10 +16,11 @@ from perdure.temporal.sessions.message_files import MessageFiles
 from perdure.temporal.sessions.named_agent import named_agent
 from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.requests import CreateSession
-from perdure.temporal.sessions.starting import Start, title_of
+from perdure.temporal.sessions.starting import Start
 from perdure.temporal.sessions.timezone import timezone_in
 from perdure.temporal.stores.blobs import BlobStore
 from perdure.workflows.core.runs import SessionInput
+from perdure.workflows.core.titles import title_of
 from perdure.workflows.protocol.signals import BEHAVIOR, NewSession
 from perdure.workflows.vocabulary.questions import LOCAL
 

@@ -24,12 +24,13 @@ from perdure.temporal.sessions.pasts import read_past
 from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.requests import ForkSession
 from perdure.temporal.sessions.sealed import Sealed
-from perdure.temporal.sessions.starting import Start, title_of
+from perdure.temporal.sessions.starting import Start
 from perdure.temporal.stores.blobs import BlobStore
 from perdure.workflows.core.fork import retold
 from perdure.workflows.core.runs import SessionInput
 from perdure.workflows.core.state.leases import Leases
 from perdure.workflows.core.state.session import SessionState
+from perdure.workflows.core.titles import title_of
 from perdure.workflows.definition.agent import AgentDefinition
 from perdure.workflows.protocol.paths import Stretch
 from perdure.workflows.protocol.signals import BEHAVIOR, ForkedFrom, NewSession

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Literal, Self
 
 from perdure.temporal.sessions.errors import Forbidden
-from perdure.temporal.sessions.scopes import Act
+from perdure.temporal.sessions.scopes import SCOPES, Act
 from perdure.temporal.stores.blobs import RESERVED_TENANTS
 from perdure.workflows.vocabulary.questions import LOCAL, By, subject_of
 
@@ -36,6 +36,8 @@ class Principal:
     #: What acts for the user, as `key:3f2a`; None: the user itself.
     actor: str | None = None
     method: Method = "key"
+    #: What people call it, for pages; empty where its subject says enough.
+    label: str = field(default="", compare=False)
     #: When this principal is none any more, in seconds since 1970.
     expires_at: float | None = field(default=None, compare=False)
     #: The span from which it calls, for the trace of the turn that it causes.
@@ -97,6 +99,11 @@ class Principal:
     def holds_scope(self, scope: str) -> bool:
         """Whether it holds `scope`, or `scope` with `:any`."""
         return self.is_trusted or scope in self.scopes or f"{scope}:any" in self.scopes
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        """All scopes that it holds, without `:any`."""
+        return tuple(filter(self.holds_scope, SCOPES))
 
     def need(self, scope: str) -> None:
         """Raises `Forbidden` unless it holds `scope`, or `scope` with `:any`."""

@@ -33,6 +33,8 @@ OTHER_SCOPES: Final[Mapping[str, str]] = {
     "metrics": "to read the metrics of a gateway, which are of all tenants",
 }
 _OWN: Final = tuple(f"session:{act}" for act in get_args(Act))
+#: All that there are, without `:any`.
+SCOPES: Final = (*_OWN, *OTHER_SCOPES)
 #: All that there is for all of a tenant. The metrics of a gateway are of no tenant alone.
 EVERYTHING: Final = (*(f"{scope}:any" for scope in _OWN), "agents:read")
 #: What a user does with sessions of their own.
@@ -47,7 +49,7 @@ OF_A_USER: Final = (
 #: The most that a browser is trusted with, in one session.
 BROWSER: Final = ("session:read", "session:write", "session:answer")
 
-_KNOWN: Final = frozenset([*_OWN, *EVERYTHING, *OTHER_SCOPES])
+_KNOWN: Final = frozenset([*SCOPES, *EVERYTHING])
 _ROLE: Final = re.compile(NAME)
 
 

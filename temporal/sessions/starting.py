@@ -6,7 +6,6 @@ alone. The session of a sub-agent is started by the workflow that calls it, with
 
 import hashlib
 import re
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -22,12 +21,10 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from perdure.temporal.sessions.json_bytes import rfc3339
-from perdure.workflows.core.answers import last_words
 from perdure.workflows.core.runs import SessionInput
 from perdure.workflows.protocol.activities import TASK_QUEUE
 from perdure.workflows.protocol.signals import NewSession, SendMessage
 from perdure.workflows.session import SessionWorkflow
-from perdure.workflows.vocabulary.parts import File, Message, Part, Text
 from perdure.workflows.vocabulary.search_attributes import AGENT, COST, STATUS, TENANT, USER
 
 #: Of sessions that somebody looks at, and of those that nobody waits for. Any other session begins between them. Tasks of
@@ -39,7 +36,6 @@ _KEY_BYTES: Final = 64
 
 _UNSEARCHABLE: Final = re.compile(r"[%'\"\\]")
 _ESCAPED: Final = re.compile("%([0-9A-F]{2})")
-_TITLE: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,11 +155,3 @@ def searchable(value: str) -> str:
 def readable(value: str) -> str:
     """The inverse of `searchable`."""
     return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), value)
-
-
-def title_of(parts: Sequence[Part]) -> str:
-    """The beginning of a message's first text, or else the name of its first file; short, for Temporal's summary has room for
-    400 bytes."""
-    if not any(isinstance(part, Text) for part in parts):
-        return next((part.name for part in parts if isinstance(part, File)), "")[:_TITLE]
-    return last_words(Message(id="first", role="user", parts=tuple(parts), at=datetime.now(UTC)))[:_TITLE]

@@ -1,6 +1,8 @@
-"""How sessions are found in Temporal's visibility store: what stands there, and the query for it. Pure."""
+"""How sessions are found in Temporal's visibility store: what stands there, and the query for it."""
 
-from typing import Literal
+from typing import Final, Literal
+
+from temporalio.client import Client
 
 from perdure.temporal.sessions.starting import searchable
 from perdure.workflows.core.purses_asked import NOBODY
@@ -8,6 +10,9 @@ from perdure.workflows.protocol.purses import PurseName
 from perdure.workflows.vocabulary.search_attributes import AGENT, DIGEST, STATUS, TENANT, USER
 
 Status = Literal["idle", "working", "waiting", "closed"]
+
+#: Sessions, of which the tenants are told that have any.
+_LOOKED_AT: Final = 200
 
 
 def visibility_query(
@@ -34,6 +39,13 @@ def resting_query(tenant: str, *, digest: str | None, agent: str | None, user: s
     among = visibility_query(tenant, agent=agent, status=None, user=user, nobodys=nobodys)
     shown = f"{DIGEST.name} IS NULL" if digest is None else f"{DIGEST.name} = '{searchable(digest)}'"
     return f"{among} AND ExecutionStatus = 'Running' AND {shown}"
+
+
+async def tenants_besides(client: Client, tenant: str) -> list[str]:
+    """Other tenants among those whose sessions were started last, sorted. Raises `RPCError`."""
+    query = f"WorkflowType = 'SessionWorkflow' AND {TENANT.name} != '{searchable(tenant)}'"
+    found = client.list_workflows(query, limit=_LOOKED_AT)
+    return sorted({name async for one in found if (name := one.typed_search_attributes.get(TENANT)) is not None})
 
 
 def at_work_query(purse: PurseName) -> str:

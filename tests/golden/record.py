@@ -610,6 +610,14 @@ async def rewind(lab: Lab) -> Talk:
     return talk
 
 
+async def titled(lab: Lab) -> Talk:
+    """A session that began without a message gets its title from the first one, once, and keeps it over a new run."""
+    talk = await lab.start("desk", behavior=BEHAVIOR, continue_as_new_after=50, title="")
+    for number in range(4):
+        await talk.turn(f"turn {number}")
+    return talk
+
+
 async def undo(lab: Lab) -> Talk:
     """Calls that are taken back once a person has agreed, one that is not, and a rewind that nobody agrees to."""
     talk = await lab.start("payer", behavior=BEHAVIOR)
@@ -776,6 +784,7 @@ SCENES: Final[tuple[Callable[[Lab], Awaitable[Talk]], ...]] = (
     superseded_below,
     idle,
     rewind,
+    titled,
     undo,
     sealing,
     sealing_begun_before,

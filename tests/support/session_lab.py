@@ -156,6 +156,7 @@ class Lab:
         digest: str | None = None,
         first: str | None = None,
         signal: SendMessage | None = None,
+        title: str = "a test",
         **new: Any,
     ) -> "Talk":
         """Starts a session. `first`: the text of a message in its input; `signal`: a message sent with the start."""
@@ -170,7 +171,7 @@ class Lab:
             message=message(first, "first") if first else None,
             **new,
         )
-        start = Start(SessionInput(new=session), session.digest, title="a test", signal=signal)
+        start = Start(SessionInput(new=session), session.digest, title=title, signal=signal)
         assert await start_session(self.client, start, self.parts.settings.workflow_task_timeout)
         # Without a run id, because a session outlives its runs.
         return Talk(self, self.client.get_workflow_handle_for(SessionWorkflow.run, start.workflow_id))

@@ -29,7 +29,8 @@ from perdure.workflows.vocabulary.questions import Answerer, By
 #:    refusal. A session that rests leaves the purses that refused it, another model settles a question about a quota, an
 #:    answer that raises a cap changes no other limit, and a branch that is gone back to recalls its task.
 #: 3. Whoever may not answer is named as they are when they answer.
-BEHAVIOR: Final = 3
+#: 4. A session that began without a message is called in lists what its first message says.
+BEHAVIOR: Final = 4
 
 
 class SpendingCommand(Frozen):

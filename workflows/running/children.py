@@ -5,10 +5,10 @@ from typing import Any
 from temporalio import workflow
 from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
 
-from perdure.workflows.core.answers import last_words
+from perdure.workflows.core.last_words import words_of
 from perdure.workflows.core.runs import SessionInput
+from perdure.workflows.core.titles import LONGEST
 from perdure.workflows.protocol.signals import NewSession
-from perdure.workflows.vocabulary.parts import Message
 from perdure.workflows.vocabulary.search_attributes import AGENT, COST, STATUS, TENANT, USER
 
 #: The type that sessions are of; theirs is the file that uses this one.
@@ -34,8 +34,7 @@ async def start_child(
     if user is not None:
         attributes.append(SearchAttributePair(USER, user))
     assert new.message is not None
-    said = Message(id=new.message.message_id, role="user", parts=new.message.parts, at=workflow.now())
-    title = last_words(said)[:60]
+    title = words_of(new.message.parts)[:LONGEST]
     return await workflow.start_child_workflow(
         SESSION_WORKFLOW,
         SessionInput(new=new),

@@ -46,7 +46,8 @@ def hand_over(state: SessionState) -> NoReturn:
     """Ends this run and begins the next one, whatever the reason, on the version that is current then. Unversioned, it is
     nothing."""
     carried: Any = handed_over(state)
-    workflow.continue_as_new(carried, initial_versioning_behavior=Behavior.AUTO_UPGRADE)
+    # Else the next run would begin with the memo that this one began with.
+    workflow.continue_as_new(carried, memo=workflow.memo() or None, initial_versioning_behavior=Behavior.AUTO_UPGRADE)
 
 
 def _version_changed() -> bool:

@@ -33,6 +33,7 @@ from perdure.workflows.core.context_changes import CompactionAbandoned
 from perdure.workflows.core.handler_actions import ParkHandler, ResumeHandler
 from perdure.workflows.core.limit_words import told
 from perdure.workflows.core.state.session import SessionState
+from perdure.workflows.core.titles import late_title
 from perdure.workflows.vocabulary.events import EventBase
 from perdure.workflows.vocabulary.search_attributes import AGENT, COST, DIGEST, STATUS
 
@@ -41,6 +42,9 @@ _SHOWN: Final = (
     StartTurn | WakeUp | ParkHandler | ResumeHandler | Ask | TakeBack | GoOn | PauseTurn | FinishTurn | CloseSession
 )
 
+#: In the memo, from which lists of sessions take it.
+TITLE: Final = "title"
+
 
 class Reporting:
     def __init__(self) -> None:
@@ -48,6 +52,7 @@ class Reporting:
         shown = workflow.info().typed_search_attributes
         self._status = shown.get(STATUS)
         self._digest = shown.get(DIGEST)
+        self._titled = bool(workflow.memo_value(TITLE, default=""))
         #: When the turn was told to stop, for those who measure; nothing depends on it.
         self._stop_at: datetime | None = None
 
@@ -82,6 +87,12 @@ class Reporting:
         workflow.upsert_search_attributes(updates)
         self._status = status
 
+    def _give_title(self, state: SessionState) -> None:
+        if self._titled or not (title := late_title(state)):
+            return
+        workflow.upsert_memo({TITLE: title})
+        self._titled = True
+
     def begins(self, action: Work, state: SessionState) -> None:
         """Before `action` is carried out, which may take long."""
         if isinstance(action, CallModel | RunTools):
@@ -94,6 +105,7 @@ class Reporting:
         """After `action` was carried out."""
         if isinstance(action, _SHOWN):
             self._publish_status(state)
+            self._give_title(state)
         elif isinstance(action, TakeOver):
             workflow.upsert_search_attributes([AGENT.value_set(action.handoff.agent.definition.name)])
 

@@ -5,16 +5,15 @@
  * Rule 2: nothing typed is lost: an unsent draft and an unanswered message outlive a reload and a dead server.
  */
 import { PerdureClient, emptyView, newId, openBelow, openQuestions } from '/client.js';
-import { isSaid } from '../view/notes.js';
 import { unwrapped } from '../view/sub_views.js';
 import { byId, icon, scheduler } from '../shared/dom.js';
 import { Earlier, OPENED } from '../shared/earlier.js';
-import { textOf } from '../shared/format.js';
 import { SignIn } from '../shared/sign_in.js';
 import { messageActions } from './actions.js';
 import { followAgents } from './agents.js';
 import { announceQuestions } from './announcer.js';
 import { Attachments } from './attachments.js';
+import { barrier, drawBarrier } from './barrier.js';
 import { BusyChoice } from './busy_choice.js';
 import { Composer } from './composer.js';
 import { takeFiles } from './dropping.js';
@@ -24,6 +23,7 @@ import { Outbox } from './outbox.js';
 import { outgoing } from './outgoing.js';
 import { listenToPanel, showPanel } from './panel.js';
 import { drawQueue } from './queue.js';
+import { everySaid } from './recall.js';
 import { drawRefused } from './refused.js';
 import { entryOf } from './sidebar_entry.js';
 import { Sidebar } from './sidebar.js';
@@ -41,7 +41,7 @@ const NONE = [];
 /** Events after which the session's own snapshot has more to tell. */
 const REFRESHING = new Set(['turn.started', 'turn.finished', 'message.queued', 'agent.updated', 'transcript.rewound']);
 
-const signIn = new SignIn(byId('signed-in'));
+const signIn = new SignIn(byId('signed-in'), takeRights);
 const client = new PerdureClient({ renew: signIn.renew });
 const page = {
   sessionId: null,
@@ -58,7 +58,7 @@ const page = {
 };
 const draw = scheduler(drawPage);
 const outbox = new Outbox(client, localStorage, draw, tellDisposition);
-const composer = new Composer({ storage: localStorage, send: submit, said: everySaid, onChange: drawComposer });
+const composer = new Composer({ storage: localStorage, send: submit, said: () => everySaid(page.view), onChange: drawComposer });
 const busyChoice = new BusyChoice();
 const attachments = new Attachments({ client, storage: localStorage, list: byId('attachments'), onChange: draw });
 const sidebar = new Sidebar({ client, list: byId('sessions'), more: byId('more-sessions'), current: currentEntry });
@@ -75,7 +75,17 @@ async function start() {
   sidebar.refresh();
   composer.restore();
   setInterval(() => tick(transcript), 1000);
-  await followAgents(client, () => page.sessionId === null && !document.hidden, takeAgents);
+  await followAgents(client, {
+    mayRead: () => signIn.holds('agents:read'),
+    isShown: () => page.sessionId === null && !document.hidden,
+    onChange: takeAgents,
+    onRefused: () => signIn.look(),
+  });
+}
+
+function takeRights() {
+  if (page.sessionId === null) drawNewChat();
+  draw();
 }
 
 function takeAgents({ agents, temporal_ui: temporalUi, problems, live }) {
@@ -155,6 +165,8 @@ function submit({ interrupt = false } = {}) {
   if (attachments.busy) return void attachments.settled().then(() => submit({ interrupt }));
   if (attachments.failed) return notice('Remove the files that could not be added, or try again.');
   const isNew = page.sessionId === null;
+  const barred = isNew ? barrier(signIn) : null;
+  if (barred) return notice(barred.text);
   page.hurried = isNew && page.agents === null;
   if (page.hurried) return;
   if (isNew && !page.agent) return notice('This server has no agent to talk to.');
@@ -182,7 +194,7 @@ function drawPage() {
   welcome.hidden = sessionId !== null;
   drawRefused(byId('refused'), sessionId === null ? page.problems : NONE);
   const { queue, pending } = outgoing(view, waiting);
-  drawTranscript(transcript, view, pending, actions);
+  drawTranscript(transcript, view, pending, actions, (scope) => signIn.holds(scope));
   earlier.draw(view);
   drawTodo(byId('todo'), view.todo, sessionId);
   drawQueue(byId('queue'), queue, waitsFor(view, transcript), actions);
@@ -190,7 +202,7 @@ function drawPage() {
   const { temporalUi, connection } = page;
   // For a new chat, what was picked.
   const known = sessionId ? agentNamed(name) : agent;
-  drawTopbar({ view, sessionId, name, agent: known, temporalUi, connection });
+  drawTopbar({ view, sessionId, name, agent: known, temporalUi, connection, asks: signIn.asks });
   stopping.draw();
   busyChoice.draw({ policy: known?.busy, status: view.status, shown: works(view) && !view.closed });
   announceQuestions(sessionId, [...openQuestions(view), ...openBelow(view)]);
@@ -205,10 +217,14 @@ function drawPage() {
 }
 
 function drawComposer() {
-  composer.draw({ closed: page.view.closed !== null, gone: page.connection?.name === 'failed', sendable: !attachments.empty });
+  const barred = page.sessionId === null ? barrier(signIn) !== null : !signIn.holds('session:write');
+  const { view, connection } = page;
+  composer.draw({ closed: view.closed !== null, gone: connection?.name === 'failed', barred, sendable: !attachments.empty });
 }
 
 function drawNewChat() {
+  const barred = barrier(signIn);
+  if (barred) return drawBarrier(welcome, barred);
   const pick = (name) => {
     page.agent = agentNamed(name);
     drawNewChat();
@@ -244,13 +260,6 @@ const timezone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const offered = () => JSON.stringify([page.agents?.map(({ name }) => name), page.agent]);
 const agentNamed = (name) => page.agents?.find((agent) => agent.name === name) ?? null;
 const fromAddress = () => new URLSearchParams(location.hash.slice(1)).get('session');
-
-/** What was said in this session, the newest last. */
-function everySaid() {
-  const turns = page.view.turns.flatMap(({ messages }) => messages);
-  const said = [...turns.filter(isSaid), ...page.view.queued.map(({ message }) => message)];
-  return said.map(textOf).filter(Boolean);
-}
 
 function drawIcons() {
   const icons = { 'open-sidebar': 'menu', 'close-sidebar': 'cross', attach: 'clip', send: 'send', stop: 'stop' };

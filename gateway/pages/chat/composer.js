@@ -51,11 +51,12 @@ export class Composer {
     this.box.focus();
   }
 
-  /** `sendable`: something besides the text can be sent. */
-  draw({ closed, gone, sendable }) {
+  /** `barred`: whoever is signed in may not write here; `sendable`: something besides the text can be sent. */
+  draw({ closed, gone, barred, sendable }) {
     const { box } = this;
-    box.disabled = closed || gone;
-    box.placeholder = closed ? 'This session is closed' : gone ? 'This session cannot be opened' : 'Write a message';
+    box.disabled = closed || gone || barred;
+    const reason = closed ? 'This session is closed' : gone ? 'This session cannot be opened' : barred && 'You may not write here';
+    box.placeholder = reason || 'Write a message';
     byId('attach').disabled = box.disabled;
     byId('send').disabled = box.disabled || !(this.text || sendable);
   }

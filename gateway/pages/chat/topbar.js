@@ -1,14 +1,14 @@
 /** The line above the conversation of the chat page: who answers, what it cost so far, and ways out of the page. */
 import { byId, h, setText } from '../shared/dom.js';
-import { ESTIMATED, cost, temporalLink, titleOf } from '../shared/format.js';
+import { ESTIMATED, cost, notHere, temporalLink, titleOf } from '../shared/format.js';
 import { tooMany } from '../shared/limited.js';
 import { drawTab } from './tab_status.js';
 
 /**
  * `sessionId`: null for a new chat. `name`: of the agent, `agent`: what the server says of it, null while it is not known.
- * `connection`: the stream's state, as `client.js` gives it.
+ * `connection`: the stream's state, as `client.js` gives it. `asks`: whether the server asks people who they are.
  */
-export function drawTopbar({ view, sessionId, name, agent, temporalUi, connection }) {
+export function drawTopbar({ view, sessionId, name, agent, temporalUi, connection, asks }) {
   const known = sessionId !== null && view.seq > 0;
   const { parent, demo } = view.session;
   setText(byId('agent-name'), name);
@@ -20,14 +20,14 @@ export function drawTopbar({ view, sessionId, name, agent, temporalUi, connectio
   drawLink('inspector', known && `/sessions/${encodeURIComponent(sessionId)}`);
   drawLink('temporal', temporalLink(temporalUi, view.session.workflow_id));
   drawModels(sessionId, view, agent);
-  drawConnection(connection ?? {});
+  drawConnection(connection ?? {}, asks);
 }
 
-function drawConnection({ name, error, retryIn }) {
+function drawConnection({ name, error, retryIn }, asks) {
   const node = byId('connection');
   const words = {
     waiting: tooMany(error, retryIn) ?? 'Reconnecting…',
-    failed: error?.status === 404 ? 'This session is not here any more' : error?.message,
+    failed: error?.status === 404 ? notHere(asks) : error?.message,
   };
   const lost = name === 'waiting' || name === 'failed' || (name === 'connecting' && node.wasLost);
   node.wasLost = lost;

@@ -9,11 +9,12 @@ import { drawTurn, makeTurn, workingSince } from './turn.js';
 /**
  * `pending`: messages of this page that the session has not shown yet, as `pending.js` draws them.
  * `actions`: {retry(messageId), discard(messageId), answer, readBelow(way)} and those of `said.js` and `turn_actions.js`; `answer` as in
- * `questions.js`, `way` as in `sub_views.js`.
+ * `questions.js`, `way` as in `sub_views.js`. `may(scope)`: whether to offer what needs it.
  */
-export function drawTranscript(container, view, pending, actions) {
+export function drawTranscript(container, view, pending, actions, may) {
   const { places, session } = view;
-  const around = { places, told: session.sub_questions, rests: view.status === 'idle', actions };
+  const rests = view.status === 'idle' && may('session:write');
+  const around = { places, told: session.sub_questions, rests, forks: may('session:fork'), actions };
   const shown = exchanges(view.turns);
   const items = [
     ...folds(view, null),

@@ -23,10 +23,13 @@ export function makeTurn() {
   );
 }
 
-/** `around`: {places, told, rests, last, actions}: what stands around it; `rests`: the session does nothing; `last`: it is the newest. */
-export function drawTurn(node, turn, { places, told, rests, last, actions }) {
+/**
+ * `around`: {places, told, rests, forks, last, actions}: what stands around it; `rests`: the session does nothing, and can be told to;
+ * `forks`: it can be forked; `last`: it is the newest.
+ */
+export function drawTurn(node, turn, { places, told, rests, forks, last, actions }) {
   // A turn that did not change keeps its object, and then there is nothing to do.
-  const state = [turn, places, turn.status === 'running' && told, rests, last];
+  const state = [turn, places, turn.status === 'running' && told, rests, forks, last];
   if (node.drawn?.every((value, at) => value === state[at])) return;
   node.drawn = state;
   const [messages, dots, result, footer] = node.children;
@@ -48,7 +51,7 @@ export function drawTurn(node, turn, { places, told, rests, last, actions }) {
   });
   drawOutcome(result, outcome(turn), last && rests && (() => actions.runOn(turn.id)));
   drawFooter(footer, turn, running, asks);
-  drawTurnActions(footer.lastChild, turn, answeredAt(places, turn), { rests, actions });
+  drawTurnActions(footer.lastChild, turn, answeredAt(places, turn), { rests, forks, actions });
 }
 
 const UPDATE = {

@@ -4,17 +4,17 @@ import { textOf } from '../shared/format.js';
 import { arrows } from './arrows.js';
 import { copyButton, iconButton } from './buttons.js';
 
-/** `place`: where branches part at an answer of the turn, or null; `branching`: as in `said.js`, its actions also {fork(turnId)}. */
-export function drawTurnActions(node, turn, place, { rests, actions }) {
+/** `place`: where branches part at an answer of the turn, or null; `branching`: as in `said.js`, also `forks`, and of its actions {fork(turnId)}. */
+export function drawTurnActions(node, turn, place, { rests, forks, actions }) {
   const asked = turn.messages.findLast(isSaid);
   const said = turn.messages.filter((message) => message.role === 'assistant').map(textOf).filter(Boolean).join('\n\n');
   const over = turn.status === 'finished' && turn.id !== null;
-  const offered = JSON.stringify([over, rests, asked?.id, said.length, place]);
+  const offered = JSON.stringify([over, rests, forks, asked?.id, said.length, place]);
   if (node.offered === offered) return;
   node.offered = offered;
   const buttons = [over && said && copyButton('Copy the answer', () => said)];
   if (over && rests && asked) buttons.push(iconButton('Answer again', 'again', () => actions.rewind(asked)));
-  if (over) buttons.push(iconButton('Fork the session from here', 'fork', () => actions.fork(turn.id)));
+  if (over && forks) buttons.push(iconButton('Fork the session from here', 'fork', () => actions.fork(turn.id)));
   if (place) buttons.push(arrows(place, { rests, actions }));
   node.replaceChildren(...buttons.filter(Boolean));
 }

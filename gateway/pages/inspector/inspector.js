@@ -9,7 +9,7 @@ import { stepOf } from '../view/ids.js';
 import { unknownBelow, unwrapped } from '../view/sub_views.js';
 import { Earlier, OPENED } from '../shared/earlier.js';
 import { byId, h, scheduler, setText } from '../shared/dom.js';
-import { ESTIMATED, STATUS, cost, fullTime, inputTokens, outputTokens, temporalLink } from '../shared/format.js';
+import { ESTIMATED, STATUS, cost, fullTime, inputTokens, notHere, outputTokens, temporalLink } from '../shared/format.js';
 import { tooMany } from '../shared/limited.js';
 import { SignIn } from '../shared/sign_in.js';
 import { drawDetail } from './step_detail.js';
@@ -23,7 +23,7 @@ const MANY = 10;
 const MOST_READ = 50;
 
 const sessionId = decodeURIComponent(location.pathname.split('/').filter(Boolean).at(-1));
-const signIn = new SignIn(byId('signed-in'));
+const signIn = new SignIn(byId('signed-in'), () => draw());
 const client = new PerdureClient({ renew: signIn.renew });
 const page = {
   view: emptyView(),
@@ -98,7 +98,9 @@ async function loadTemporal() {
     try {
       page.temporalUi = (await client.agents()).temporal_ui;
       return draw();
-    } catch {
+    } catch (error) {
+      // Whoever may not read that does without the link.
+      if (error.status === 403) return undefined;
       await new Promise((resolve) => setTimeout(resolve, pause));
     }
   }
@@ -106,6 +108,7 @@ async function loadTemporal() {
 
 /** A long session's stream begins with a snapshot, which lacks the times of its steps: the trace has them. */
 async function loadTrace() {
+  if (!signIn.holds('session:trace')) return;
   try {
     for (let before = NEWEST; before !== null;) {
       const { steps, previous_cursor: previous = null } = await client.trace(sessionId, { before, limit: 20 });
@@ -122,12 +125,14 @@ async function loadTrace() {
 /** Requests one step; until it arrives, the detail shows what the events contain. */
 async function load(stepId) {
   page.error = null;
+  if (!signIn.holds('session:trace')) return;
   try {
     const { steps } = await client.trace(sessionId, { step: stepId });
     if (page.selected !== stepId) return;
     page.step = steps[0] ?? null;
     if (!page.step) page.error = 'This step is no longer kept.';
   } catch (error) {
+    if (error.status === 403) await signIn.look();
     if (page.selected === stepId) page.error = `The step could not be loaded. ${error.message}`;
   }
   draw();
@@ -174,14 +179,14 @@ function drawPage() {
   byId('status').firstChild.dataset.status = view.status;
   setText(byId('status').lastChild, STATUS[view.status]);
   byId('demo').hidden = !session.demo;
-  byId('stop').hidden = !runningTurn();
+  byId('stop').hidden = !runningTurn() || !signIn.holds('session:write');
   const temporal = temporalLink(page.temporalUi, session.workflow_id);
   byId('temporal').hidden = !temporal;
   if (temporal) byId('temporal').href = temporal;
   drawConnection();
   drawFacts();
   byId('empty').hidden = view.turns.length > 0 || view.seq === 0;
-  const options = { traced: page.traced, now: Date.now(), selected, shared: byId('shared-scale').checked, pick, fork };
+  const options = { traced: page.traced, now: Date.now(), selected, shared: byId('shared-scale').checked, pick, fork: signIn.holds('session:fork') ? fork : null };
   drawTimeline(byId('timeline'), view, options);
   earlier.draw(view);
   byId('newest').hidden = view.turns.length < MANY;
@@ -190,7 +195,7 @@ function drawPage() {
   if (!selected) return;
   const turn = everyTurn(view).find((one) => one.turn.messages.some((message) => message.step_id === selected))?.turn;
   const message = turn?.messages.find((one) => one.step_id === selected);
-  const given = { stepId: selected, step, message, tools: turn?.tools, error, readBelow };
+  const given = { stepId: selected, step, message, tools: turn?.tools, error, readBelow, traced: signIn.holds('session:trace') };
   drawDetail(byId('detail'), given, () => pick(null));
 }
 
@@ -198,7 +203,7 @@ function drawConnection() {
   const { name, error, retryIn } = page.connection ?? {};
   const lost = name === 'waiting' || name === 'failed' || (name === 'connecting' && page.wasLost);
   page.wasLost = lost;
-  const words = error?.status === 404 ? 'There is no such session' : error?.message;
+  const words = error?.status === 404 ? notHere(signIn.asks) : error?.message;
   setText(byId('connection'), lost ? (name === 'failed' ? words : (tooMany(error, retryIn) ?? 'Reconnecting…')) : '');
   byId('connection').dataset.state = lost ? name : '';
 }

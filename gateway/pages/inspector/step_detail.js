@@ -6,6 +6,8 @@ import { endOf } from '../view/tool_calls.js';
 import { drawParts } from '../shared/parts.js';
 import { link } from '../shared/markdown.js';
 
+const NO_TRACE = 'The prompt of a step is for people whose sign-in has the scope session:trace.';
+
 /** A longer message list is drawn only when it is expanded. */
 const LONG = 30;
 
@@ -18,8 +20,9 @@ const SAME = {
 /**
  * Draws the step into `container`. `step`: the trace's record, null until it has arrived; `message`, `tools`: the answer from
  * the session's events, newer than the record while the step runs. `readBelow`: reads a sub-agent (`sub_agents.js`).
+ * `traced`: whoever is signed in may see more than the events tell.
  */
-export function drawDetail(container, { stepId, step, message, tools, error, readBelow }, close) {
+export function drawDetail(container, { stepId, step, message, tools, error, readBelow, traced }, close) {
   const known = container.drawnStep === stepId && container.firstChild;
   if (!known) {
     const button = h(
@@ -43,13 +46,14 @@ export function drawDetail(container, { stepId, step, message, tools, error, rea
   const model = step?.model ?? shown?.model ?? '';
   head.querySelector('h2').textContent = model;
   head.querySelector('p').textContent = isCompaction(stepId) ? `Summary ${stepId}` : `Step ${stepId}`;
-  facts.replaceChildren(...factsOf({ ...shown, ...withoutNull(step) }));
+  facts.replaceChildren(...factsOf({ ...shown, ...withoutNull(step), known: step !== null }));
   const parts = answer.lastChild;
   parts.querySelector(':scope > .nothing')?.remove();
   if (shown?.parts?.length) drawParts(parts, shown, { ...toolsOf(step), ...tools }, { unfold: true, below: { way: [], read: readBelow } });
   else if (!parts.children.length || !parts.keyedNodes)
     parts.replaceChildren(h('p', { class: 'faint nothing' }, shown?.live ? 'Nothing yet.' : 'Nothing was said.'));
-  if (error) prompt.replaceChildren(h('p', { class: 'tool-error' }, error));
+  if (!traced) prompt.replaceChildren(h('p', { class: 'faint' }, NO_TRACE));
+  else if (error) prompt.replaceChildren(h('p', { class: 'tool-error' }, error));
   else if (!step) prompt.replaceChildren(h('p', { class: 'faint' }, 'Loading the prompt'));
   else if (container.drawnRecord?.request_sha256 !== step.request_sha256 || !container.drawnRecord)
     drawPrompt(prompt, step);
@@ -78,6 +82,7 @@ function factsOf({
   skipped,
   status,
   live,
+  known,
 }) {
   const running = live || status === 'running';
   const rows = [
@@ -92,7 +97,7 @@ function factsOf({
     ['Passed over', skipped && `${skipped} ${skipped === 1 ? 'piece' : 'pieces'} of the answer whose shape is not known`],
     ['Attempt', attempt && String(attempt)],
     ['Started', fullTime(startedAt)],
-    ['Would be sent the same today', running ? null : SAME[same ?? null]],
+    ['Would be sent the same today', running || !known ? null : SAME[same ?? null]],
     ['Request sha256', sha && h('code', { class: 'sha' }, sha)],
   ];
   return rows.filter(([, value]) => value).map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value)));

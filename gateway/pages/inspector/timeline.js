@@ -10,7 +10,7 @@ import { rowsOf, ticks } from './spans.js';
 
 /**
  * Draws the turns of all branches, and what was folded between them. `pick(stepId)` when a row is chosen, `fork(turnId)` when a session is
- * to be forked at a turn; `shared`: one scale for all turns, else each turn has its own.
+ * to be forked at a turn, null where nobody here may; `shared`: one scale for all turns, else each turn has its own.
  */
 export function drawTimeline(container, view, { traced, now, selected, shared, pick, fork }) {
   const turns = everyTurn(view).map(({ turn, left }) => ({ kind: 'turn', id: turn.id ?? 'next', turn, left, ...rowsOf(turn, traced, now) }));
@@ -29,10 +29,10 @@ export function drawTimeline(container, view, { traced, now, selected, shared, p
   });
 }
 
-function makeTurn({ turn, fork }) {
+function makeTurn({ turn }) {
   const button = h('button', { class: 'link-button fork', type: 'button', hidden: true }, 'Fork from here');
   button.title = 'A new session with the past up to the end of this turn';
-  button.addEventListener('click', () => fork(turn.id, button));
+  button.addEventListener('click', () => button.fork(turn.id, button));
   const head = h('header', {}, h('p', { class: 'said' }), h('p', { class: 'sums' }), button);
   return h(
     'article',
@@ -45,9 +45,9 @@ function makeTurn({ turn, fork }) {
   );
 }
 
-function drawTurn(node, { turn, left, start, rows, length, selected, pick, traced }) {
+function drawTurn(node, { turn, left, start, rows, length, selected, pick, fork, traced }) {
   // While one turn runs, all others stay unchanged.
-  const drawn = [turn, left, length, selected, traced.size];
+  const drawn = [turn, left, length, selected, fork, traced.size];
   if (turn.status !== 'running' && node.drawn?.every((value, index) => value === drawn[index])) return;
   node.drawn = drawn;
   const [head, files, why, axis, list] = node.children;
@@ -55,7 +55,8 @@ function drawTurn(node, { turn, left, start, rows, length, selected, pick, trace
   const said = asked.map(textOf).filter(Boolean).join('\n');
   const given = asked.flatMap(({ parts }) => parts.filter((part) => part.type === 'file'));
   const [saidNode, sums, button] = head.children;
-  button.hidden = turn.id === null || turn.status === 'running' || left;
+  button.hidden = !fork || turn.id === null || turn.status === 'running' || left;
+  button.fork = fork;
   node.classList.toggle('left-behind', left);
   setText(saidNode, said || given.map(({ name }) => name).join(', ') || begun(turn));
   keyed(files, given, { key: ({ uri, name }) => `${uri} ${name}`, make: (file) => h('li', {}, messageFile(file)) });

@@ -61,6 +61,9 @@ export function textOf(message) {
     .join('\n\n');
 }
 
+/** Of a session that the server says is none. `asks`: it asks people who they are, and hides from them what is not theirs. */
+export const notHere = (asks) => `This session is not here any more${asks ? ', or is not yours' : ''}`;
+
 /** What a session is called: the first words of its user; '' while there are none. */
 export function titleOf({ turns }) {
   const said = turns.flatMap(({ messages }) => messages).find(isSaid);

@@ -17,10 +17,30 @@ export class SignIn {
   #done = null;
   /** Somebody else has signed in, and the page is about to be loaded anew for them. */
   #leaving = false;
+  /** As the server says who is there; null until it has. */
+  #known = null;
 
-  /** `badge`: an element that says who is signed in, with a button to sign out; hidden where nobody has. */
-  constructor(badge) {
-    this.badge = badge;
+  /**
+   * `badge`: an element that says who is signed in, with a button to sign out; hidden where nobody has. `onChange()`: after the
+   * server said who is there.
+   */
+  constructor(badge, onChange) {
+    Object.assign(this, { badge, onChange });
+  }
+
+  /** Whether the server asks people who they are. */
+  get asks() {
+    return this.#known?.asks ?? false;
+  }
+
+  /** The one session that whoever is there can reach; null: there may be many. */
+  get session() {
+    return this.#known?.session ?? null;
+  }
+
+  /** Whether whoever is there may do what `scope` allows, as far as the page knows. The server decides in any case. */
+  holds(scope) {
+    return this.#known?.scopes.includes(scope) ?? true;
   }
 
   /** For `PerdureClient`: opens the dialog. → once somebody has signed in. */
@@ -106,7 +126,8 @@ export class SignIn {
     this.#done();
   }
 
-  #draw({ asks, signed_in: signedIn, tenant, subject, session }) {
+  #draw(known) {
+    const { asks, signed_in: signedIn, tenant, subject, name, session } = known;
     const who = `${tenant}/${subject}`;
     const before = localStorage.getItem(WHO);
     if (asks && before !== null && before !== who) {
@@ -120,7 +141,9 @@ export class SignIn {
     if (session && location.pathname === '/' && !location.hash) location.hash = `session=${encodeURIComponent(session)}`;
     this.badge.hidden = !signedIn;
     const out = h('button', { class: 'text-button', type: 'button', onclick: signOut }, 'Sign out');
-    this.badge.replaceChildren(h('span', { class: 'who', title: `${subject}, of ${tenant}` }, subject), out);
+    this.badge.replaceChildren(h('span', { class: 'who', title: `${subject}, of ${tenant}` }, name), out);
+    this.#known = known;
+    this.onChange();
   }
 }
 

@@ -16,7 +16,7 @@ Tools = Annotated[list[str] | None, typer.Option("--tools", help="A module or fi
 Models = Annotated[Path | None, typer.Option("--models", help="Models that lie below those of the definitions.")]
 Port = Annotated[int, typer.Option(min=1, max=65535)]
 Session = Annotated[str, typer.Argument(help="The session's id.")]
-Tenant = Annotated[str, typer.Option(help="Whose sessions.")]
+Tenant = Annotated[str, typer.Option(help="The tenant whose sessions these are.")]
 DataDir = Annotated[
     Path | None,
     typer.Option(

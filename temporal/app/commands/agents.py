@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Final
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from perdure.temporal.app.console.echo import echo
-from perdure.temporal.app.console.terminal import one_line, plain
+from perdure.temporal.app.console.entries import entry
+from perdure.temporal.app.console.terminal import one_line
+from perdure.temporal.app.processes.sources import agent_folders
 from perdure.temporal.app.processes.toolset import load_catalogue
 from perdure.temporal.definitions.folders import SHIPPED, AgentFolders, Reading
 from perdure.temporal.definitions.json_schema import schema
+from perdure.temporal.settings import Settings
 from perdure.workflows.definition.agent import AgentDefinition
 from perdure.workflows.definition.tools import name_of
 
@@ -28,8 +29,8 @@ def validate(paths: list[Path] | None, tools: list[str] | None, models: Path | N
     catalogue = load_catalogue(tools or ())
     names = None if tools is None else frozenset(catalogue.names)
     # Agents may name shipped ones, wherever they lie.
-    folders = AgentFolders.of([SHIPPED, *(paths or _usual())], models, names, catalogue.spec)
-    reading = _of(folders.read(), paths or _usual())
+    every = agent_folders(paths or _usual(), Settings.load(), catalogue)
+    reading = _of(AgentFolders.of(every, models, names, catalogue.spec).read(), paths or every)
     for line in _told(reading):
         echo(line, err=True)
     if tools is None and any(not one.field.endswith(".when") for one in reading.unchecked):
@@ -50,14 +51,11 @@ def print_schema() -> None:
 
 def list_agents(agents: list[Path] | None, models: Path | None) -> None:
     """Prints the definitions that would serve: the shipped ones, then ./agents or the folders given."""
-    reading = _read([SHIPPED, *agents] if agents else _usual(), models)
-    table = Table()
-    for heading in ("agent", "description", "model", "tools", "limits", "file"):
-        table.add_column(heading, overflow="fold")
+    reading = _read(agent_folders(agents or _usual(), Settings.load()), models)
     for name, (definition, file) in reading.labelled.items():
+        model, tools, limits = _facts(definition)
         shown = "shipped" if file.parent == SHIPPED else str(file)
-        table.add_row(*map(plain, (name, definition.description, *_columns(definition), shown)))
-    Console().print(table)
+        entry(name, f"{model}, {shown}", definition.description, f"tools: {tools}", f"limits: {limits}")
     for name, (definition, _) in reading.labelled.items():
         for schedule in definition.schedules:
             said = one_line(schedule.message, 60)
@@ -67,7 +65,7 @@ def list_agents(agents: list[Path] | None, models: Path | None) -> None:
 
 def _usual() -> list[Path]:
     here = Path("agents")
-    return [SHIPPED, here] if here.is_dir() else [SHIPPED]
+    return [here] if here.is_dir() else []
 
 
 def _read(paths: list[Path], models: Path | None) -> Reading:
@@ -111,7 +109,7 @@ def _tell_problems(reading: Reading) -> None:
         echo(problem, err=True)
 
 
-def _columns(definition: AgentDefinition) -> tuple[str, str, str]:
+def _facts(definition: AgentDefinition) -> tuple[str, str, str]:
     limits = definition.limits
     caps = [f"{limits.turn.steps} steps"]
     if limits.turn.cost_usd is not None:

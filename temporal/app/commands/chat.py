@@ -56,7 +56,7 @@ def _begin(http: httpx2.Client, console: Console, agent: str) -> Conversation:
         raise Refused(problem_of(answer))
     session = answer.json()["session_id"]
     serves = http.get(f"/v1/agents/{agent}")
-    demo = " (no key for its provider: the demo model answers)" if serves.is_success and serves.json()["demo"] else ""
+    demo = " (the demo model answers)" if serves.is_success and serves.json()["demo"] else ""
     console.print(f"{agent}, session {session}{demo}\n/help says what you can type", style="dim")
     return Conversation(http, console, session, 0, None)
 

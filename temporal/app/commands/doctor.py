@@ -22,9 +22,9 @@ from perdure.temporal.app.commands.live_check import live
 from perdure.temporal.app.commands.model_checks import models
 from perdure.temporal.app.console.direct import run
 from perdure.temporal.app.console.terminal import plain
-from perdure.temporal.app.processes.sources import usual_sources
+from perdure.temporal.app.processes.sources import agent_folders, usual_sources
 from perdure.temporal.app.processes.toolset import load_catalogue
-from perdure.temporal.definitions.folders import SHIPPED, AgentFolders, Reading
+from perdure.temporal.definitions.folders import AgentFolders, Reading
 from perdure.temporal.environment import environment
 from perdure.temporal.server.client import TemporalUnavailable, connect
 from perdure.temporal.settings import Settings
@@ -48,7 +48,9 @@ def examine(
     sources = usual_sources(agents, tools, models)
     settings = Settings.load(data_dir=data_dir)
     catalogue = load_catalogue(sources.tools)
-    folders = AgentFolders.of([SHIPPED, *sources.agents], sources.models, frozenset(catalogue.names))
+    folders = AgentFolders.of(
+        agent_folders(sources.agents, settings, catalogue), sources.models, frozenset(catalogue.names)
+    )
 
     async def work() -> bool:
         console = Console(highlight=False, soft_wrap=True)

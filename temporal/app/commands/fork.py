@@ -13,10 +13,10 @@ from pydantic import ValidationError
 from perdure.temporal.app.console.direct import Direct, reach, run
 from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.app.console.terminal import one_line
-from perdure.temporal.app.processes.sources import Sources, usual_sources
+from perdure.temporal.app.processes.sources import Sources, agent_folders, usual_sources
 from perdure.temporal.app.processes.toolset import load_catalogue
 from perdure.temporal.definitions.endpoints import missing_key
-from perdure.temporal.definitions.store import SHIPPED, Definitions
+from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.sessions.requests import ForkSession
 from perdure.temporal.sessions.session import Session
 from perdure.temporal.sessions.validation import from_validation
@@ -90,7 +90,7 @@ async def _published(to: Direct, sources: Sources, source: Session) -> Definitio
     demo = (await source.facts()).demo
     catalogue = load_catalogue(sources.tools)
     definitions = Definitions(
-        [SHIPPED, *sources.agents],
+        agent_folders(sources.agents, to.settings, catalogue),
         sources.models,
         blobs=to.blobs,
         tool_names=frozenset(catalogue.names),

@@ -6,11 +6,11 @@ from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
-from rich.table import Table
 
 from perdure.gateway.auth.api_keys import new_key
-from perdure.gateway.auth.key_file import Keys, changed_keys, read_keys
+from perdure.gateway.auth.key_file import ApiKey, Keys, changed_keys, read_keys
 from perdure.temporal.app.console.direct import checked_id
+from perdure.temporal.app.console.entries import entry
 from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.app.console.terminal import one_line
 from perdure.temporal.sessions.requests import Label
@@ -56,21 +56,17 @@ def list_keys(file: Path) -> None:
     if not found:
         Console().print("no keys: perdure keys create makes one")
         return
-    table = Table(box=None, pad_edge=False)
-    for title in ("id", "tenant", "user", "created", "expires", "scopes", "note"):
-        table.add_column(title, overflow="fold")
     for key in found:
-        end = "never" if key.expires_at is None else f"{key.expires_at:%Y-%m-%d %H:%M}"
-        table.add_row(
-            key.id,
-            key.tenant,
-            one_line(key.user or ""),
-            f"{key.created_at:%Y-%m-%d}",
-            f"{end} (over)" if key.expires_at is not None and key.expires_at <= now else end,
-            "everything" if key.scopes == EVERYTHING else ", ".join(key.scopes),
-            one_line(key.note),
-        )
-    Console(highlight=False).print(table)
+        user = f", user {one_line(key.user)}" if key.user is not None else ""
+        scopes = "everything" if key.scopes == EVERYTHING else ", ".join(key.scopes)
+        times = f"created {key.created_at:%Y-%m-%d}, {_end(key, now)}"
+        entry(key.id, f"tenant {key.tenant}{user}", one_line(key.note), times, f"may: {scopes or 'nothing'}")
+
+
+def _end(key: ApiKey, now: datetime) -> str:
+    if key.expires_at is None:
+        return "never expires"
+    return f"{'expired' if key.expires_at <= now else 'expires'} {key.expires_at:%Y-%m-%d %H:%M}"
 
 
 def revoke(file: Path, key_id: str) -> None:

@@ -14,6 +14,7 @@ from rich.console import Console
 from perdure.temporal.app.commands.session_rows import session_rows
 from perdure.temporal.app.console.gateway import GatewayAddress, gateway_address, problem_of
 from perdure.temporal.app.console.refused import Refused
+from perdure.temporal.app.console.terminal import plain
 from perdure.temporal.environment import DEFAULT_DATA_DIR, environment
 from perdure.temporal.server.dev_addresses import find_dev, temporal_is_named
 
@@ -43,12 +44,15 @@ def list_sessions(
         raise Refused("--tenant is for Temporal; a gateway lists the sessions of the API key's tenant")
     wanted = {"agent": agent, "status": status, "user": user}
     dev = tenant == _TENANT and not temporal_is_named(environment()) and find_dev(data_dir or DEFAULT_DATA_DIR)
+    others: list[str] = []
     if url is not None or dev:
         found, more = _from_gateway(wanted, limit, gateway_address(url, data_dir, api_key_file))
     else:
-        found, more = _from_temporal(wanted, limit, tenant, data_dir)
+        found, more, others = _from_temporal(wanted, limit, tenant, data_dir)
     console = Console(highlight=False, soft_wrap=True)
-    if not found:
+    if others:
+        console.print(f"no sessions of the tenant {tenant}, but of {', '.join(map(plain, others))}: --tenant names one")
+    elif not found:
         console.print("no sessions")
     else:
         for row in session_rows(found, datetime.now(UTC), console.width):
@@ -77,10 +81,12 @@ def _from_gateway(wanted: Mapping[str, str | None], limit: int, gateway: Gateway
 
 def _from_temporal(
     wanted: Mapping[str, Any], limit: int, tenant: str, data_dir: Path | None
-) -> tuple[list[Page], bool]:
+) -> tuple[list[Page], bool, list[str]]:
+    """Where there is none at all, also other tenants that have some."""
     from perdure.temporal.app.console.direct import reach, run
+    from perdure.temporal.sessions.visibility import tenants_besides
 
-    async def work() -> list[Page]:
+    async def work() -> tuple[list[Page], list[str]]:
         to = await reach(tenant, data_dir)
         found: list[Page] = []
         cursor: str | None = None
@@ -91,7 +97,9 @@ def _from_temporal(
             found += page["sessions"]
             cursor = page["next_cursor"]
             if cursor is None or len(found) > limit:
-                return found
+                break
+        unfiltered = all(one is None for one in wanted.values())
+        return found, [] if found or not unfiltered else await tenants_besides(to.client, tenant)
 
-    found = run(work())
-    return found[:limit], len(found) > limit
+    found, others = run(work())
+    return found[:limit], len(found) > limit, others

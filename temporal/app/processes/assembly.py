@@ -39,12 +39,11 @@ from perdure.activities.tools.tenant import tenant_here
 from perdure.gateway.app import create_app
 from perdure.gateway.auth.authenticate import anonymous
 from perdure.gateway.auth.authentication import Authentication
-from perdure.temporal.app.processes.sources import Sources
+from perdure.temporal.app.processes.sources import DESK, Sources, agent_folders
 from perdure.temporal.app.processes.telemetry import SILENT, Telemetry
-from perdure.temporal.app.processes.toolset import load_catalogue
+from perdure.temporal.app.processes.toolset import load_catalogue, replaced_at_the_desk
 from perdure.temporal.app.processes.tuning import worker_options
 from perdure.temporal.definitions.endpoints import missing_key
-from perdure.temporal.definitions.folders import SHIPPED
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.live.protocols import Live
 from perdure.temporal.sessions.budgets import Budgets
@@ -95,7 +94,7 @@ def assemble(settings: Settings, sources: Sources, *, demo_without_keys: bool, t
     catalogue = load_catalogue(sources.tools)
     blobs = open_blobs(settings.blob_store)
     definitions = Definitions(
-        [SHIPPED, *dict.fromkeys(folder.resolve() for folder in sources.agents)],
+        agent_folders(dict.fromkeys(folder.resolve() for folder in sources.agents), settings, catalogue),
         sources.models,
         blobs=blobs,
         tool_names=frozenset(catalogue.names),
@@ -104,6 +103,9 @@ def assemble(settings: Settings, sources: Sources, *, demo_without_keys: bool, t
         demo_for=(lambda model: missing_key(model) is not None) if demo_without_keys else None,
     )
     log = structlog.get_logger(__name__)
+    yours = replaced_at_the_desk(catalogue)
+    if yours and settings.shipped_agents:
+        log.info("agent.left_out", agent=DESK, shipped=True, your_tools=", ".join(yours))
     for problem in definitions.problems:
         log.warning("definition.refused", problem=str(problem))
     for warning in definitions.warnings:

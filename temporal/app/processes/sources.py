@@ -1,12 +1,20 @@
 """Where a user's definitions and tools come from. Loads nothing: the command line asks before it starts anything."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import typer
 
+from perdure.activities.tools.catalogue import Catalogue
 from perdure.temporal.app.console.refused import Refused
+from perdure.temporal.app.processes.toolset import replaced_at_the_desk
+from perdure.temporal.definitions.folders import SHIPPED
+from perdure.temporal.settings import Settings
+
+#: The shipped agent of the order desk.
+DESK: Final = "support"
 
 
 @dataclass(frozen=True)
@@ -22,6 +30,16 @@ class Sources:
 
 #: What to do where something else was meant than what was found.
 OTHERS: Final = "--agents and --tools name others"
+
+
+def agent_folders(given: Iterable[Path], settings: Settings, catalogue: Catalogue | None = None) -> list[Path]:
+    """The folders whose agents serve, in the order in which they replace each other; one may be a single file. `catalogue`:
+    the tools that they have; None: those that ship."""
+    if not settings.shipped_agents:
+        return [*given]
+    if catalogue is None or not replaced_at_the_desk(catalogue):
+        return [SHIPPED, *given]
+    return [*(file for file in sorted(SHIPPED.glob("*.yaml")) if file.stem != DESK), *given]
 
 
 def usual_sources(

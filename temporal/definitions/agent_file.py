@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 
 from pydantic import TypeAdapter, model_validator
 
+from perdure.temporal.definitions.advice import advice_findings
 from perdure.temporal.definitions.allowed import Allowed
 from perdure.temporal.definitions.field_problems import problem_of
 from perdure.temporal.definitions.finding import Finding
@@ -59,6 +60,8 @@ class AgentFile:
     included: tuple[Path, ...] = ()
     #: What is odd, and does not refuse the definition.
     warnings: tuple[DefinitionProblem, ...] = ()
+    #: What is allowed, and unwise.
+    advice: tuple[DefinitionProblem, ...] = ()
     #: What cannot be known where the file is read.
     unchecked: tuple[DefinitionProblem, ...] = ()
     #: The agents that its tools name, and the places of these tools, as far as they could be read.
@@ -99,6 +102,7 @@ class _Reading:
         self._allowed = allowed
         self._problems = problems
         self._warnings: list[DefinitionProblem] = []
+        self._advice: list[DefinitionProblem] = []
         self._unchecked: list[DefinitionProblem] = []
         values = self._values = dict(source.values)
         self._instructions = self._read_instructions()
@@ -119,9 +123,10 @@ class _Reading:
             None if self._problems else AgentDefinition.model_validate(self._values),
             tuple(sorted(self._problems)),
             included_files(source),
-            tuple(sorted(self._warnings)),
-            tuple(sorted(self._unchecked)),
-            tuple(self._agent_tools(draft)) if draft is not None else (),
+            warnings=tuple(sorted(self._warnings)),
+            advice=tuple(sorted(self._advice)),
+            unchecked=tuple(sorted(self._unchecked)),
+            agent_tools=tuple(self._agent_tools(draft)) if draft is not None else (),
         )
 
     def _agent_tools(self, draft: AgentDefinition) -> Iterator[tuple[int, AgentTool]]:
@@ -141,7 +146,12 @@ class _Reading:
         return read
 
     def _check(self, draft: AgentDefinition) -> None:
-        lists = {"fault": self._problems, "warning": self._warnings, "unchecked": self._unchecked}
+        lists = {
+            "fault": self._problems,
+            "warning": self._warnings,
+            "advice": self._advice,
+            "unchecked": self._unchecked,
+        }
         names_known = ("inputs",) not in self._found.mended
         for finding in self._findings(draft):
             if not names_known and finding.loc[-1] == "when":
@@ -171,6 +181,9 @@ class _Reading:
         yield from model_findings(draft, own)
         yield from limit_findings(draft)
         yield from secret_findings(draft, own, self._allowed)
+        # Of a definition that is not whole, it would be about what the reading put in place of what is wrong.
+        if not self._found.faults and not self._problems:
+            yield from advice_findings(draft, own)
 
     def _is_guessed(self, field: str) -> bool:
         """Whether other names may stand in the file than in the draft, where `field` is about names."""

@@ -18,7 +18,7 @@ from perdure.temporal.definitions.allowed import Allowed
 from perdure.temporal.definitions.field_problems import problem_of
 from perdure.temporal.definitions.finding import Finding
 from perdure.temporal.definitions.inputs import input_faults
-from perdure.temporal.definitions.instructions import Instructions, included_files, read_instructions
+from perdure.temporal.definitions.instructions import Instructions, own_files, read_instructions
 from perdure.temporal.definitions.limit_check import limit_findings
 from perdure.temporal.definitions.mcp_check import mcp_findings
 from perdure.temporal.definitions.model_check import model_findings
@@ -27,7 +27,7 @@ from perdure.temporal.definitions.recovery import Recovered, recover
 from perdure.temporal.definitions.route_check import route_findings
 from perdure.temporal.definitions.schedule_check import schedule_findings
 from perdure.temporal.definitions.secret_check import secret_findings
-from perdure.temporal.definitions.template_check import BUILT_IN, VALUES, template_faults
+from perdure.temporal.definitions.template_check import BUILT_IN, VALUES, says_nothing, template_faults
 from perdure.temporal.definitions.template_names import misread_names
 from perdure.temporal.definitions.tool_check import KnownTools, tool_findings
 from perdure.temporal.schemas.yaml_source import DefinitionProblem, Refused, Source, read_yaml
@@ -122,7 +122,7 @@ class _Reading:
             name if isinstance(name, str) else source.file.stem,
             None if self._problems else AgentDefinition.model_validate(self._values),
             tuple(sorted(self._problems)),
-            included_files(source),
+            (*own_files(source), *(self._instructions.files if self._instructions is not None else ())),
             warnings=tuple(sorted(self._warnings)),
             advice=tuple(sorted(self._advice)),
             unchecked=tuple(sorted(self._unchecked)),
@@ -143,6 +143,7 @@ class _Reading:
             return None
         if read is not None:
             self._values["instructions"] = read.text
+            self._problems += read.problems
         return read
 
     def _check(self, draft: AgentDefinition) -> None:
@@ -159,7 +160,8 @@ class _Reading:
             if not self._found.is_doubtful(finding.loc, finding.rests_on):
                 problem = self._source.problem(self._found.as_written(finding.loc), finding.message)
                 lists[finding.kind].append(problem)
-        if self._instructions is not None and names_known:
+        # Without a part that is missing, what is left may be no template at all.
+        if self._instructions is not None and names_known and not self._instructions.problems:
             self._check_template(self._instructions, draft.inputs)
 
     def _findings(self, draft: AgentDefinition) -> Iterator[Finding]:
@@ -196,5 +198,9 @@ class _Reading:
         known = frozenset(inputs) | BUILT_IN
         for fault in template_faults(instructions.text, known):
             self._problems.append(instructions.problem(fault.line, fault.message, fault.word))
+        if says_nothing(instructions.text):
+            self._problems.append(
+                instructions.problem(1, "are empty; write what the model is told, in a sentence or more")
+            )
         for line, message in misread_names(instructions.text, {**VALUES, **inputs}):
             self._warnings.append(instructions.problem(line, message))

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from jinja2 import TemplateSyntaxError, meta, nodes
 
+from perdure.temporal.definitions.template_syntax import syntax_fault
 from perdure.workflows.core.prompt import environment
 from perdure.workflows.vocabulary.near_names import did_you_mean
 
@@ -52,10 +53,7 @@ def template_faults(text: str, known: frozenset[str]) -> list[Fault]:
     try:
         template = made.parse(text)
         faults = [
-            *(
-                Fault(node.lineno, f"a template is one text; `{type(node).__name__.lower()}` cannot be used")
-                for node in template.find_all(_OTHERS)
-            ),
+            *(Fault(node.lineno, _other(node)) for node in template.find_all(_OTHERS)),
             *(
                 Fault(
                     node.lineno,
@@ -72,11 +70,27 @@ def template_faults(text: str, known: frozenset[str]) -> list[Fault]:
         )
         if not any(True for _ in template.find_all(_OTHERS)):
             faults += _undeclared(template, meta.find_undeclared_variables(template) - known, known)
-    except TemplateSyntaxError as error:
-        return [Fault(error.lineno, f"not a valid template: {error.message}")]
-    except RecursionError:
-        return [Fault(1, "not a valid template: nested too deeply")]
+    except (TemplateSyntaxError, RecursionError):
+        return [Fault(*(syntax_fault(text) or (1, "not a valid template: nested too deeply")))]
     return sorted(faults, key=lambda fault: fault.line)
+
+
+def says_nothing(text: str) -> bool:
+    """Whether no rendering of a template has any text in it; False for what is no template."""
+    try:
+        template = environment().parse(text)
+    except (TemplateSyntaxError, RecursionError):
+        return False
+    if any(True for _ in template.find_all(_OTHERS)):
+        return False
+    said = (node for output in template.find_all(nodes.Output) for node in output.nodes)
+    return not any(not isinstance(node, nodes.TemplateData) or node.data.strip() for node in said)
+
+
+def _other(node: nodes.Node) -> str:
+    if isinstance(node, nodes.Include):
+        return '`include` stands in instructions alone, and names one file in quotes: {% include "part.md" %}'
+    return f"a template is one text; `{type(node).__name__.lower()}` cannot be used"
 
 
 def _undeclared(template: nodes.Template, names: set[str], known: frozenset[str]) -> Iterator[Fault]:

@@ -12,6 +12,9 @@ from jinja2 import TemplateSyntaxError, nodes
 from perdure.workflows.core.prompt import environment
 from perdure.workflows.vocabulary.near_names import did_you_mean, near_name
 
+#: What has no fields.
+_PLAIN: Final = {"string", "number", "boolean"}
+
 Schema = Mapping[str, Any]
 
 _ORDER: Final = {"gt": ">", "gteq": ">=", "lt": "<", "lteq": "<="}
@@ -57,6 +60,14 @@ def _unknown(tree: nodes.Template, schemas: Mapping[str, Schema]) -> Iterator[tu
             continue
         *above, name = path
         known = _fields(schemas, tuple(above))
+        if (
+            known is None
+            and isinstance(name, str)
+            and (kinds := _kinds(_at(schemas, tuple(above))))
+            and kinds <= _PLAIN
+        ):
+            what = " or ".join(_KINDS[kind] for kind in sorted(kinds))
+            yield node.lineno, f"{_written(tuple(above))} is {what}, which has no field {name!r}"
         if known is not None and isinstance(name, str) and name not in known:
             whole, holder = _written(path), _written(tuple(above))
             near = near_name(name, known)

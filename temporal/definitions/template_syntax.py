@@ -50,7 +50,7 @@ def _told(text: str, error: TemplateSyntaxError) -> tuple[int, str]:
         near = did_you_mean(unknown[1], _TAGS) or f"; there are: {', '.join(_ENDS)}"
         return error.lineno, f"not a valid template: there is no tag {unknown[1]!r}{near}"
     hint = next((hint for words, hint in _HINTS if words.lower() in said.lower()), None)
-    return error.lineno, f"not a valid template: {said}{f'; {hint}' if hint is not None else ''}"
+    return error.lineno, f"not a valid template: {hint or said}"
 
 
 def _last_open(text: str) -> tuple[int, str] | None:

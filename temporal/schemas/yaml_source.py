@@ -13,6 +13,7 @@ from typing import Any, Final, NoReturn
 
 import yaml
 
+from perdure.temporal.schemas.yaml_words import QUOTE_IT, told
 from perdure.temporal.telemetry.redaction import without_secrets
 
 MAX_BYTES: Final = 1024 * 1024
@@ -119,9 +120,8 @@ def read_yaml(path: Path) -> Source:
         twice = _check(path, root)
         source = Source(path, text, loader.construct_document(root), root)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        reason = ", ".join(filter(None, (error.context, error.problem)))
-        _refuse(path, mark.line + 1 if mark else 1, f"not valid YAML: {reason}")
+        line, column, message = told(error, text)
+        _refuse(path, line, message, column)
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         _refuse(path, line, f"not valid YAML: the character {error.character!r} is not allowed")
@@ -134,8 +134,8 @@ def read_yaml(path: Path) -> Source:
     return source
 
 
-def _refuse(path: Path, line: int, message: str) -> NoReturn:
-    raise Refused(DefinitionProblem(path, line, "", message)) from None
+def _refuse(path: Path, line: int, message: str, column: int = 1) -> NoReturn:
+    raise Refused(DefinitionProblem(path, line, "", message, column=column)) from None
 
 
 def _check(path: Path, root: yaml.Node) -> list[DefinitionProblem]:
@@ -159,7 +159,11 @@ def _check(path: Path, root: yaml.Node) -> list[DefinitionProblem]:
             keys = set()
             for key, value in node.value:
                 if not isinstance(key, yaml.ScalarNode):
-                    _refuse(path, _line(key), "a key must be a word, not a list or a mapping")
+                    column = key.start_mark.column
+                    # `when: {{ x }}` is a mapping with a mapping as its key.
+                    if isinstance(key, yaml.MappingNode) and key.start_mark.index - node.start_mark.index == 1:
+                        _refuse(path, _line(key), f"not valid YAML: {QUOTE_IT}", column)
+                    _refuse(path, _line(key), "a key must be a word, not a list or a mapping", column + 1)
                 if key.value in keys:
                     message = f"the key {key.value!r} stands here twice"
                     twice[id(key)] = DefinitionProblem(path, _line(key), "", message, column=key.start_mark.column + 1)

@@ -1,18 +1,16 @@
 """Reads a YAML file written by people, and keeps the line of every value.
 
 Rule 1: an error is a `DefinitionProblem` with file and line, never a traceback, whatever bytes the file contains.
-Rule 2: scalars follow YAML 1.2: only `true` and `false` are booleans (`thinking: off` is a string), and a date is a
-string.
-Rule 3: the expanded size of aliases is checked before anything is built from them.
+Rule 2: the expanded size of aliases is checked before anything is built from them.
 """
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import yaml
 
+from perdure.temporal.schemas.yaml_nodes import Loader, single_node
 from perdure.temporal.schemas.yaml_words import QUOTE_IT, told
 from perdure.temporal.telemetry.redaction import without_secrets
 
@@ -111,8 +109,8 @@ def read_yaml(path: Path) -> Source:
     """The single mapping in the file. Raises `Refused`."""
     text = read_text(path)
     try:
-        loader = _Loader(text)
-        root = loader.get_single_node()
+        loader = Loader(text)
+        root = single_node(loader, text, MAX_DEPTH)
         if root is None:
             _refuse(path, 1, "the file is empty")
         if not isinstance(root, yaml.MappingNode):
@@ -188,22 +186,3 @@ def _child(node: yaml.Node, step: int | str, *, through: bool) -> tuple[yaml.Nod
 
 def _line(node: yaml.Node) -> int:
     return int(node.start_mark.line) + 1
-
-
-class _Loader(yaml.SafeLoader):
-    """SafeLoader with the scalars of YAML 1.2's core schema."""
-
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
-
-
-_Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:~|null|Null|NULL|)$"), [*"~nN", ""])
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), [*"tTfF"]
-)
-_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?(?:0|[1-9][0-9]*)$"), [*"-+0123456789"])
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?$"),
-    [*"-+.0123456789"],
-)
-_Loader.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile(r"^<<$"), ["<"])

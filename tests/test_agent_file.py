@@ -62,7 +62,27 @@ def test_a_good_file(tmp_path: Path) -> None:
             "model: capable\nidle_timeout: 5s",
             "9: idle_timeout: must be at least 60s, not '5s'",
         ),
-        ("model: capable", "model: capable\nhandlers: {}", "9: handlers: this version does not carry this out"),
+        (
+            "model: capable",
+            "model: capable\nhandlers: {follow_up: [finish: {}]}",
+            "9: handlers.follow_up: this version carries out no handler but `message`",
+        ),
+        (
+            "model: capable",
+            "model: capable\nanswer: {schema: {type: object, properties: {n: {type: nummer}}}}",
+            "9: answer.schema.properties.n.type: not a JSON Schema: 'nummer' is not one of its types",
+        ),
+        (
+            "model: capable",
+            "model: capable\nanswer:\n  schema: {type: array}",
+            "10: answer.schema: is a JSON Schema of type: object",
+        ),
+        (
+            "model: capable",
+            "model: capable\nanswer:\n  schema:\n    type: object\n    properties: {n: {$ref: '#/$defs/m'}}",
+            "12: answer.schema.properties.n.$ref: '#/$defs/m' is not in this schema",
+        ),
+        ("model: capable", "model: capable\nanswer: {}", "9: answer.schema: is required"),
         ("thinking: off", "fallback: [othr]", "6: models.capable.fallback[0]: 'othr' is not one of models"),
         ("thinking: off", "output: 3", "6: models.capable.output: there is no such field"),
         (
@@ -199,7 +219,7 @@ def test_instructions_from_a_file(tmp_path: Path) -> None:
     loaded = load_agent_file(tmp_path / "agent.yaml", {}, None)
     assert loaded.definition is not None
     assert loaded.definition.instructions == "Hello {{ customer_name }}"
-    assert loaded.included == (tmp_path / "texts/support.md",)
+    assert tmp_path / "texts/support.md" in loaded.included
 
 
 @pytest.mark.parametrize("name", ["../secret.md", "/etc/hostname", "link.md"])

@@ -22,7 +22,7 @@ from tests.support.session_lab import Lab, Talk, check, lab_on
 from tests.support.tool_lab import MODELS, begin, end, error, outcome, results, turn
 from tests.support.tool_shop import LOOK_S, PATIENCE_S, words, written
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 TOOLS = Path(__file__).parent / "support" / "blocking_tools.py"
 AGENTS = {
@@ -236,7 +236,6 @@ async def test_failures_and_results_there_are_those_of_any_tool(apart: Talk) -> 
     assert found["t1.s1.c7"].is_error is False
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("how", "told"), [("exit", "with code 3"), ("signal", "by SIGSEGV")])
 async def test_a_process_that_ends_is_a_failed_attempt(apart: Talk, ledger: str, how: str, told: str) -> None:
     assert (await outcome(apart, "crash", {"ledger": ledger, "how": how, "attempts": 2})).output == "survived"

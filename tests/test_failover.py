@@ -14,7 +14,7 @@ from perdure.temporal.app.fakes.replies import Reply
 from tests.support.dev import Dev
 from tests.support.session_client import Frame, Sessions, texts
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 DEAD = Reply(status=529)
 WELL = Reply(text="The second model answers.", input_tokens=10, output_tokens=5)
@@ -218,7 +218,6 @@ async def test_a_call_that_waits_for_its_turn_can_be_stopped(sessions: Sessions,
     assert len(provider.calls) == 1
 
 
-@pytest.mark.slow
 async def test_a_provider_that_does_not_begin_to_answer_is_not_waited_for(
     sessions: Sessions, provider: FakeProvider
 ) -> None:
@@ -228,7 +227,6 @@ async def test_a_provider_that_does_not_begin_to_answer_is_not_waited_for(
         assert [one["reason"] for one in of(frames, "model.switched")] == [reason]
 
 
-@pytest.mark.slow
 async def test_a_kill_while_another_model_answers_loses_nothing(tmp_path: Path) -> None:
     async with FakeProvider() as provider:
         folder = tmp_path / "agents"

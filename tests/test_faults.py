@@ -15,7 +15,7 @@ from perdure.workflows.vocabulary import errors
 from tests.support.dev import Dev
 from tests.support.session_client import Frame, Sessions, texts
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 LONG = Reply(text=" ".join(f"word{n}" for n in range(200)), gap=0.02)
 KEYS = ("sk-test-anthropic-0123456789", "sk-test-openai-0123456789")

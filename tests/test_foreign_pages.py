@@ -26,7 +26,7 @@ from tests.support.dev import Dev
 from tests.support.foreign_pages import Site, attack, on_gateway, on_temporal, site
 from tests.support.session_client import Sessions
 
-pytestmark = [pytest.mark.server, pytest.mark.browser]
+pytestmark = [pytest.mark.server, pytest.mark.browser, pytest.mark.slow]
 
 EVIL: Final = "evil.example"
 SECRET: Final = "the code of the safe is 4711"

@@ -15,7 +15,7 @@ from perdure.temporal.app.fakes.replies import Reply
 from tests.support.dev import Dev
 from tests.support.session_client import Sessions, texts, told
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 
 @pytest.fixture

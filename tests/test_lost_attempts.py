@@ -14,7 +14,7 @@ from perdure.workflows.vocabulary import errors
 from tests.support.dev import Dev
 from tests.support.session_client import Sessions
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 #: Dollars per token.
 IN, OUT = 3e-6, 15e-6
@@ -184,7 +184,6 @@ async def test_a_stop_in_mid_answer(sessions: Sessions, provider: FakeProvider, 
     assert least <= found["cost_usd"] + 1e-12 <= lost(call) + 1e-9
 
 
-@pytest.mark.slow
 async def test_killed_in_mid_stream(dev: Dev, sessions: Sessions, provider: FakeProvider) -> None:
     provider.script(LONG, WHOLE)
     session = await sessions.create("chat", message="hello")
@@ -200,7 +199,6 @@ async def test_killed_in_mid_stream(dev: Dev, sessions: Sessions, provider: Fake
     assert found["cost_usd"] < 0.05 * MOST * OUT
 
 
-@pytest.mark.slow
 async def test_killed_before_its_first_word(dev: Dev, sessions: Sessions, provider: FakeProvider) -> None:
     """The attempt reported nothing: it is assumed to have been sent, and its input is charged."""
     provider.script(Reply(first_token=120), WHOLE)

@@ -21,7 +21,7 @@ from perdure.temporal.app.fakes.replies import Reply
 from tests.support.dev import Command, free_ports
 from tests.support.session_client import Frame, Sessions, Viewer, texts
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 #: For everything that the gateway asks; below the default, because these tests often wait for it.
 DEADLINE_S = 6

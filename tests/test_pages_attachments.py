@@ -10,7 +10,7 @@ from playwright.async_api import FilePayload, Page, Route, expect
 from tests.support.browsing import say
 from tests.support.pictures import picture
 
-pytestmark = [pytest.mark.server, pytest.mark.browser]
+pytestmark = [pytest.mark.server, pytest.mark.browser, pytest.mark.slow]
 
 CAT = picture("PNG", (320, 200), colour=(210, 30, 30))
 #: Hands the page a file as a person would who drops or pastes it.

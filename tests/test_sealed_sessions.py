@@ -14,7 +14,7 @@ from tests.support.browsing import WAIT_MS, open_browser
 from tests.support.dev import Dev
 from tests.support.session_client import PATIENCE_S, Frame, Sessions, frames_of, texts
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 TURNS = 60
 #: Most of what a turn weighs, so that a few turns are worth a segment.

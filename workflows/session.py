@@ -56,6 +56,7 @@ from perdure.workflows.protocol.signals import (
 from perdure.workflows.protocol.steps import ModelInputPage, ModelInputRequest, StepState
 from perdure.workflows.protocol.traces import TracePage
 from perdure.workflows.running.behavior import as_now
+from perdure.workflows.running.breathing import breathe
 from perdure.workflows.running.continue_as_new import Run, hand_over
 from perdure.workflows.running.driver import Driver
 from perdure.workflows.running.lone_timer import LoneTimer
@@ -93,7 +94,7 @@ class SessionWorkflow:
 
     @workflow.run
     async def run(self, start: SessionInput) -> Any:
-        """Returns why the session was closed; a sub-agent's, a `SubAnswer`."""
+        """Returns why the session was closed; a `SubAnswer` where it is a sub-agent's, or an agent is run once."""
         while not isinstance(action := next_action(self._driver.state), Exit):
             if self._open.empty and self._run.is_over(action, self._driver.state):
                 await workflow.wait_condition(workflow.all_handlers_finished)
@@ -101,7 +102,7 @@ class SessionWorkflow:
             await self._carry_out(action)
         await workflow.wait_condition(workflow.all_handlers_finished)
         state = self._driver.state
-        return answer_of(state) if state.new.parent else state.closing or "closed"
+        return answer_of(state) if state.new.parent or state.new.once else state.closing or "closed"
 
     async def _carry_out(self, action: Action) -> None:
         match action:
@@ -112,9 +113,11 @@ class SessionWorkflow:
             case Exit():
                 pass
             case _:
-                self._reporting.begins(action, self._driver.state)
+                before = self._driver.state
+                self._reporting.begins(action, before)
                 self._driver.carry_out(action)
                 self._reporting.did(action, self._driver.state)
+                await breathe(before, self._driver.state)
 
     def _set_timers(self, action: Wait | Rest) -> None:
         if isinstance(action, Rest):

@@ -90,8 +90,8 @@ class ModelCalls:
         info = activity.info()
         workflow_id, run_id = info.workflow_id or "", info.workflow_run_id or ""
         self._metrics.attempt(request.model, info.attempt)
-        # Nobody watches a summary being written.
-        live = Nowhere() if is_compaction(request.step_id) else self._live
+        # Nobody watches a summary being written, nor what a handler keeps to itself.
+        live = Nowhere() if request.hidden or is_compaction(request.step_id) else self._live
         writer = DeltaWriter(live, workflow_id, request.step_id, request.attempts_before + info.attempt)
         progress = Progress(earlier_attempts(), writer, has_next=request.has_next)
         beats = asyncio.create_task(progress.beat())
@@ -202,6 +202,7 @@ class ModelCalls:
             stop_raw=answer.stop_raw if answer and not stopped else None,
             adapted=(*attempt.loaded.adapted, *(answer.adapted if answer else ())),
             skipped=answer.skipped if answer else 0,
+            answer=attempt.checked if not stopped else None,
             request_sha256=hashlib.sha256(attempt.body).hexdigest(),
             tools_digest=self._tools_digest([tool.name for tool in attempt.conversation.prompt.tools]),
         )

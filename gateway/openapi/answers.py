@@ -125,6 +125,8 @@ class TurnOutcome(Frozen):
     usage: Usage
     #: Dollars; null when a price is unknown.
     cost_usd: float | None
+    #: The answer as a checked value, where the definition says its form (`answer:`) and the turn is done.
+    result: dict[str, JsonValue] | None = Field(default=None, exclude_if=absent)
 
 
 class FinishedTurn(Frozen):
@@ -237,6 +239,8 @@ class AgentEntry(Frozen):
     #: What happens to a message that arrives while a turn runs, unless the message says otherwise.
     busy: Busy
     schedules: tuple[ScheduleEntry, ...]
+    #: JSON Schema of its final answers; absent where they are text.
+    answer: dict[str, JsonValue] | None = Field(default=None, exclude_if=absent)
     #: The demo model answers in place of a provider without a key.
     demo: bool
     #: sha256 of the definition.

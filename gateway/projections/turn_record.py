@@ -21,7 +21,7 @@ from perdure.workflows.vocabulary.events import (
 class TurnRecord:
     def __init__(self) -> None:
         self.messages: list[Any] = []
-        #: `turn_id`, `reason`, `error`, `usage`, `cost_usd`; None until the turn is finished.
+        #: `turn_id`, `reason`, `error`, `usage`, `cost_usd`, `result` where there is one; None until the turn is finished.
         self.turn: dict[str, Any] | None = None
         #: Why the message was rejected, if it was.
         self.rejected: str | None = None
@@ -39,13 +39,13 @@ class TurnRecord:
             case StepFinished():
                 if value.message.parts:
                     self.messages.append(message_json(value.message))
-            case ToolFinished():
+            case ToolFinished() if value.block is None:
                 event = event_json(value)
                 tool = {"id": value.call_id, "role": "tool", "parts": [event["result"]]}
                 self.messages.append({**tool, "turn_id": event["turn_id"], "at": event["at"]})
             case TurnFinished():
                 event = event_json(value)
-                names = ("turn_id", "reason", "error", "usage", "cost_usd")
+                names = ("turn_id", "reason", "error", "usage", "cost_usd", "result")
                 self.turn = {name: event[name] for name in names if name in event}
             case MessageRejected():
                 self.rejected = value.reason

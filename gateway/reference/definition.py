@@ -19,11 +19,23 @@ _TITLES: Final = {
     "McpServer": "MCP servers",
     "ClientTool": "Client tools",
     "AgentTool": "Other agents",
+    "AnswerForm": "The form of answers",
     "Limits": "Limits",
     "TurnLimits": "Limits of a turn",
     "SessionLimits": "Limits of a session",
     "ContextPolicy": "Context",
     "Schedule": "Schedules",
+    "Handler": "Handlers",
+    "Block": "Blocks of handlers",
+    "Respond": "respond",
+    "Generate": "generate",
+    "Choose": "choose",
+    "CallTool": "call",
+    "WaitFor": "wait",
+    "Case": "switch",
+    "ForEach": "for_each",
+    "Try": "try",
+    "Catch": "catch",
 }
 
 

@@ -3,7 +3,7 @@
 An input is required unless it has a default. Nothing here follows a `$ref`, so no schema can reach the network.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from jsonschema.exceptions import ValidationError
@@ -40,12 +40,19 @@ def inputs_schema(definition: AgentDefinition) -> dict[str, JsonValue]:
 
 def check_inputs(definition: AgentDefinition, inputs: dict[str, JsonValue]) -> dict[str, JsonValue]:
     """`inputs` with defaults filled in. Raises InputProblem for the first that is missing, unknown or wrong."""
-    defaults = {name: schema["default"] for name, schema in definition.inputs.items() if "default" in schema}
+    return check_values(definition.name, definition.inputs, inputs)
+
+
+def check_values(
+    agent: str, schemas: Mapping[str, dict[str, JsonValue]], inputs: dict[str, JsonValue]
+) -> dict[str, JsonValue]:
+    """The same for an agent of which only the schemas of its inputs are known."""
+    defaults = {name: schema["default"] for name, schema in schemas.items() if "default" in schema}
     for name in inputs:
-        if name not in definition.inputs:
-            there = ", ".join(definition.inputs) or "none"
-            raise InputProblem(name, f"{definition.name} takes no such input; there are: {there}")
-    for name, schema in definition.inputs.items():
+        if name not in schemas:
+            there = ", ".join(schemas) or "none"
+            raise InputProblem(name, f"{agent} takes no such input; there are: {there}")
+    for name, schema in schemas.items():
         if name not in inputs and name not in defaults:
             raise InputProblem(name, "is required")
         if name in inputs:

@@ -2,7 +2,8 @@
 
 Rule 1: a definition that is refused is listed in `problems`; the others serve
 (`perdure.temporal.definitions.folders` says how).
-Rule 2: a definition is in the blob store before anyone is told of its digest, once `publish` was called at start.
+Rule 2: a definition is in the blob store before anyone is told of its digest, once `publish` was called at start. Where the
+store was away just then, it follows as soon as the store is back; until then the process serves what it read itself.
 Rule 3: the digest covers all that the definition makes of a session: included files, the models below it, the demo
 model where it stands in, and, by a salt, the specs of its tools and the other agents that they are.
 Rule 4: what one tenant alone has is found by nobody else, by its name or by its digest. Who names no tenant finds what all
@@ -18,12 +19,13 @@ import structlog
 
 from perdure.temporal.definitions.folders import SHIPPED, AgentFolders
 from perdure.temporal.definitions.inputs import InputProblem, check_inputs, inputs_schema
+from perdure.temporal.definitions.library import documents_of, library_key
 from perdure.temporal.definitions.news import State, Tell, log_news, news
 from perdure.temporal.definitions.shelves import Known, Shelves, Shelving, digest
 from perdure.temporal.definitions.stored import key_of, read_stored
 from perdure.temporal.definitions.versions import Versions
 from perdure.temporal.schemas.yaml_source import DefinitionProblem
-from perdure.temporal.stores.blobs import BlobStore
+from perdure.temporal.stores.blobs import BlobStore, StoreUnavailable
 from perdure.temporal.telemetry.redaction import name_secrets
 from perdure.workflows.definition.agent import AgentDefinition, ModelDefinition
 from perdure.workflows.vocabulary.parts import ToolSpec
@@ -38,6 +40,8 @@ __all__ = [
     "digest",
     "inputs_schema",
 ]
+
+log = structlog.get_logger(__name__)
 
 #: Definitions kept in memory, newest last; older ones are in the blob store.
 _REMEMBERED: Final = 1000
@@ -70,6 +74,7 @@ class Definitions:
         self.versions = Versions(blobs)
         #: By digest, with the only tenant that has it.
         self._by_digest: dict[str, tuple[AgentDefinition, str | None]] = {}
+        self._published = True
         self._reading = self._folders.read()
         self._known = self._shelving.shelves(self._reading)
         self._remember(self._known)
@@ -134,8 +139,11 @@ class Definitions:
         return stored.definition
 
     async def publish(self) -> None:
-        """Puts every current definition into the blob store, for other processes to find by digest."""
-        await self._publish(self._known.every())
+        """Puts every current definition into the blob store, for other processes to find by digest. Raises
+        `StoreUnavailable`; `watch` then goes on with it."""
+        self._published = False
+        await self._publish(self._known.every(), self._reading.documents)
+        self._published = True
         await self.versions.note(self._known.every())
 
     async def refresh(self) -> bool:
@@ -148,7 +156,7 @@ class Definitions:
         after = await asyncio.to_thread(self._folders.read, before.good)
         ready = self._shelving.shelves(after)
         published = {one.digest for one in known.every()}
-        await self._publish(one for one in ready.every() if one.digest not in published)
+        await self._publish((one for one in ready.every() if one.digest not in published), after.documents)
         self._remember(ready)
         said = self.problems, self.warnings
         self._reading, self._known = after, ready
@@ -161,11 +169,16 @@ class Definitions:
             await asyncio.sleep(interval_s)
             before = self._state
             try:
+                if not self._published:
+                    await self.publish()
                 if not await self.refresh():
                     continue
+            except StoreUnavailable as error:
+                # What serves now serves on, and the next round tries again.
+                log.warning("definitions.not_stored", reason=str(error))
+                continue
             except Exception:
-                # The blob store may be away for a while; what serves now serves on, and the next round tries again.
-                structlog.get_logger().exception("definitions.refresh_failed")
+                log.exception("definitions.refresh_failed")
                 continue
             tell(news(before, self._state))
 
@@ -181,6 +194,11 @@ class Definitions:
         while len(self._by_digest) > _REMEMBERED:
             del self._by_digest[next(iter(self._by_digest))]
 
-    async def _publish(self, known: Iterable[Known]) -> None:
+    async def _publish(self, known: Iterable[Known], documents: dict[str, bytes]) -> None:
         for one in known:
+            for sha256 in documents_of(one.definition):
+                if sha256 in documents:
+                    await self._blobs.put(library_key(sha256), documents[sha256])
             await self._blobs.put(key_of(one.digest), one.stored)
+        # Whatever serves is stored now, and may be big.
+        documents.clear()

@@ -27,7 +27,7 @@ from perdure.temporal.sessions.listing import list_sessions
 from perdure.temporal.sessions.message_files import MessageFiles
 from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.queued import Queued
-from perdure.temporal.sessions.requests import CreateSession
+from perdure.temporal.sessions.requests import CreateSession, RunAgent
 from perdure.temporal.sessions.resting import Resting, resting
 from perdure.temporal.sessions.rewinding import Rewinder
 from perdure.temporal.sessions.scopes import Act
@@ -37,6 +37,7 @@ from perdure.temporal.sessions.session import Session
 from perdure.temporal.sessions.trace import RebuildRequest, not_rebuilt
 from perdure.temporal.sessions.uploads import Uploads
 from perdure.temporal.sessions.visibility import Status
+from perdure.temporal.sessions.worker_runs import RunStarted, RunState, WorkerRuns
 from perdure.temporal.sessions.workers import Workers
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.blobs import BlobStore
@@ -69,6 +70,7 @@ class Sessions:
         self._creator = Creator(backend, blobs, definitions, files, after)
         #: The sealed past of sessions.
         self.sealed = Sealed(blobs)
+        self._runs = WorkerRuns(client, self._creator, blobs)
         self._shared = Collaborators(
             backend=backend,
             sender=Sender(backend, Admissions(backend), blobs, definitions, live, files),
@@ -88,6 +90,14 @@ class Sessions:
     async def start(self, caller: Principal, request: CreateSession) -> Created:
         """Starts a session. Raises as `Creator.create`."""
         return await self._creator.create(caller, request)
+
+    async def run(self, caller: Principal, request: RunAgent) -> RunStarted:
+        """Runs an agent once for a result. Raises as `WorkerRuns.start`."""
+        return await self._runs.start(caller, request)
+
+    async def run_state(self, caller: Principal, run_id: str, wait_s: float = 0) -> RunState:
+        """What has become of such a run. Raises as `WorkerRuns.state`."""
+        return await self._runs.state(self.open(caller, run_id), wait_s)
 
     def open(self, caller: Principal, session_id: str) -> Session:
         """The caller's session with this id; whether there is one shows when it is asked."""

@@ -31,6 +31,7 @@ from perdure.workflows.core.context_changes import (
     ContextMeasured,
     Overflowed,
 )
+from perdure.workflows.core.handler_changes import BlockAnswered, BlockCalled, ErrorCaught, HandlerMoved, HandlerResumed
 from perdure.workflows.core.lease_changes import LeaseChange
 from perdure.workflows.core.limit_changes import (
     CallsCounted,
@@ -205,6 +206,13 @@ class ExchangeDeclined:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AnswerRead:
+    """The last answer is of the form that is asked for, and this is its value."""
+
+    value: dict[str, JsonValue]
+
+
+@dataclass(frozen=True, kw_only=True)
 class TurnBroken:
     """The turn cannot go on and ends `failed`."""
 
@@ -247,6 +255,7 @@ Note = (
     | CallerTraced
     | Requested
     | ExchangeDeclined
+    | AnswerRead
     | RewindTaken
     | UndoBegun
     | UndoStarted
@@ -263,6 +272,11 @@ Note = (
     | SealingBegun
     | PartSealed
     | SealingFailed
+    | HandlerMoved
+    | BlockCalled
+    | BlockAnswered
+    | ErrorCaught
+    | HandlerResumed
 )
 Change = Event | Note
 Changes = tuple[Change, ...]

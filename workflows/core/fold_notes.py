@@ -17,6 +17,7 @@ from perdure.workflows.core.approvers import Requested, with_requester
 from perdure.workflows.core.calls.fold import move, settled
 from perdure.workflows.core.changes import (
     Accepted,
+    AnswerRead,
     CallChanged,
     CallerTraced,
     CloseRequested,
@@ -56,6 +57,8 @@ from perdure.workflows.core.fold_turn import (
     opened_step,
     passed_on,
 )
+from perdure.workflows.core.handler_changes import BlockAnswered, BlockCalled, ErrorCaught, HandlerMoved, HandlerResumed
+from perdure.workflows.core.handlers import fold as handlers
 from perdure.workflows.core.lease_changes import LeaseChange
 from perdure.workflows.core.limit_changes import (
     CallsCounted,
@@ -126,7 +129,9 @@ def apply_note(state: SessionState, note: Note) -> SessionState:
         case TimerDue():
             return replace(state, timers=state.timers.firing(note.timer_id))
         case TimerCancelled():
-            return replace(state, timers=state.timers.without(note.timer_id))
+            waiting = state.handlers.waiting_for(note.timer_id)
+            ended = state.handlers.without(waiting)
+            return replace(state, timers=state.timers.without(note.timer_id), handlers=ended)
         case HandoffAgreed():
             return with_turn(state, replace(in_turn(state), handoff=note.handoff))
         case StepOpened():
@@ -158,6 +163,8 @@ def apply_note(state: SessionState, note: Note) -> SessionState:
             return counted(replace(state, books=state.books.called_by(note.call_id)), note.count)
         case ExchangeDeclined():
             return replace(state, transcript=state.transcript.leaving_out(note.left_out))
+        case AnswerRead():
+            return with_turn(state, replace(in_turn(state), result=note.value))
         case _ if isinstance(note, LeaseChange):
             return fold_leases.changed(state, note)
         case RewindTaken():
@@ -191,6 +198,16 @@ def apply_note(state: SessionState, note: Note) -> SessionState:
             return without_sealed(state, note.sealed)
         case SealingFailed():
             return replace(state, sealing=state.sealing.failed())
+        case HandlerMoved():
+            return handlers.moved(state, note.run)
+        case HandlerResumed():
+            return handlers.resumed(state, note.run)
+        case ErrorCaught():
+            return handlers.caught(state, note.run)
+        case BlockCalled():
+            return handlers.called(state, note.call)
+        case BlockAnswered():
+            return handlers.answered(state, note.step_id, note.parts)
         case _:
             assert_never(note)
 

@@ -13,6 +13,7 @@ from perdure.workflows.definition.agent import LoadedAgent
 from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.definition.schedules import Schedule
 from perdure.workflows.definition.tools import McpAddress
+from perdure.workflows.protocol.checked_answers import CheckedAnswer
 from perdure.workflows.protocol.current_agent import CurrentAgent, CurrentAgentInput
 from perdure.workflows.protocol.steps import Left, StepRecord
 from perdure.workflows.vocabulary.elicitation import ServerAsks, ServerInput
@@ -60,19 +61,21 @@ class CallModelInput(Frozen):
     #: Another model goes on with the step where this one fails, so it is not waited for.
     has_next: bool = Field(default=False, exclude_if=operator.not_)
     left: Left | None = Field(default=None, exclude_if=absent)
+    #: Viewers are not shown the answer, so nothing of it is streamed to them.
+    hidden: bool = Field(default=False, exclude_if=operator.not_)
 
 
 def call_of(record: StepRecord) -> CallModelInput:
     """The input of a step's model call."""
-    view = f"{record.view.epoch}.{record.view.count}.{record.view.prefix[:12]}"
     return CallModelInput(
         step_id=record.step_id,
         agent_digest=record.digest,
         model=record.model,
-        view=view,
+        view=f"{record.view.epoch}.{record.view.count}.{record.view.prefix[:12]}",
         attempts_before=record.attempts_before,
         has_next=record.ahead > 0,
         left=record.left,
+        hidden=record.hides,
     )
 
 
@@ -118,6 +121,8 @@ class StepOutput(Frozen):
     adapted: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
     #: Pieces of the answer whose shape was not known, and which were passed over.
     skipped: int = Field(default=0, exclude_if=operator.not_)
+    #: Where the prompt asks for an answer in a form (`Prompt.output`), and this is one: its value, or why it does not fit.
+    answer: CheckedAnswer | None = Field(default=None, exclude_if=absent)
 
 
 class CallOptions(Frozen):

@@ -28,7 +28,8 @@ from perdure.workflows.vocabulary.questions import Answerer, By
 #: 2. Working time ends what runs. A summary is paid for by the turn that began it, and a guessed window is doubted at each
 #:    refusal. A session that rests leaves the purses that refused it, another model settles a question about a quota, an
 #:    answer that raises a cap changes no other limit, and a branch that is gone back to recalls its task.
-BEHAVIOR: Final = 2
+#: 3. Whoever may not answer is named as they are when they answer.
+BEHAVIOR: Final = 3
 
 
 class SpendingCommand(Frozen):
@@ -226,6 +227,8 @@ class Parent(Frozen):
     #: The same in tokens and in tool calls.
     cap_tokens: int | None = Field(default=None, exclude_if=absent)
     cap_tool_calls: int | None = Field(default=None, exclude_if=absent)
+    #: Subjects who asked the sessions above this one for something; see `core/approvers.py`.
+    requesters: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
 
 
 class ForkedFrom(Frozen):
@@ -254,6 +257,8 @@ class NewSession(Frozen):
     message: SendMessage | None = None
     #: Set for a sub-agent's session, which closes by itself once it has answered.
     parent: Parent | None = None
+    #: An agent is run once for a result: the session closes by itself, as a sub-agent's does.
+    once: bool = Field(default=False, exclude_if=operator.not_)
     #: Purses that have caps of their own; for a sub-agent, also those that the definitions above it cap, with those caps.
     purses: dict[Scope, tuple[PurseLimits, ...]] = Field(default={}, exclude_if=operator.not_)
     #: History events after which the session continues as new at its next rest point.

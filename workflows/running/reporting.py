@@ -5,7 +5,7 @@ Rule 2: what visibility shows costs an event and server time, so it is written o
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeUpdate
@@ -30,10 +30,16 @@ from perdure.workflows.core.actions import (
 )
 from perdure.workflows.core.changes import Change, CloseRequested, StopRequested
 from perdure.workflows.core.context_changes import CompactionAbandoned
+from perdure.workflows.core.handler_actions import ParkHandler, ResumeHandler
 from perdure.workflows.core.limit_words import told
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.vocabulary.events import EventBase
 from perdure.workflows.vocabulary.search_attributes import AGENT, COST, DIGEST, STATUS
+
+#: After these, the session may be at work, at rest, or waiting for people, where it was not before.
+_SHOWN: Final = (
+    StartTurn | WakeUp | ParkHandler | ResumeHandler | Ask | TakeBack | GoOn | PauseTurn | FinishTurn | CloseSession
+)
 
 
 class Reporting:
@@ -86,7 +92,7 @@ class Reporting:
 
     def did(self, action: Work, state: SessionState) -> None:
         """After `action` was carried out."""
-        if isinstance(action, StartTurn | WakeUp | Ask | TakeBack | GoOn | PauseTurn | FinishTurn | CloseSession):
+        if isinstance(action, _SHOWN):
             self._publish_status(state)
         elif isinstance(action, TakeOver):
             workflow.upsert_search_attributes([AGENT.value_set(action.handoff.agent.definition.name)])

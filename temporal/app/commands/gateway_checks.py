@@ -32,7 +32,13 @@ async def gateway(url: str) -> AsyncIterator[Check]:
 async def _ready(http: httpx2.AsyncClient) -> Check:
     answer = await http.get("/readyz")
     if answer.status_code == 200:
-        return Check("ok", "gateway", f"{http.base_url} is ready, live answers: {_told(answer, 'live')}")
+        found = f"{http.base_url} is ready, live answers: {_told(answer, 'live')}"
+        if _told(answer, "blobs") == "lost":
+            advice = "it refuses what is large until the store is back; the line of the blob store may say why"
+            return Check("failed", "gateway", f"{found}, but its blob store cannot be used", advice)
+        if _told(answer, "live") == "lost":
+            return Check("warning", "gateway", found, "its Redis is away; the line of live answers may say why")
+        return Check("ok", "gateway", found)
     if answer.status_code in (403, 404):
         found = f"/readyz answers {answer.status_code} at {http.base_url}"
         return Check("unknown", "gateway", found, _INSIDE)

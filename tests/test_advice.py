@@ -129,6 +129,7 @@ def test_advice_has_a_place_and_says_what_to_write(
         ("limits:\n", "context: {summarizer: fast}\nlimits:\n"),
         ("limits:\n", "limits:\n  on_limit: {cheaper: fast}\n"),
         ("instructions: Help.\n", "inputs: {who: {type: string}}\ninstructions: 'Help {% if who %}{{ who }}{% endif %}.'\n"),
+        ("limits:\n", "inputs: {text: {type: string}}\nanswer: {schema: {type: object}}\nlimits:\n"),
         ("limits:\n", "inputs: {vip: {type: boolean}}\ntools: [pay: {approval: {when: '{{ vip }}'}}]\nlimits:\n"),
         ("limits:\n", "tools: [mcp: {url: 'http://stock:90/mcp', approval: always}]\nlimits:\n"),
         ("limits:\n", "tools: [mcp: {command: [stock], allow: [a], env: {KEY: '${K}'}}]\nsecrets: [K]\nlimits:\n"),

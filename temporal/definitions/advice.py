@@ -89,7 +89,8 @@ def _names(definition: AgentDefinition, own: Mapping[str, Any]) -> Iterator[tupl
     """Inputs and roles that nothing in the file uses."""
     texts = list(_texts(definition.model_dump(mode="json", exclude={"name", "description", "inputs", "models"})))
     read = {name for text in texts if _TEMPLATE.search(text) for name in names_read(text)}
-    for name in definition.inputs:
+    # A run without a message tells the model all of them.
+    for name in definition.inputs if definition.answer is None else ():
         if name not in read and "inputs" not in read:
             yield (
                 ("inputs", name),

@@ -68,7 +68,8 @@ def test_a_model_that_is_only_unknown_is_never_refused(here: Path, use: str) -> 
     ],
 )
 def test_a_model_that_nobody_could_know_is_no_warning(here: Path, model: str) -> None:
-    Path("agents/parcels.yaml").write_text(GOOD.replace("demo/x", model))
+    capped = f"{GOOD}limits: {{session: {{tokens: 9}}}}\n"
+    Path("agents/parcels.yaml").write_text(capped.replace("demo/x", model))
     assert run("validate", "agents").stderr == ""
 
 

@@ -238,7 +238,7 @@ def test_every_pattern_has_its_rule_in_words() -> None:
         (("name",), "my agent", "must be a letter, then up to 63 letters, digits, _ or -, not 'my agent'"),
         (("description",), 3, "must be a text, not 3; put it in quotes"),
         (("description",), None, "must be a text, not null"),
-        (("models", "main"), "x", "must be a mapping, as in {key: value}, not 'x'"),
+        (("models", "main"), "x", "must be a mapping, as in {use: anthropic/claude-sonnet-5-5}, not 'x'"),
         (("models", "main", "max_output_tokens"), "many", "must be a whole number, not 'many'"),
         (("models", "main", "max_output_tokens"), 1.5, "must be a whole number, not 1.5"),
         (("models", "main", "price", "output"), "x", "must be a number, not 'x'"),

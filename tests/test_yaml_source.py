@@ -24,7 +24,7 @@ def refusal(tmp_path: Path, content: str | bytes) -> DefinitionProblem:
         ("just words", 1, "must be a mapping"),
         ("name: a\nname: b\n", 2, "'name' stands here twice"),
         ("a: 1\nb:\n  c: 1\n  d: 2\n  c: 3\n", 5, "'c' stands here twice"),
-        ("a: 1\nb: [1, 2\n", 3, "not valid YAML"),
+        ("a: 1\nb: [1, 2\n", 2, "not valid YAML: this [ is never closed"),
         ("a: 1\n\tb: 2\n", 2, "not valid YAML"),
         ("a: *nowhere\n", 1, "undefined alias"),
         ("a: 1\n---\nb: 2\n", 2, "expected a single document"),

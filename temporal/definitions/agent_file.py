@@ -14,13 +14,14 @@ from typing import Any, Final, Self
 
 from pydantic import TypeAdapter, model_validator
 
+from perdure.temporal.definitions.advice import advice_findings
 from perdure.temporal.definitions.allowed import Allowed
 from perdure.temporal.definitions.answer_check import answer_findings
 from perdure.temporal.definitions.documents import read_documents
 from perdure.temporal.definitions.field_problems import problem_of
 from perdure.temporal.definitions.finding import Finding
 from perdure.temporal.definitions.inputs import input_faults
-from perdure.temporal.definitions.instructions import Instructions, included_files, read_instructions
+from perdure.temporal.definitions.instructions import Instructions, own_files, read_instructions
 from perdure.temporal.definitions.limit_check import limit_findings
 from perdure.temporal.definitions.mcp_check import mcp_findings
 from perdure.temporal.definitions.model_check import model_findings
@@ -29,7 +30,7 @@ from perdure.temporal.definitions.recovery import Recovered, recover
 from perdure.temporal.definitions.route_check import route_findings
 from perdure.temporal.definitions.schedule_check import schedule_findings
 from perdure.temporal.definitions.secret_check import secret_findings
-from perdure.temporal.definitions.template_check import BUILT_IN, VALUES, template_faults
+from perdure.temporal.definitions.template_check import BUILT_IN, VALUES, says_nothing, template_faults
 from perdure.temporal.definitions.template_names import misread_names
 from perdure.temporal.definitions.tool_check import KnownTools, tool_findings
 from perdure.temporal.schemas.yaml_source import DefinitionProblem, Refused, Source, read_yaml
@@ -62,6 +63,8 @@ class AgentFile:
     included: tuple[Path, ...] = ()
     #: What is odd, and does not refuse the definition.
     warnings: tuple[DefinitionProblem, ...] = ()
+    #: What is allowed, and unwise.
+    advice: tuple[DefinitionProblem, ...] = ()
     #: What cannot be known where the file is read.
     unchecked: tuple[DefinitionProblem, ...] = ()
     #: The agents that its tools name, and the places of these tools, as far as they could be read.
@@ -104,6 +107,7 @@ class _Reading:
         self._allowed = allowed
         self._problems = problems
         self._warnings: list[DefinitionProblem] = []
+        self._advice: list[DefinitionProblem] = []
         self._unchecked: list[DefinitionProblem] = []
         values = self._values = dict(source.values)
         self._instructions = self._read_instructions()
@@ -129,11 +133,16 @@ class _Reading:
             name if isinstance(name, str) else source.file.stem,
             None if self._problems else AgentDefinition.model_validate(self._values),
             tuple(sorted(self._problems)),
-            (*included_files(source), *self._documents.seen),
-            tuple(sorted(self._warnings)),
-            tuple(sorted(self._unchecked)),
-            tuple(self._agent_tools(draft)) if draft is not None else (),
-            self._documents.stored,
+            (
+                *own_files(source),
+                *(self._instructions.files if self._instructions is not None else ()),
+                *self._documents.seen,
+            ),
+            warnings=tuple(sorted(self._warnings)),
+            advice=tuple(sorted(self._advice)),
+            unchecked=tuple(sorted(self._unchecked)),
+            agent_tools=tuple(self._agent_tools(draft)) if draft is not None else (),
+            documents=self._documents.stored,
         )
 
     def _agent_tools(self, draft: AgentDefinition) -> Iterator[tuple[int, AgentTool]]:
@@ -150,10 +159,16 @@ class _Reading:
             return None
         if read is not None:
             self._values["instructions"] = read.text
+            self._problems += read.problems
         return read
 
     def _check(self, draft: AgentDefinition) -> None:
-        lists = {"fault": self._problems, "warning": self._warnings, "unchecked": self._unchecked}
+        lists = {
+            "fault": self._problems,
+            "warning": self._warnings,
+            "advice": self._advice,
+            "unchecked": self._unchecked,
+        }
         names_known = ("inputs",) not in self._found.mended
         for finding in self._findings(draft):
             if not names_known and finding.loc[-1] == "when":
@@ -161,7 +176,8 @@ class _Reading:
             if not self._found.is_doubtful(finding.loc, finding.rests_on):
                 problem = self._source.problem(self._found.as_written(finding.loc), finding.message)
                 lists[finding.kind].append(problem)
-        if self._instructions is not None and names_known:
+        # Without a part that is missing, what is left may be no template at all.
+        if self._instructions is not None and names_known and not self._instructions.problems:
             self._check_template(self._instructions, draft.inputs)
 
     def _findings(self, draft: AgentDefinition) -> Iterator[Finding]:
@@ -184,6 +200,9 @@ class _Reading:
         yield from model_findings(draft, own)
         yield from limit_findings(draft)
         yield from secret_findings(draft, own, self._allowed)
+        # Of a definition that is not whole, it would be about what the reading put in place of what is wrong.
+        if not self._found.faults and not self._problems:
+            yield from advice_findings(draft, own)
 
     def _is_guessed(self, field: str) -> bool:
         """Whether other names may stand in the file than in the draft, where `field` is about names."""
@@ -196,5 +215,9 @@ class _Reading:
         known = frozenset(inputs) | BUILT_IN
         for fault in template_faults(instructions.text, known):
             self._problems.append(instructions.problem(fault.line, fault.message, fault.word))
+        if says_nothing(instructions.text):
+            self._problems.append(
+                instructions.problem(1, "are empty; write what the model is told, in a sentence or more")
+            )
         for line, message in misread_names(instructions.text, {**VALUES, **inputs}):
             self._warnings.append(instructions.problem(line, message))

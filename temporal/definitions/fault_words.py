@@ -35,6 +35,13 @@ _WHOLE_NUMBER: Final = "must be a whole number"
 _NUMBER: Final = "must be a number"
 _BOOLEAN: Final = "must be true or false"
 _MAPPING: Final = "must be a mapping, as in {key: value}"
+#: As the entries of a field that is a mapping of mappings are written.
+_EXAMPLES: Final = {
+    "models": "must be a mapping, as in {use: anthropic/claude-sonnet-5-5}",
+    "inputs": "must be a mapping, as in {type: string}",
+    "limits": "must be a mapping, as in {cost_usd: 5}",
+}
+_NUMBER_IN: Final = re.compile(r"\s*[$€£]?\s*(\d+(?:\.\d+)?)\s*(?:[$€£]|USD|usd)?\s*")
 _LIST: Final = "must be a list, as in [one, two]"
 _TEXT: Final = "must be a text"
 
@@ -92,6 +99,10 @@ def words(detail: ErrorDetails) -> str:
         return _own_words(detail, given)
     if given is None:
         return right
+    if kind in ("dict_type", "model_type"):
+        right = _EXAMPLES.get(str(detail["loc"][0]), right) if len(detail["loc"]) == 2 else right
+    if kind in ("float_type", "int_type") and isinstance(value, str) and (number := _NUMBER_IN.fullmatch(value)):
+        return f"{right}, not {given}; write {number[1]} without quotes or signs"
     near = did_you_mean(value, choices(context)) if kind == "literal_error" and isinstance(value, str) else ""
     quotes = "; put it in quotes" if kind == "string_type" and isinstance(value, int | float) else ""
     return f"{right}, not {given}{near}{quotes}"

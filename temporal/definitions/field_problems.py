@@ -1,6 +1,7 @@
 """What pydantic refuses in a file, as problems of that file. Fields of a later version are named as such."""
 
 from perdure.temporal.definitions.fault_words import words
+from perdure.temporal.definitions.misplaced import belongs
 from perdure.temporal.definitions.recovery import Fault
 from perdure.temporal.schemas.yaml_source import DefinitionProblem, Loc, Source
 
@@ -15,6 +16,8 @@ def _message(fault: Fault) -> str:
     match detail["type"]:
         case "extra_forbidden" if fault.meant is not None:
             return f"{words(detail)}; did you mean {fault.meant!r}?"
+        case "extra_forbidden" if (right := belongs(loc)) is not None:
+            return f"{words(detail)}; {right}"
         case "missing" | "too_short" if loc == ("models",):
             return "there is no model; name one here, in models.yaml or by --models"
         case _:

@@ -12,5 +12,6 @@ class Finding:
     message: str
     #: Further values from which it follows: where one of them could not be read, it may be wrong.
     rests_on: tuple[Loc, ...] = ()
-    #: Only a fault refuses the definition. `unchecked`: what cannot be known where it is read.
-    kind: Literal["fault", "warning", "unchecked"] = "fault"
+    #: Only a fault refuses the definition. `warning`: it is odd, and likely a mistake. `advice`: it is allowed, and unwise.
+    #: `unchecked`: what cannot be known where it is read.
+    kind: Literal["fault", "warning", "advice", "unchecked"] = "fault"

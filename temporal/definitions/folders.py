@@ -47,6 +47,8 @@ class Reading:
     nobodys: list[DefinitionProblem] = field(default_factory=list)
     #: What is odd in definitions, and refuses none.
     warnings: list[DefinitionProblem] = field(default_factory=list)
+    #: What is allowed in definitions, and unwise.
+    advice: list[DefinitionProblem] = field(default_factory=list)
     #: What cannot be known where they are read.
     unchecked: list[DefinitionProblem] = field(default_factory=list)
     #: The last good definition by file.
@@ -180,6 +182,7 @@ class AgentFolders:
             reading.stamps |= {path: _stamp(path) for path in loaded.included}
             reading.problems += loaded.problems
             reading.warnings += loaded.warnings
+            reading.advice += loaded.advice
             reading.unchecked += loaded.unchecked
             if loaded.definition is None:
                 reading.refused[file] = loaded.agent_tools

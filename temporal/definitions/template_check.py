@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from jinja2 import TemplateSyntaxError, meta, nodes
 
+from perdure.temporal.definitions.template_syntax import syntax_fault
+from perdure.temporal.definitions.template_tree import Tree, tree_of
 from perdure.workflows.core.prompt import environment
 from perdure.workflows.vocabulary.near_names import did_you_mean
 
@@ -48,40 +50,57 @@ class Fault:
 
 def template_faults(text: str, known: frozenset[str]) -> list[Fault]:
     """Faults in the order of their lines. `known` are the names that will be there when the template is rendered."""
-    made = environment()
     try:
-        template = made.parse(text)
+        tree = tree_of(text)
+        filters = environment().filters
+        unknown = [node for node in tree.of(nodes.Filter) if node.name not in filters]
         faults = [
-            *(
-                Fault(node.lineno, f"a template is one text; `{type(node).__name__.lower()}` cannot be used")
-                for node in template.find_all(_OTHERS)
-            ),
+            *(Fault(node.lineno, _other(node)) for node in tree.of(*_OTHERS)),
             *(
                 Fault(
-                    node.lineno,
-                    f"there is no filter named {node.name!r}{did_you_mean(node.name, made.filters)}",
-                    node.name,
+                    node.lineno, f"there is no filter named {node.name!r}{did_you_mean(node.name, filters)}", node.name
                 )
-                for node in template.find_all(nodes.Filter)
-                if node.name not in made.filters
+                for node in unknown
             ),
         ]
-        # A filter that there is not would end the search for names.
-        made.filters.update(
-            {node.name: str for node in template.find_all(nodes.Filter) if node.name not in made.filters}
-        )
-        if not any(True for _ in template.find_all(_OTHERS)):
-            faults += _undeclared(template, meta.find_undeclared_variables(template) - known, known)
-    except TemplateSyntaxError as error:
-        return [Fault(error.lineno, f"not a valid template: {error.message}")]
-    except RecursionError:
-        return [Fault(1, "not a valid template: nested too deeply")]
+        names = {name.name for name in tree.of(nodes.Name) if name.ctx == "load"}
+        if not names <= known and not tree.of(*_OTHERS):
+            missing = _missing(text, [node.name for node in unknown]) - known
+            faults += _undeclared(tree, missing, known)
+    except (TemplateSyntaxError, RecursionError):
+        return [Fault(*(syntax_fault(text) or (1, "not a valid template: nested too deeply")))]
     return sorted(faults, key=lambda fault: fault.line)
 
 
-def _undeclared(template: nodes.Template, names: set[str], known: frozenset[str]) -> Iterator[Fault]:
+def says_nothing(text: str) -> bool:
+    """Whether no rendering of a template has any text in it; False for what is no template."""
+    try:
+        tree = tree_of(text)
+    except (TemplateSyntaxError, RecursionError):
+        return False
+    said = [node for output in tree.of(nodes.Output) for node in output.nodes]
+    return not tree.of(*_OTHERS) and all(
+        isinstance(node, nodes.TemplateData) and not node.data.strip() for node in said
+    )
+
+
+def _other(node: nodes.Node) -> str:
+    if isinstance(node, nodes.Include):
+        return '`include` stands in instructions alone, and names one file in quotes: {% include "part.md" %}'
+    return f"a template is one text; `{type(node).__name__.lower()}` cannot be used"
+
+
+def _missing(text: str, unknown_filters: list[str | None]) -> set[str]:
+    """Names that a template reads and does not set itself."""
+    made = environment()
+    # A filter that there is not would end the search.
+    made.filters.update({name: str for name in unknown_filters if name is not None})
+    return meta.find_undeclared_variables(made.parse(text))
+
+
+def _undeclared(tree: Tree, names: set[str], known: frozenset[str]) -> Iterator[Fault]:
     for name in sorted(names):
-        line = next((node.lineno for node in template.find_all(nodes.Name) if node.name == name), 1)
+        line = next((node.lineno for node in tree.of(nodes.Name) if node.name == name), 1)
         meant = _MEANT.get(name) if "turn" in known else None
         near = f"; did you mean {meant}?" if meant else did_you_mean(name, known)
         near = near or f"; there are: {', '.join(sorted(known))}"

@@ -9,8 +9,11 @@ from typing import Any, Final
 
 from jinja2 import TemplateSyntaxError, nodes
 
-from perdure.workflows.core.prompt import environment
+from perdure.temporal.definitions.template_tree import Tree, tree_of
 from perdure.workflows.vocabulary.near_names import did_you_mean, near_name
+
+#: What has no fields.
+_PLAIN: Final = {"string", "number", "boolean"}
 
 Schema = Mapping[str, Any]
 
@@ -31,7 +34,7 @@ def misread_names(template: str, schemas: Mapping[str, Schema]) -> list[tuple[in
     `schemas` are those of the values by name, as in `args`; names without one are not looked at.
     """
     try:
-        tree = environment().parse(template)
+        tree = tree_of(template)
     except (TemplateSyntaxError, RecursionError):
         return []
     found = [*_unknown(tree, schemas), *_compared(tree, schemas)]
@@ -41,22 +44,30 @@ def misread_names(template: str, schemas: Mapping[str, Schema]) -> list[tuple[in
 def names_read(template: str) -> frozenset[str]:
     """The names that a template reads; none where it is not one."""
     try:
-        tree = environment().parse(template)
+        tree = tree_of(template)
     except (TemplateSyntaxError, RecursionError):
         return frozenset()
-    return frozenset(name.name for name in tree.find_all(nodes.Name) if name.ctx == "load")
+    return frozenset(name.name for name in tree.of(nodes.Name) if name.ctx == "load")
 
 
-def _unknown(tree: nodes.Template, schemas: Mapping[str, Schema]) -> Iterator[tuple[int, str]]:
-    methods = {id(call.node) for call in tree.find_all(nodes.Call)}
+def _unknown(tree: Tree, schemas: Mapping[str, Schema]) -> Iterator[tuple[int, str]]:
+    methods = {id(call.node) for call in tree.of(nodes.Call)}
     # What the template itself sets, as a loop does, is not what is given.
-    own = {name.name for name in tree.find_all(nodes.Name) if name.ctx != "load"}
-    for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
+    own = {name.name for name in tree.of(nodes.Name) if name.ctx != "load"}
+    for node in tree.of(nodes.Getattr, nodes.Getitem):
         path = _path(node)
         if path is None or path[0] not in schemas or path[0] in own or id(node) in methods:
             continue
         *above, name = path
         known = _fields(schemas, tuple(above))
+        if (
+            known is None
+            and isinstance(name, str)
+            and (kinds := _kinds(_at(schemas, tuple(above))))
+            and kinds <= _PLAIN
+        ):
+            what = " or ".join(_KINDS[kind] for kind in sorted(kinds))
+            yield node.lineno, f"{_written(tuple(above))} is {what}, which has no field {name!r}"
         if known is not None and isinstance(name, str) and name not in known:
             whole, holder = _written(path), _written(tuple(above))
             near = near_name(name, known)
@@ -64,8 +75,8 @@ def _unknown(tree: nodes.Template, schemas: Mapping[str, Schema]) -> Iterator[tu
             yield node.lineno, f"there is no {whole}; {there if near is None else f'did you mean {holder}.{near}?'}"
 
 
-def _compared(tree: nodes.Template, schemas: Mapping[str, Schema]) -> Iterator[tuple[int, str]]:
-    for compare in tree.find_all(nodes.Compare):
+def _compared(tree: Tree, schemas: Mapping[str, Schema]) -> Iterator[tuple[int, str]]:
+    for compare in tree.of(nodes.Compare):
         left: nodes.Node = compare.expr
         for operand in compare.ops:
             for value, constant in ((left, operand.expr), (operand.expr, left)):

@@ -1,18 +1,17 @@
 """Reads a YAML file written by people, and keeps the line of every value.
 
 Rule 1: an error is a `DefinitionProblem` with file and line, never a traceback, whatever bytes the file contains.
-Rule 2: scalars follow YAML 1.2: only `true` and `false` are booleans (`thinking: off` is a string), and a date is a
-string.
-Rule 3: the expanded size of aliases is checked before anything is built from them.
+Rule 2: the expanded size of aliases is checked before anything is built from them.
 """
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import yaml
 
+from perdure.temporal.schemas.yaml_nodes import Loader, single_node
+from perdure.temporal.schemas.yaml_words import QUOTE_IT, told
 from perdure.temporal.telemetry.redaction import without_secrets
 
 MAX_BYTES: Final = 1024 * 1024
@@ -110,8 +109,8 @@ def read_yaml(path: Path) -> Source:
     """The single mapping in the file. Raises `Refused`."""
     text = read_text(path)
     try:
-        loader = _Loader(text)
-        root = loader.get_single_node()
+        loader = Loader(text)
+        root = single_node(loader, text, MAX_DEPTH)
         if root is None:
             _refuse(path, 1, "the file is empty")
         if not isinstance(root, yaml.MappingNode):
@@ -119,9 +118,8 @@ def read_yaml(path: Path) -> Source:
         twice = _check(path, root)
         source = Source(path, text, loader.construct_document(root), root)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        reason = ", ".join(filter(None, (error.context, error.problem)))
-        _refuse(path, mark.line + 1 if mark else 1, f"not valid YAML: {reason}")
+        line, column, message = told(error, text)
+        _refuse(path, line, message, column)
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         _refuse(path, line, f"not valid YAML: the character {error.character!r} is not allowed")
@@ -134,8 +132,8 @@ def read_yaml(path: Path) -> Source:
     return source
 
 
-def _refuse(path: Path, line: int, message: str) -> NoReturn:
-    raise Refused(DefinitionProblem(path, line, "", message)) from None
+def _refuse(path: Path, line: int, message: str, column: int = 1) -> NoReturn:
+    raise Refused(DefinitionProblem(path, line, "", message, column=column)) from None
 
 
 def _check(path: Path, root: yaml.Node) -> list[DefinitionProblem]:
@@ -159,7 +157,11 @@ def _check(path: Path, root: yaml.Node) -> list[DefinitionProblem]:
             keys = set()
             for key, value in node.value:
                 if not isinstance(key, yaml.ScalarNode):
-                    _refuse(path, _line(key), "a key must be a word, not a list or a mapping")
+                    column = key.start_mark.column
+                    # `when: {{ x }}` is a mapping with a mapping as its key.
+                    if isinstance(key, yaml.MappingNode) and key.start_mark.index - node.start_mark.index == 1:
+                        _refuse(path, _line(key), f"not valid YAML: {QUOTE_IT}", column)
+                    _refuse(path, _line(key), "a key must be a word, not a list or a mapping", column + 1)
                 if key.value in keys:
                     message = f"the key {key.value!r} stands here twice"
                     twice[id(key)] = DefinitionProblem(path, _line(key), "", message, column=key.start_mark.column + 1)
@@ -184,22 +186,3 @@ def _child(node: yaml.Node, step: int | str, *, through: bool) -> tuple[yaml.Nod
 
 def _line(node: yaml.Node) -> int:
     return int(node.start_mark.line) + 1
-
-
-class _Loader(yaml.SafeLoader):
-    """SafeLoader with the scalars of YAML 1.2's core schema."""
-
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
-
-
-_Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:~|null|Null|NULL|)$"), [*"~nN", ""])
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), [*"tTfF"]
-)
-_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?(?:0|[1-9][0-9]*)$"), [*"-+0123456789"])
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?$"),
-    [*"-+.0123456789"],
-)
-_Loader.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile(r"^<<$"), ["<"])

@@ -244,11 +244,6 @@ class Backend:
         async with self._deadline():
             return await listed_runs(self._client, query, page_size, token)
 
-    async def count(self, query: str) -> int:
-        """How many workflows Temporal's visibility store finds."""
-        async with self._deadline():
-            return (await self._client.count_workflows(query)).count
-
     async def next_times(self, schedule_id: str) -> tuple[datetime, ...]:
         """When a schedule is due next; nothing where it is not in place, or paused."""
         async with self._deadline():

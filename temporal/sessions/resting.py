@@ -8,7 +8,10 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from perdure.temporal.sessions.backend import Backend
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from perdure.temporal.sessions.errors import TemporalSilent, from_rpc
 from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.visibility import resting_query
 
@@ -21,8 +24,11 @@ class Resting:
     unknown: int
 
 
-async def resting(backend: Backend, caller: Principal, agent: str, digests: Sequence[str]) -> Resting | None:
-    """Counts the sessions that the caller may list; None where it may list none. Raises `SessionError`."""
+async def resting(
+    client: Client, within_s: float, caller: Principal, agent: str, digests: Sequence[str]
+) -> Resting | None:
+    """Counts the sessions that the caller may list; None where it may list none. Raises `SessionError`, `TemporalSilent` for
+    one where that takes longer than `within_s` seconds."""
     if not caller.holds("read") or caller.session is not None:
         return None
     own = not caller.holds_any("read")
@@ -31,7 +37,13 @@ async def resting(backend: Backend, caller: Principal, agent: str, digests: Sequ
     async def count(digest: str | None) -> int:
         of_agent = agent if digest is None else None
         query = resting_query(caller.tenant, digest=digest, agent=of_agent, user=user, nobodys=nobodys)
-        return await backend.count(query)
+        return (await client.count_workflows(query)).count
 
-    *known, unknown = await asyncio.gather(*map(count, digests), count(None))
+    try:
+        async with asyncio.timeout(within_s):
+            *known, unknown = await asyncio.gather(*map(count, digests), count(None))
+    except TimeoutError:
+        raise TemporalSilent from None
+    except RPCError as error:
+        raise from_rpc(error) from error
     return Resting(dict(zip(digests, known, strict=True)), unknown)

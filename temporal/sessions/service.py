@@ -63,6 +63,7 @@ class Sessions:
     ) -> None:
         """`gone_within_s` seconds are waited for Temporal to delete what is erased, after which `scrub` is called."""
         self._backend = backend = Backend(client, settings, workers, limits)
+        self._client, self._within_s = client, settings.query_timeout_s
         self.budgets = backend.budgets
         after = settings.continue_as_new_after if continue_as_new_after is None else continue_as_new_after
         self.uploads = Uploads(blobs, settings.upload_days)
@@ -128,7 +129,7 @@ class Sessions:
 
     async def resting(self, caller: Principal, agent: str, digests: Sequence[str]) -> Resting | None:
         """How many of the caller's open sessions rest on each of these definitions; None: it may not read sessions."""
-        return await resting(self._backend, caller, agent, digests)
+        return await resting(self._client, self._within_s, caller, agent, digests)
 
     async def next_times(self, schedule_id: str) -> tuple[datetime, ...]:
         """When a schedule is due next; nothing where it is not in place, or paused."""

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from perdure.temporal.app.cli.options import Agents, ApiKeyFile, DataDir, Models, Tools, Url
+from perdure.temporal.app.cli.options import Agents, ApiKeyFile, DataDir, Models, Tools, Url, flag
 
 app = typer.Typer(help="Check, list and describe agent definitions and their versions.", no_args_is_help=True)
 
@@ -17,11 +17,12 @@ def validate(
     ] = None,
     tools: Tools = None,
     models: Models = None,
+    strict: Annotated[bool, flag("--strict", "Fail on warnings, too.")] = False,
 ) -> None:
     """Check definitions; exits with 1 on any problem, printed as file:line:column: field: message."""
     from perdure.temporal.app.commands import agents as commands
 
-    commands.validate(paths, tools, models)
+    commands.validate(paths, tools, models, strict=strict)
 
 
 @app.command("schema")

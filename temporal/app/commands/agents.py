@@ -23,9 +23,9 @@ from perdure.workflows.definition.tools import name_of
 _USUAL_TOOLS: Final = "tools.py"
 
 
-def validate(paths: list[Path] | None, tools: list[str] | None, models: Path | None) -> None:
-    """Checks definitions and prints each problem as file:line:column: field: message; exits with 1 on any. Warnings, and what
-    could not be checked, are printed in the same way and fail nothing."""
+def validate(paths: list[Path] | None, tools: list[str] | None, models: Path | None, *, strict: bool = False) -> None:
+    """Checks definitions and prints each problem as file:line:column: field: message; exits with 1 on any. Warnings are
+    printed in the same way, and fail only where `strict`; what could not be checked fails nothing."""
     catalogue = load_catalogue(tools or ())
     names = None if tools is None else frozenset(catalogue.names)
     # Agents may name shipped ones, wherever they lie.
@@ -40,7 +40,8 @@ def validate(paths: list[Path] | None, tools: list[str] | None, models: Path | N
         typer.echo(f"ok {name} ({file})")
     if not serving and not reading.every_problem:
         typer.echo("no agent definitions found", err=True)
-    if reading.every_problem or not serving:
+    warned = strict and any(one.warnings or one.advice for one in reading.every)
+    if reading.every_problem or warned or not serving:
         raise typer.Exit(1)
 
 
@@ -84,6 +85,8 @@ def _of(reading: Reading, paths: list[Path]) -> Reading:
         serving={name: entry for name, entry in reading.serving.items() if is_given(entry[1])},
         problems=[one for one in reading.problems if is_given(one.file)],
         warnings=[one for one in reading.warnings if is_given(one.file)],
+        # What comes with Perdure is not theirs to mend who check their own.
+        advice=[one for one in reading.advice if one.file.resolve().parent != shipped],
         unchecked=[one for one in reading.unchecked if is_given(one.file)],
         tenants=reading.tenants,
     )
@@ -96,7 +99,7 @@ def _told(reading: Reading) -> list[str]:
         for one in reading.every
         for pair in (
             *((problem, "") for problem in one.problems),
-            *((warning, "warning") for warning in one.warnings),
+            *((warning, "warning") for warning in (*one.warnings, *one.advice)),
             *((unchecked, "not checked") for unchecked in one.unchecked),
         )
     ]

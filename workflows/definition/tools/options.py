@@ -149,6 +149,10 @@ def tried_once(value: Any) -> Any:
 def named(value: dict[Any, Any]) -> dict[Any, Any]:
     """`{find_order: {timeout: 30s}}` → `{name: find_order, timeout: 30s}`"""
     if len(value) != 1:
+        if value and next(iter(value.values())) is None:
+            raise ValueError(
+                f"a tool is a name, or one name with its options: indent those of {next(iter(value))} below it"
+            )
         raise ValueError("a tool is a name, or one name with its options")
     ((name, options),) = value.items()
     if options is not None and (not isinstance(options, dict) or {"name", "kind"} & options.keys()):

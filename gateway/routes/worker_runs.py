@@ -6,9 +6,9 @@ from fastapi import APIRouter, Path, Query
 from starlette.responses import JSONResponse, Response
 
 from perdure.gateway.http.stream_place import stream_place
-from perdure.gateway.http.strict_json import StrictRoute
 from perdure.gateway.openapi.run_answers import RunShown, RunStarted
 from perdure.gateway.routes.context import App, Caller
+from perdure.gateway.routes.door import Door
 from perdure.temporal.sessions.event_json import question_json
 from perdure.temporal.sessions.json_bytes import to_json
 from perdure.temporal.sessions.requests import RunAgent, SessionId
@@ -16,7 +16,7 @@ from perdure.temporal.sessions.worker_runs import RunState
 
 MAX_WAIT_S: Final = 300
 
-router = APIRouter(prefix="/v1/runs", tags=["runs"], route_class=StrictRoute)
+router = APIRouter(prefix="/v1/runs", tags=["runs"], route_class=Door)
 
 RunPath = Annotated[SessionId, Path(description="The run's id")]
 

@@ -153,6 +153,8 @@ def _next_step(state: SessionState, turn: Turn) -> Action:
     steps = state.effective_limits.turn.steps
     if turn.steps - turn.undone >= steps:
         message = f"The turn reached its limit of {steps} steps."
+        if turn.misfit is not None:
+            message += f" Its last answer is not of the form that `answer` asks for: {turn.misfit}."
         return FinishTurn("max_steps", ToolError(type=MAX_STEPS, message=message))
     shorter = relief.before_step(state)
     if shorter is not None:

@@ -18,6 +18,7 @@ from perdure.workflows.core.sub_answer import answer_of
 from perdure.workflows.definition.agent import Limits, TurnLimits
 from perdure.workflows.protocol.activities import StepOutput
 from perdure.workflows.protocol.checked_answers import CheckedAnswer
+from perdure.workflows.protocol.steps import Compaction
 from perdure.workflows.vocabulary.events import Event, StepFinished, TurnFinished
 from perdure.workflows.vocabulary.parts import Part, Text, Timing, ToolCall, Usage
 from tests.support.core import AT, Story, agent
@@ -155,3 +156,9 @@ def test_a_state_without_such_answers_is_written_as_before() -> None:
     assert not {"result", "misfit"} & set(written["turn"])
     written = json.loads(dump_state(Story.new().loaded().whole_turn().state))
     assert not {"result", "error"} & set(written["ended"])
+
+
+def test_a_model_that_summarises_is_asked_for_no_form() -> None:
+    story = ends(asked(), CheckedAnswer(value={"n": 1}))
+    record = story.state.log.steps[0].model_copy(update={"compaction": Compaction(room=1000, words=100)})
+    assert build_prompt(story.state, record).output is None

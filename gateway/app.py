@@ -50,6 +50,7 @@ from perdure.gateway.routes import (
     traces,
     transcripts,
     uploads,
+    versions,
     worker_runs,
 )
 from perdure.gateway.routes import (
@@ -96,6 +97,7 @@ _ROUTES: Final = (
     transcripts,
     worker_runs,
     agents,
+    versions,
     health,
     metrics,
     signing_in,
@@ -190,6 +192,7 @@ def create_app(
         look=lambda session: service.at(session).look(),
         snapshot=lambda session: service.at(session).snapshot(),
         viewer_queue=settings.viewer_queue,
+        prefer=lambda session: service.at(session).prefer(),
         metrics=measures,
     )
     measures.serving()
@@ -280,6 +283,7 @@ def _handle_failures(app: FastAPI) -> None:
 
 
 def _refusal(request: Request, problem: Problem, cause: BaseException | None) -> Response:
-    if problem.status >= 500:
+    # That it stops is logged once, not for each probe.
+    if problem.status >= 500 and problem.code != "stopping":
         log.warning("gateway.unavailable", path=request.url.path, code=problem.code, cause=str(cause or ""))
     return problem.response()

@@ -123,8 +123,8 @@ class Settings(BaseSettings):
     heartbeat_throttle_s: float = Field(default=2, gt=0)
     #: The grace period in which a stopping worker finishes its activities, before it hands them on.
     graceful_shutdown_s: float = Field(default=30, ge=0)
-    #: How long a gateway that is told to stop still serves, while `/readyz` answers 503: longer than a load balancer takes
-    #: to notice.
+    #: How long a gateway that is told to stop still serves, while `/healthz/traffic` answers 503: longer than a load balancer
+    #: takes to notice.
     drain_s: float = Field(default=0, ge=0, le=3600)
     #: Activities that a worker runs at the same time, on each of its task queues. A streaming model call counts from its
     #: first to its last token.

@@ -60,7 +60,7 @@ BODIES: Mapping[str, Any] = {
     "PUT /v1/budgets/{scope}/{id}": {"day": {"cost_usd": 1}},
 }
 #: Routes that have nothing of a session, and are asked whatever the principal.
-OPEN = {"GET /healthz", "GET /healthz/stream", "GET /readyz"}
+OPEN = {"GET /healthz", "GET /healthz/stream", "GET /healthz/traffic", "GET /readyz"}
 #: Routes that are not about a session that there is; a stranger sees its own by them, and of Ann's nothing.
 NOT_OF_A_SESSION = {"POST /v1/sessions", "POST /v1/runs", "GET /v1/sessions", "POST /v1/files", "GET /v1/budgets"}
 
@@ -254,6 +254,33 @@ async def test_sub_agents_and_forks_belong_to_whom_the_session_does(lab: Lab, ho
             assert (await house.ask(operation, bob, session_id=session_id)).status_code == 404
         events = await house.ask("GET /v1/sessions/{session_id}/events", bob, session_id=session_id)
         assert events.status_code == 404
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(
+    ("who", "text", "expected"),
+    [
+        (replace(ANN, scopes=("session:fork", "session:read")), "go", 403),
+        (replace(ANN, scopes=("session:fork",)), None, 201),
+        (replace(ANN, scopes=("session:fork", "session:write")), "go", 201),
+        # The fork is Bob's own, and would show him what Ann said.
+        (replace(ANN, user="bob", scopes=("session:fork:any", "session:read")), None, 404),
+        (replace(ANN, user="bob", scopes=("session:fork:any", "session:read:any")), None, 201),
+        (replace(ANN, user="bob", scopes=("session:fork:any", "session:read:any")), "go", 403),
+        (replace(ANN, user="bob", scopes=("session:fork:any", "session:read:any", "session:write")), "go", 201),
+        # The fork is Ann's, and a backend writes in it.
+        (replace(ANN, user=None, scopes=("session:fork:any", "session:read:any", "session:write")), "go", 403),
+        (replace(ANN, user=None, scopes=("session:fork:any", "session:write:any")), "go", 201),
+    ],
+)
+async def test_a_fork_does_nothing_that_its_caller_may_not_do(
+    house: House, who: Principal, text: str | None, expected: int
+) -> None:
+    house.who = who
+    body = {"turn_id": "t1"} | ({} if text is None else {"text": text})
+    forked = await house.http.post(f"/v1/sessions/{house.session_id}/fork", json=body)
+    assert forked.status_code == expected, forked.text
+    assert ("session:write" in forked.text) is (expected == 403)
 
 
 @pytest.mark.server

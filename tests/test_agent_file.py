@@ -62,7 +62,11 @@ def test_a_good_file(tmp_path: Path) -> None:
             "model: capable\nidle_timeout: 5s",
             "9: idle_timeout: must be at least 60s, not '5s'",
         ),
-        ("model: capable", "model: capable\nhandlers: {}", "9: handlers: this version does not carry this out"),
+        (
+            "model: capable",
+            "model: capable\nhandlers: {follow_up: [finish: {}]}",
+            "9: handlers.follow_up: this version carries out no handler but `message`",
+        ),
         (
             "model: capable",
             "model: capable\nanswer: {schema: {type: object, properties: {n: {type: nummer}}}}",
@@ -209,7 +213,7 @@ def test_instructions_from_a_file(tmp_path: Path) -> None:
     loaded = load_agent_file(tmp_path / "agent.yaml", {}, None)
     assert loaded.definition is not None
     assert loaded.definition.instructions == "Hello {{ customer_name }}"
-    assert loaded.included == (tmp_path / "texts/support.md",)
+    assert tmp_path / "texts/support.md" in loaded.included
 
 
 @pytest.mark.parametrize("name", ["../secret.md", "/etc/hostname", "link.md"])

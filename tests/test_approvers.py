@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -16,9 +17,11 @@ from perdure.temporal.sessions.requests import AnswerBody, CreateSession, EditMe
 from perdure.temporal.sessions.scopes import EVERYTHING, OF_A_USER
 from perdure.temporal.sessions.service import Sessions
 from perdure.temporal.sessions.session import Session
-from perdure.workflows.core.approvers import MOST_REQUESTERS, refusal, with_requester
+from perdure.workflows.core.approvers import MOST_REQUESTERS, excluded, refusal, with_requester
+from perdure.workflows.core.state.session import new_state
 from perdure.workflows.definition.tools.options import Approval
 from perdure.workflows.protocol.queries import SnapshotPage
+from perdure.workflows.protocol.signals import BEHAVIOR, NewSession
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.parts import Text
 from perdure.workflows.vocabulary.question_events import ApprovalRequested, ApprovalResolved
@@ -49,6 +52,15 @@ def test_who_may_answer(by: By | None, refused: str | None) -> None:
     found = refusal(ASKED, by)
     assert (found is None) if refused is None else (refused in (found or ""))
     assert refusal(Question(question_id="q", kind="approval"), by) is None
+
+
+@pytest.mark.parametrize("user", ["user:42", "key:abc", "session:q", "local", "carl", "user:"])
+def test_no_name_of_a_user_hides_who_asked(user: str) -> None:
+    who = Principal("lab", user, (*OF_A_USER, "finance"), method="jwt")
+    new = NewSession(tenant="lab", session_id="s", agent="teller", digest="d", user=user, behavior=BEHAVIOR)
+    out = excluded(new_state(new, datetime(2026, 3, 1, tzinfo=UTC)), Approval(not_by="requester"))
+    assert "somebody else" in (refusal(Question(question_id="q", kind="approval", not_by=out), who.by) or "")
+    assert who.sender in out
 
 
 def test_the_last_of_those_who_asked_are_known() -> None:

@@ -20,6 +20,7 @@ from perdure.temporal.stores.blobs import (
     BlobMissing,
     BlobStore,
     LocalBlobs,
+    StoreAway,
     StoreUnavailable,
     probe,
 )
@@ -144,7 +145,7 @@ async def test_a_store_that_is_away_is_unavailable_and_comes_back(s3: S3, blobs:
         *work, blobs.copy("t/s/name", "t/x/name"), blobs.put_stream("t/s/z", pieces(b"z")), return_exceptions=True
     )
     for error in failed:
-        assert isinstance(error, StoreUnavailable), error
+        assert isinstance(error, StoreAway), error
         assert f"nothing listens at {s3.endpoint}" in str(error)
     await s3.start()
     assert await blobs.get("t/s/name") == b"kept"
@@ -158,7 +159,7 @@ async def test_a_store_that_hangs_is_given_up_and_found_again(s3: S3, blobs: Blo
     try:
         async with asyncio.timeout(60):
             for work in (blobs.get("t/s/name"), blobs.put("t/s/other", b"")):
-                with pytest.raises(StoreUnavailable, match=f"{s3.endpoint} does not answer in time"):
+                with pytest.raises(StoreAway, match=f"{s3.endpoint} does not answer in time"):
                     await work
     finally:
         s3.thaw()
@@ -168,8 +169,9 @@ async def test_a_store_that_hangs_is_given_up_and_found_again(s3: S3, blobs: Blo
 async def test_a_bucket_that_is_missing_is_no_store_without_blobs(s3: S3) -> None:
     blobs = opened(s3, "no-such-bucket", "p")
     for work in (blobs.get("t/s/n"), blobs.put("t/s/n", b""), blobs.keys("t/s"), blobs.copy("t/s/n", "t/s2/n")):
-        with pytest.raises(StoreUnavailable, match="there is no bucket no-such-bucket; make it first"):
+        with pytest.raises(StoreUnavailable, match="there is no bucket no-such-bucket; make it first") as refused:
             await work
+        assert not isinstance(refused.value, StoreAway)
 
 
 @pytest.mark.parametrize("name", ["AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID"])

@@ -8,7 +8,7 @@ import pytest
 
 from perdure.temporal.app.commands.blob_check import blob_store
 from perdure.temporal.blob_address import Bucket, blob_address
-from perdure.temporal.stores.blobs import StoreFull, StoreUnavailable
+from perdure.temporal.stores.blobs import StoreAway, StoreFull, StoreUnavailable
 from perdure.temporal.stores.bucket_faults import unavailable
 from perdure.temporal.stores.health import StoreHealth
 from perdure.temporal.stores.opened import open_blobs
@@ -88,7 +88,9 @@ async def test_other_clouds_are_reached_by_their_own_variables(
             StoreUnavailable,
             "the bucket is in another region (PermanentRedirect); add ?region=NAME",
         ),
-        ("500 Internal Server Error: hunter2", StoreUnavailable, "it answers 500"),
+        ("500 Internal Server Error: hunter2", StoreAway, "it answers 500"),
+        ("503 Slow Down: <Error><Code>SlowDown</Code>", StoreAway, "it answers 503 SlowDown"),
+        ("501 Not Implemented: hunter2", StoreUnavailable, "it answers 501"),
     ],
 )
 def test_what_a_store_answers_is_told_in_our_words(answer: str, kind: type[StoreUnavailable], words: str) -> None:

@@ -11,6 +11,7 @@ import httpx2
 import pytest
 import pytest_asyncio
 
+from perdure.temporal.app.commands.gateway_checks import gateway
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.app.fakes.calls import Call
 from perdure.temporal.app.fakes.provider import FakeProvider
@@ -159,10 +160,13 @@ async def test_while_the_store_is_away_what_is_small_goes_on(apart: Apart, s3: S
         async with asyncio.timeout(30):
             while (ready := await http.get("/readyz")).json()["blobs"] != "lost":
                 pass
+        doctor = [check async for check in gateway(apart.url)]
         await s3.start()
         assert small["turn"]["reason"] == "done"
         assert told(big) == (503, "store_unavailable")
         assert ready.status_code == 200
+        assert (doctor[0].state, doctor[0].name) == ("failed", "gateway")
+        assert doctor[0].found.endswith("but its blob store cannot be used")
         again = await sessions.ask(session, "x" * 60_000)
         assert again["turn"]["reason"] == "done"
         async with asyncio.timeout(30):
@@ -173,6 +177,23 @@ async def test_while_the_store_is_away_what_is_small_goes_on(apart: Apart, s3: S
     said = [line for process in apart.processes for line in process.output]
     assert [line for line in said if any(secret in line for secret in secrets)] == []
     assert any("store.lost" in line and "nothing listens at" in line for line in said)
+
+
+async def test_a_start_while_the_store_is_away_serves_what_is_small(apart: Apart, s3: S3) -> None:
+    await s3.kill()
+    for process in apart.processes:
+        assert await process.stop() == 0
+    await apart.start()
+    async with httpx2.AsyncClient(base_url=apart.url, timeout=60) as http:
+        sessions = Sessions(http)
+        session = await sessions.create("seer")
+        assert (await sessions.ask(session, "one"))["turn"]["reason"] == "done"
+        await s3.start()
+        async with asyncio.timeout(60):
+            while (await http.post(f"/v1/sessions/{session}/messages", json={"text": "x" * 60_000})).status_code != 202:
+                pass
+    for process in apart.processes:
+        assert "nothing listens at" in await process.said("definitions.not_stored")
 
 
 async def test_a_start_that_cannot_use_its_store_is_one_line(

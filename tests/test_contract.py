@@ -21,6 +21,7 @@ from perdure.activities.sessions.delivery import Deliveries
 from perdure.activities.sessions.purses import Purses
 from perdure.activities.sessions.sealing import Sealing
 from perdure.activities.shipped.builtin_tools import current_time
+from perdure.activities.tools.document_reading import DocumentReading
 from perdure.activities.tools.remote_results import Taking
 from perdure.activities.tools.sub_agents import SubAgentCalls
 from perdure.activities.tools.tool import read_tool
@@ -29,6 +30,7 @@ from perdure.workflows.core import changes as notes
 from perdure.workflows.protocol import activities as contract
 from perdure.workflows.protocol import purse_activities as purses
 from perdure.workflows.protocol.activities import ToolOutput
+from perdure.workflows.protocol.document_activities import read_documents
 from perdure.workflows.protocol.sealing import seal_past
 from perdure.workflows.vocabulary import events
 
@@ -55,6 +57,7 @@ def signature(fn: Callable[..., Any]) -> tuple[str | None, list[type] | None, ty
         (contract.deliver_message, Deliveries.deliver_message),
         (purses.draw_leases, Purses.draw_leases),
         (purses.visit_sessions, Purses.visit_sessions),
+        (read_documents, DocumentReading.read_documents),
         (seal_past, Sealing.seal_past),
     ],
 )

@@ -19,6 +19,7 @@ from perdure.gateway.http.hosts import Host, KnownHosts
 from perdure.temporal.app.cli import app
 from perdure.temporal.app.dev_server.program import _DYNAMIC, temporal_binary
 from perdure.temporal.app.dev_server.server import DevServer
+from perdure.temporal.app.processes.serving import GATEWAY_STOP_S
 from perdure.temporal.blob_address import Bucket, blob_address
 from perdure.temporal.secret_files import secrets_of_files
 from perdure.temporal.settings import Settings
@@ -209,6 +210,21 @@ def test_who_stops_waits_longer_than_a_worker_needs() -> None:
     grace = float(manifest("ConfigMap", "perdure")["data"]["PERDURE_GRACEFUL_SHUTDOWN_S"])
     worker = manifest("Deployment", "perdure-worker")["spec"]["template"]["spec"]
     assert worker["terminationGracePeriodSeconds"] >= grace + 10
+
+
+def test_a_gateway_serves_for_longer_than_a_proxy_takes_to_notice_that_it_stops() -> None:
+    caddy = (DEPLOY / "Caddyfile").read_text(encoding="utf-8")
+    (asked,) = re.findall(r"health_uri (\S+)", caddy)
+    interval, timeout = (float(re.findall(rf"health_{name} (\d+)s", caddy)[0]) for name in ("interval", "timeout"))
+    environment = SERVICES["gateway-1"]["environment"]
+    assert float(environment["PERDURE_DRAIN_S"]) > interval + timeout
+    pod = manifest("Deployment", "perdure-gateway")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    (drain,) = (float(one["value"]) for one in container["env"] if one["name"] == "PERDURE_DRAIN_S")
+    assert drain > 0 and drain + GATEWAY_STOP_S < pod["terminationGracePeriodSeconds"]
+    assert {asked, container["readinessProbe"]["httpGet"]["path"]} == {"/healthz/traffic"}
+    # Whoever restarts what does not live leaves alone what drains.
+    assert {container[name]["httpGet"]["path"] for name in ("startupProbe", "livenessProbe")} == {"/healthz"}
 
 
 def test_the_proxy_and_prometheus_know_every_process() -> None:

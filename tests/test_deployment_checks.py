@@ -159,4 +159,4 @@ async def test_a_redis_that_may_fill_the_machine_is_told(redis: Redis) -> None:
 @pytest.mark.server
 async def test_a_gateway_of_dev_is_ready_and_asks_nobody(dev: Dev) -> None:
     states = [(check.state, check.name) async for check in gateway(dev.url)]
-    assert states == [("ok", "gateway"), ("ok", "streaming"), ("warning", "callers")]
+    assert states == [("ok", "gateway"), ("ok", "streaming"), ("warning", "callers"), ("ok", "agents")]

@@ -1,6 +1,7 @@
 """`perdure doctor`, against `perdure dev` and against nothing; and the checks that need no server."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,12 @@ from typer.testing import CliRunner, Result
 from perdure.temporal.app.cli import app
 from perdure.temporal.app.commands import checkup
 from perdure.temporal.app.commands.blob_check import blob_store
+from perdure.temporal.app.commands.checkup import Check
+from perdure.temporal.app.commands.doctor import waited
 from perdure.temporal.definitions.folders import SHIPPED, AgentFolders, Reading
 from tests.support.dev import Dev, free_ports
 from tests.support.versions import make_current
+from tests.support.virtual_time import run
 
 NO_KEYS = {"ANTHROPIC_API_KEY": "", "ANTHROPIC_AUTH_TOKEN": "", "OPENAI_API_KEY": "", "OPENAI_BASE_URL": ""}
 SHIPPED_AGENTS = AgentFolders.of([SHIPPED], None, None).read().serving
@@ -50,9 +54,7 @@ async def test_a_running_dev_is_well(dev: Dev) -> None:
         ("ok", "search attributes"),
         ("ok", "workers"),
         ("ok", "clock"),
-        ("unknown", "query buffer"),
-        ("unknown", "poller limit"),
-        ("unknown", "fairness"),
+        ("unknown", "server settings"),
         ("ok", "definitions"),
         *[("ok", "keys")] * 2,
         *[("ok", "prices")] * 2,
@@ -131,6 +133,19 @@ async def test_without_a_server_the_rest_is_looked_at_all_the_same(tmp_path: Pat
     ]
     assert f"{tmp_path}/bad.yaml:5:1: colour: there is no such field" in result.stdout
     assert "set ANTHROPIC_API_KEY where the workers run" in result.stdout
+
+
+@pytest.mark.parametrize(("wait_s", "told"), [(3600, ["workers are there"]), (0, ["none polls"])])
+def test_it_can_wait_until_nothing_fails(wait_s: float, told: list[str]) -> None:
+    looks = iter([Check("failed", "workers", "none polls"), Check("ok", "workers", "workers are there")])
+
+    async def look() -> AsyncIterator[Check]:
+        yield next(looks)
+
+    async def found() -> list[str]:
+        return [check.found async for check in waited(look, wait_s)]
+
+    assert run(found()) == told
 
 
 def reading(tmp_path: Path, *texts: str) -> Reading:

@@ -48,6 +48,12 @@ def write(file: Path, text: str) -> None:
     file.write_text(text)
 
 
+def without_marks(file: Path) -> None:
+    keys = read_keys(file)
+    bare = tuple(key.model_copy(update={"mark": ""}) for key in keys.keys)
+    write(file, keys.model_copy(update={"keys": bare}).model_dump_json(indent=1) + "\n")
+
+
 def modes(file: Path) -> tuple[int, int]:
     """Of its folder and of itself."""
     folder, own = (stat.S_IMODE(path.stat().st_mode) for path in (file.parent, file))
@@ -116,8 +122,32 @@ async def test_wrong_keys_are_nobodys(file: Path) -> None:
     assert await keys.principal(text) is not None
 
 
+async def test_whoever_knows_a_key_s_id_shuts_its_owner_out_of_no_fresh_gateway(file: Path) -> None:
+    text = perdure(file, "create")
+    keys = ApiKeys(KeyFile(file))
+    guesses = [asyncio.create_task(keys.principal(f"{text[:-3]}{number:03x}")) for number in range(200)]
+    guesses = [one for number, one in enumerate(guesses) if f"{text[:-3]}{number:03x}" != text]
+    # They have come first, and none of them waits for anything.
+    await asyncio.sleep(0)
+    assert {one.result() for one in guesses} == {None}
+    assert await keys.principal(text) is not None
+
+
+async def test_a_key_of_a_file_without_marks_still_fits(file: Path) -> None:
+    text = perdure(file, "create")
+    without_marks(file)
+    keys = ApiKeys(KeyFile(file))
+    assert await keys.principal(text) is not None
+    assert await keys.principal(f"{text[:-1]}x") is None
+    before = contents(file)
+    with changed_keys(file) as replace:
+        replace(read_keys(file))
+    assert contents(file) == before
+
+
 async def test_guesses_wait_for_each_other_and_not_without_end(file: Path) -> None:
     text = perdure(file, "create")
+    without_marks(file)
     keys = ApiKeys(KeyFile(file))
     assert await keys.principal(text) is not None
     guesses = asyncio.gather(
@@ -135,6 +165,7 @@ async def test_guesses_wait_for_each_other_and_not_without_end(file: Path) -> No
 
 async def test_whoever_guesses_a_key_shuts_out_nobody_who_has_another(file: Path) -> None:
     text, other = perdure(file, "create"), perdure(file, "create")
+    without_marks(file)
     keys = ApiKeys(KeyFile(file))
     guesses = asyncio.gather(*(keys.principal(f"{text}{number}") for number in range(80)), return_exceptions=True)
     await asyncio.sleep(0)

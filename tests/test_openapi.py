@@ -309,7 +309,8 @@ class Story:
     async def what_stands_around_sessions(self) -> None:
         await self.http.post("/v1/files?name=a.txt", content=b"text")
         await self.http.get("/v1/sessions")
-        for path in ("/v1/agents", "/healthz", "/healthz/stream", "/readyz", "/metrics"):
+        paths = ("/v1/agents", "/v1/agents/clerk/versions", "/healthz", "/healthz/stream", "/healthz/traffic")
+        for path in (*paths, "/readyz", "/metrics"):
             await self.http.get(path)
 
     async def refusals(self) -> None:

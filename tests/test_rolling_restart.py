@@ -1,6 +1,7 @@
 """Workers and gateways that are told to stop while sessions work: nobody's turn fails, and viewers are sent elsewhere."""
 
 import asyncio
+import json
 import signal
 from collections.abc import AsyncIterator
 
@@ -87,15 +88,20 @@ async def test_a_gateway_that_is_stopped_serves_until_it_is_out_of_the_way(
             while not (await anext(lines)).startswith("event: session.started"):
                 pass
             gateway.signal(signal.SIGTERM)
-            while (ready := await http.get("/readyz")).status_code == 200:
+            while (wanted := await http.get("/healthz/traffic")).status_code == 200:
                 pass
-            assert (ready.status_code, ready.json()["code"]) == (503, "stopping")
+            assert (wanted.status_code, wanted.json()["code"]) == (503, "stopping")
+            assert [(await http.get(path)).status_code for path in ("/readyz", "/healthz")] == [503, 200]
             answer = await http.post(f"/v1/sessions/{session}/messages", json={"text": "tell me"})
             assert (answer.status_code, answer.headers["connection"]) == (202, "close")
             seen = await until_cut(lines)
     assert "event: step.started" in seen
     assert [line for line in seen if line][-1].startswith("retry: ")
     assert await gateway.ended() == 0
+    logged = [json.loads(line) for line in gateway.output if line.startswith("{")]
+    told = [line["event"] for line in logged if line["level"] in ("info", "warning", "error")]
+    assert told[-2:] == ["drain.begun", "drain.ended"]
+    assert [line for line in logged if line["level"] == "error"] == []
 
 
 async def test_a_second_signal_ends_a_process_at_once(running: Apart) -> None:

@@ -132,8 +132,18 @@ async def test_whoever_is_looked_on_comes_first(temporal_server: DevServer, tmp_
         for _ in range(2):
             async with sessions.view(watched) as viewer:
                 await viewer.until("session.started")
-        # Among those of one priority, tenants take turns.
-        assert (await priority(alone), await priority(watched)) == ((0, "default"), (1, "default"))
+        # One that rests has no tasks, however many look at it.
+        assert (await priority(alone), await priority(watched)) == ((0, "default"), (0, "default"))
+        for count in (1, 2):
+            async with sessions.view(watched) as viewer, asyncio.timeout(30):
+                await viewer.until("session.started")
+                await sessions.send(watched, "hello")
+                await viewer.until("turn.finished", count)
+                # Among those of one priority, tenants take turns.
+                while await priority(watched) != (1, "default"):
+                    pass
+        await sessions.ask(alone, "hello")
+        assert await priority(alone) == (0, "default")
         events = [
             event.event_type async for event in client.get_workflow_handle(f"default/{watched}").fetch_history_events()
         ]

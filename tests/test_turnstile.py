@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -81,9 +82,24 @@ async def test_a_call_that_lasts_gives_its_place_away() -> None:
     await visitors.all_leave()
 
 
+async def test_a_tenant_takes_no_more_than_its_part_however_long_its_calls_last() -> None:
+    visitors = Visitors(Turnstile(places=4, length=100, wait_s=None, place_s=None, of_tenant=2))
+    await visitors.come("a/1", "a/2", "a/3", "a/4", "b/1", "b/2", "c/1", "b/3")
+    assert visitors.served == ["a/1", "a/2", "b/1", "b/2"]
+    visitors.end(0)
+    await visitors.settled()
+    # Whose turn it is goes before whose place came free.
+    assert visitors.served[4:] == ["a/3"]
+    visitors.end(1)
+    await visitors.settled()
+    assert visitors.served[5:] == ["c/1"]
+    assert sorted(await visitors.all_leave()) == ["a/1", "a/2", "a/3", "a/4", "b/1", "b/2", "b/3", "c/1"]
+
+
 @given(st.lists(st.tuples(st.sampled_from(["come", "leave", "give up"]), st.integers(0, 3)), max_size=30))
-async def test_no_place_is_lost_or_made(acts: list[tuple[str, int]]) -> None:
-    turnstile = Turnstile(places=2, length=5, wait_s=60)
+@pytest.mark.parametrize("of_tenant", [None, 1, 2])
+async def test_no_place_is_lost_or_made(of_tenant: int | None, acts: list[tuple[str, int]]) -> None:
+    turnstile = Turnstile(places=2, length=5, wait_s=60, of_tenant=of_tenant)
     visitors = Visitors(turnstile)
     for act, number in acts:
         match act:
@@ -96,7 +112,7 @@ async def test_no_place_is_lost_or_made(acts: list[tuple[str, int]]) -> None:
         await visitors.settled()
     await visitors.all_leave()
     again = Visitors(turnstile)
-    await again.come(*["a/1"] * 9)
+    await again.come("a/1", *["b/1"] * 8)
     assert (len(again.served), len(again.refused)) == (2, 2)
     await again.all_leave()
 

@@ -56,6 +56,7 @@ from perdure.workflows.protocol.signals import (
 from perdure.workflows.protocol.steps import ModelInputPage, ModelInputRequest, StepState
 from perdure.workflows.protocol.traces import TracePage
 from perdure.workflows.running.behavior import as_now
+from perdure.workflows.running.breathing import breathe
 from perdure.workflows.running.continue_as_new import Run, hand_over
 from perdure.workflows.running.driver import Driver
 from perdure.workflows.running.lone_timer import LoneTimer
@@ -112,9 +113,11 @@ class SessionWorkflow:
             case Exit():
                 pass
             case _:
-                self._reporting.begins(action, self._driver.state)
+                before = self._driver.state
+                self._reporting.begins(action, before)
                 self._driver.carry_out(action)
                 self._reporting.did(action, self._driver.state)
+                await breathe(before, self._driver.state)
 
     def _set_timers(self, action: Wait | Rest) -> None:
         if isinstance(action, Rest):

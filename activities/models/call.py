@@ -90,8 +90,8 @@ class ModelCalls:
         info = activity.info()
         workflow_id, run_id = info.workflow_id or "", info.workflow_run_id or ""
         self._metrics.attempt(request.model, info.attempt)
-        # Nobody watches a summary being written.
-        live = Nowhere() if is_compaction(request.step_id) else self._live
+        # Nobody watches a summary being written, nor what a handler keeps to itself.
+        live = Nowhere() if request.hidden or is_compaction(request.step_id) else self._live
         writer = DeltaWriter(live, workflow_id, request.step_id, request.attempts_before + info.attempt)
         progress = Progress(earlier_attempts(), writer, has_next=request.has_next)
         beats = asyncio.create_task(progress.beat())

@@ -171,7 +171,10 @@ class Agents:
         specs: list[ToolSpec] = []
         mcp: dict[str, McpTool] = {}
         clashing: list[str] = []
-        own = {tool.name for tool in definition.tools if not isinstance(tool, McpServer)}
+        reading = definition.document_tools
+        own = {tool.name for tool in definition.tools if not isinstance(tool, McpServer)} | {
+            one.name for one in reading
+        }
         for index, tool in enumerate(definition.tools):
             match tool:
                 case SessionTool():
@@ -200,7 +203,7 @@ class Agents:
                     specs += self._catalogue.specs([tool.name])
                 case _:
                     assert_never(tool)
-        return tuple(specs), mcp, tuple(clashing)
+        return (*specs, *(one.spec for one in reading)), mcp, tuple(clashing)
 
 
 @dataclass(frozen=True)

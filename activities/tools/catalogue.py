@@ -29,6 +29,7 @@ from perdure.temporal.schemas.check import field_of, input_fault
 from perdure.temporal.stores.blobs import BlobStore
 from perdure.workflows.core.binding import spec_sha256
 from perdure.workflows.protocol import activities as contract
+from perdure.workflows.protocol import document_activities
 from perdure.workflows.vocabulary.parts import ToolSpec
 
 _OURS = ("perdure",)
@@ -134,7 +135,7 @@ def load_tools(source: str) -> list[Callable[..., Any]]:
 
 
 def _stubs() -> list[Callable[..., Any]]:
-    return [value for value in vars(contract).values() if is_tool(value)]
+    return [value for of in (contract, document_activities) for value in vars(of).values() if is_tool(value)]
 
 
 def _load_module(name: str) -> ModuleType:

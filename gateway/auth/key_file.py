@@ -1,6 +1,7 @@
 """The file of API keys: made by `perdure keys`, read by every gateway that it is mounted into.
 
-Rule 1: an API key itself stands in no file. What is kept of it is an argon2id hash. What signs tokens of sessions has to
+Rule 1: an API key itself stands in no file. What is kept of it is an argon2id hash, and too few bits of another to find
+it by. What signs tokens of sessions has to
 stand here, so that all gateways of the file take each other's.
 Rule 2: a file is replaced as a whole, and only its owner can read it.
 Rule 3: a gateway looks once a second whether the file is another one. It keeps what it read last where it cannot read it now.
@@ -45,6 +46,9 @@ class ApiKey(Frozen):
     scopes: tuple[str, ...]
     #: argon2id, of the whole key.
     hash: str
+    #: The first bits of the key's SHA-256, in hexadecimal digits, by which a guess is known without argon2id; empty where
+    #: the file was written without. That leaves 224 of the secret's 256 bits.
+    mark: Annotated[str, Field(pattern=r"^([0-9a-f]{8})?$", exclude_if=lambda mark: not mark)] = ""
     created_at: datetime
     #: None: when it is revoked.
     expires_at: datetime | None = None

@@ -36,6 +36,7 @@ PAGES: Final = (
     Page("definition", "Agent definition"),
     Page("models", "Models"),
     Page("tools", "Tools"),
+    Page("knowledge", "References and skills"),
     Page("budgets", "Budgets"),
     Page("chat", "Chat page and inspector"),
     Page("workers", "Run once"),

@@ -13,6 +13,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from perdure.gateway.http.body_limit import answer_and_drop
 from perdure.gateway.http.problems import MEDIA_TYPE, Problem
+from perdure.gateway.http.sse import CUT
 from perdure.temporal.sessions.json_bytes import to_json
 
 #: Connections above the cap are told so; above this many times the cap they are dropped without a word.
@@ -67,12 +68,21 @@ class _Bounded(H11Protocol):
 
     def handle_events(self) -> None:
         super().handle_events()
+        if self.cycle is not None:
+            # Before the app is called: the cycle's task has only been made.
+            self.cycle.scope["extensions"] = {CUT: self._cut}  # type: ignore[dict-item]
         if self.conn.their_state is h11.SEND_BODY:
             self._enter(("body", self.cycle))
         elif self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]:
             self._enter(("head", self.cycle))
         else:
             self._enter(None)
+
+    def _cut(self) -> None:
+        """Drops the connection once what was written is sent. An answer that is not finished then ends for its reader in an
+        error, and here without one."""
+        self.cycle.disconnected = True
+        self.transport.close()
 
     def _enter(self, phase: tuple[str, object] | None) -> None:
         if phase is not None and self.transport.is_closing():

@@ -31,6 +31,9 @@ KEEPALIVE = b": keep-alive\n\n"
 #: Milliseconds after which clients of a process that stops come again: soon, and not all at the same moment.
 SOON_MS: Final = (100, 800)
 _TAKEN_S: Final = 1.0
+#: The extension of a scope by which our server drops the connection: a function without arguments. Another server drops it
+#: by itself, and logs that an answer was not finished.
+CUT: Final = "perdure.cut"
 #: What the format takes for a part of a line, but many readers of lines (Python's among them) for the end of one. Other
 #: such characters JSON escapes by itself. Valid UTF-8 holds these bytes for these characters only.
 _LINE_ENDS = ((b"\xc2\x85", b"\\u0085"), (b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"))
@@ -93,11 +96,13 @@ class EventStreamResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await self._stream(receive, send)
+            if not await self._stream(receive, send):
+                scope.get("extensions", {}).get(CUT, lambda: None)()
         finally:
             self._closed()
 
-    async def _stream(self, receive: Receive, send: Send) -> None:
+    async def _stream(self, receive: Receive, send: Send) -> bool:
+        """Whether all was said."""
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         await self._send(send, OPENING)
         pump = asyncio.create_task(self._pump(send, self._frames))
@@ -114,11 +119,13 @@ class EventStreamResponse(Response):
                 error = pump.exception()
                 if error is None:
                     await send({"type": "http.response.body", "body": b"", "more_body": False})
-                elif isinstance(error, StreamMoved):
+                    return True
+                if isinstance(error, StreamMoved):
                     await self._send_off(send)
                 elif not isinstance(error, StreamCut):
                     log.warning("stream_broke", exc_info=error)
-            # Otherwise the body stays open, and the server drops the connection.
+            # The body stays open, and the connection is dropped.
+            return False
         finally:
             for task in (pump, *others):
                 task.cancel()

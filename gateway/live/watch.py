@@ -90,6 +90,8 @@ class Watch:
         self.closed = False
         #: It goes on no more, and viewers who come need another.
         self.broken = False
+        #: Its session's tasks are taken first.
+        self.preferred = False
         self._patience = patience
         self._watched = watched
         self._tail: Tail[Item] = Tail(TAIL, TAIL_BYTES)
@@ -101,7 +103,7 @@ class Watch:
         #: The highest `seq` that a poke told; and whether one came, or a viewer, that did not tell how far to ask.
         self._poked = 0
         self._unsure = False
-        self._working = page.working
+        self.working = page.working
         self._rests: Receipt | None = None
         self._subscription: Subscription | None = None
         self._step = LiveStep(page.last_step, page.step_open, self._renew, metrics)
@@ -238,7 +240,7 @@ class Watch:
 
     def _pause_s(self, quiet: int, share: float) -> float:
         patience = self._patience
-        if self._working:
+        if self.working:
             return patience.whole_s if self._live.whole else patience.working_s
         if self._live.state == "lost":
             return min(patience.resting_s, max(patience.working_s, self._watched() / patience.lost_looks)) * share
@@ -262,7 +264,7 @@ class Watch:
                     await self._publish(event)
             if not page.more:
                 break
-        self._working = page.working
+        self.working = page.working
         if page.closed:
             self.closed = True
             for viewer in self.viewers:

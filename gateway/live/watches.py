@@ -2,14 +2,15 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from itertools import chain, repeat
+from typing import TypeVar
 
 import structlog
 
 from perdure.gateway.http.sse import StreamMoved
 from perdure.gateway.live.items import Item
+from perdure.gateway.live.joining import Joining
 from perdure.gateway.live.remote_progress import AskLook
 from perdure.gateway.live.viewer import Viewer
 from perdure.gateway.live.watch import AskEvents, Patience, Watch
@@ -21,12 +22,19 @@ from perdure.temporal.sessions.snapshot import Snapshot
 from perdure.temporal.stores.blobs import BlobStore
 from perdure.temporal.telemetry.metrics import UNMEASURED, Metrics
 from perdure.workflows.protocol.queries import EventsPage, Receipt
+from perdure.workflows.vocabulary.events import TurnStarted
 
 log = structlog.get_logger(__name__)
 
+_T = TypeVar("_T")
+
+
+async def _not_preferred(_session: str) -> None:
+    """Its tasks come in their turn."""
+
 
 class Watches:
-    """All watches of this gateway. `snapshot` gives a session in whole."""
+    """All watches of this gateway. `snapshot` gives a session in whole, `prefer` has a session's tasks taken first."""
 
     def __init__(
         self,
@@ -38,6 +46,7 @@ class Watches:
         snapshot: Callable[[str], Awaitable[Snapshot]],
         viewer_queue: int,
         *,
+        prefer: Callable[[str], Awaitable[None]] = _not_preferred,
         patience: Patience = Patience(),
         metrics: Metrics = UNMEASURED,
     ) -> None:
@@ -45,6 +54,9 @@ class Watches:
         self._blobs = blobs
         self._sealed = sealed
         self._ask = ask
+        self._joining = Joining(ask)
+        self._prefer = prefer
+        self._preferring: set[asyncio.Task[None]] = set()
         self._look = look
         self._snapshot = snapshot
         self._viewer_queue = viewer_queue
@@ -54,11 +66,14 @@ class Watches:
         self._viewers = 0
         self._shut = asyncio.Event()
 
-    async def follow(self, session: str, after: int | None, *, patient: bool = False) -> AsyncGenerator[Item]:
+    async def follow(
+        self, session: str, after: int | None, *, patient: bool = False, prefer: bool = False
+    ) -> AsyncGenerator[Item]:
         """Events greater than `after` (None: all), live frames between them; ends when the session is closed.
 
         Raises SessionError before the first item where the session cannot be asked, and StreamCut where the reader has to
-        come again. One that is `patient` waits until the session can be asked; it must exist.
+        come again. One that is `patient` waits until the session can be asked; it must exist. `prefer`: the session's tasks
+        are to be taken first once it works.
         """
         cursor = after or 0
         page: EventsPage | None = None
@@ -73,7 +88,7 @@ class Watches:
                     cursor = event.seq or cursor
                     yield event
                 continue
-            page = await (self._ask_until_told if patient else self._ask)(session, cursor)
+            page = await (self._ask_until_told if patient else self._joining.ask)(session, cursor)
             if cursor > page.seq or page.oldest > cursor + 1:
                 whole = await self._snapshot(session)
                 cursor, page = whole.page.seq, None
@@ -91,7 +106,11 @@ class Watches:
         watch.join(viewer)
         self._count(+1)
         try:
+            if prefer and watch.working:
+                self._prefer_once(watch)
             while (item := await viewer.read()) is not None:
+                if prefer and isinstance(item.value, TurnStarted):
+                    self._prefer_once(watch)
                 yield item
         finally:
             watch.viewers.discard(viewer)
@@ -107,19 +126,44 @@ class Watches:
         return None if watch is None else watch.take_receipt()
 
     async def _ask_until_told(self, session: str, cursor: int) -> EventsPage:
-        """Raises `SessionNotFound`, and StreamCut where this process stops."""
+        """Raises `SessionNotFound`, and StreamMoved where this process stops."""
+        again = False
         for wait in chain(self._patience.retry_s, repeat(self._patience.retry_s[-1])):
             try:
-                return await self._ask(session, cursor)
+                return await self._unless_shut(self._joining.ask(session, cursor, again=again))
             except SessionNotFound:
                 raise
             except SessionError as error:
                 log.warning("stream_waits", session=session, code=error.code)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(wait * random.uniform(0.8, 1.2)):
-                    await self._shut.wait()
-                    break
-        raise StreamMoved
+            again = True
+            await self._unless_shut(asyncio.sleep(wait * random.uniform(0.8, 1.2)))
+        raise AssertionError("repeats for ever")
+
+    async def _unless_shut(self, work: Coroutine[None, None, _T]) -> _T:
+        """What `work` gives. Raises StreamMoved as soon as this process stops."""
+        working, shut = asyncio.ensure_future(work), asyncio.ensure_future(self._shut.wait())
+        try:
+            await asyncio.wait({working, shut}, return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                raise StreamMoved
+            return working.result()
+        finally:
+            working.cancel()
+            shut.cancel()
+
+    def _prefer_once(self, watch: Watch) -> None:
+        if not watch.preferred:
+            watch.preferred = True
+            task = asyncio.create_task(self._try_to_prefer(watch))
+            self._preferring.add(task)
+            task.add_done_callback(self._preferring.discard)
+
+    async def _try_to_prefer(self, watch: Watch) -> None:
+        try:
+            await self._prefer(watch.session)
+        except SessionError:
+            # Until it works again it is only slower.
+            watch.preferred = False
 
     def _watch(self, session: str, page: EventsPage | None, cursor: int) -> Watch | None:
         """The session's watch; a new one where there is none and `page` went up to `cursor`, the session's last event."""

@@ -39,7 +39,7 @@ class TurnRecord:
             case StepFinished():
                 if value.message.parts:
                     self.messages.append(message_json(value.message))
-            case ToolFinished():
+            case ToolFinished() if value.block is None:
                 event = event_json(value)
                 tool = {"id": value.call_id, "role": "tool", "parts": [event["result"]]}
                 self.messages.append({**tool, "turn_id": event["turn_id"], "at": event["at"]})

@@ -25,6 +25,17 @@ _TITLES: Final = {
     "SessionLimits": "Limits of a session",
     "ContextPolicy": "Context",
     "Schedule": "Schedules",
+    "Handler": "Handlers",
+    "Block": "Blocks of handlers",
+    "Respond": "respond",
+    "Generate": "generate",
+    "Choose": "choose",
+    "CallTool": "call",
+    "WaitFor": "wait",
+    "Case": "switch",
+    "ForEach": "for_each",
+    "Try": "try",
+    "Catch": "catch",
 }
 
 

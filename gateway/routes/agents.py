@@ -64,7 +64,7 @@ def _agent_json(app: Gateway, agent: Known, tenant: str) -> dict[str, Any]:
                 "name": name_of(tool),
                 "description": getattr(tool, "description", None) or app.describe_tool(name_of(tool)) or "",
             }
-            for tool in definition.tools
+            for tool in (*definition.tools, *definition.document_tools)
         ],
         "limits": definition.limits.model_dump(mode="json"),
         "busy": definition.busy,

@@ -7,6 +7,7 @@ from typing import Final
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from perdure.gateway.http.draining import Draining
 from perdure.gateway.http.problems import Problem
 from perdure.gateway.http.readiness import Readiness
 from perdure.gateway.http.sse import EventStreamResponse, encode
@@ -40,6 +41,14 @@ async def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
+@router.get("/healthz/traffic", response_model=None, responses={200: {"model": Health}})
+async def healthz_traffic(app: App) -> dict[str, str]:
+    """200 until the gateway is told to stop, then 503, while it still serves for as long as `--drain` says. A load balancer
+    looks here; unlike `/readyz`, it says nothing of workers, which are the same for all gateways."""
+    _refuse_while(app.draining)
+    return {"status": "ok"}
+
+
 @router.get("/readyz", response_model=None, responses={200: {"model": Ready}})
 async def readyz(app: App) -> dict[str, str]:
     """200 when Temporal answers, a worker polls for sessions and a blob store in a folder can be written, else 503 or 507;
@@ -49,8 +58,7 @@ async def readyz(app: App) -> dict[str, str]:
     `missing` where none is set and workers are processes of their own. `blobs` is `lost` while a bucket cannot be used: what
     is small goes on, and what is large is refused or waits. The answer may be a second old.
     """
-    if app.draining:
-        raise Problem("stopping", "Send requests to another gateway.")
+    _refuse_while(app.draining)
     await app.readiness.check()
     blobs = app.shared_store.state() if app.shared_store is not None else "ok"
     return {"status": "ready", "live": app.live_state(), "blobs": blobs}
@@ -61,6 +69,11 @@ async def healthz_stream() -> EventStreamResponse:
     """Two events, `health` with `n` 1 and 2, half a second apart. Whoever gets both at once has a proxy before the gateway
     that holds streams back; `perdure doctor --gateway URL` looks for that."""
     return EventStreamResponse(_two_apart())
+
+
+def _refuse_while(draining: Draining) -> None:
+    if draining:
+        raise Problem("stopping", "Send requests to another gateway.")
 
 
 async def _two_apart() -> AsyncIterator[bytes]:

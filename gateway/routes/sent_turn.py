@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 
+from perdure.gateway.http.sse import StreamCut
 from perdure.gateway.live.items import Item
 from perdure.gateway.live.turn_filter import TurnFilter, asked_by, asks_below
 from perdure.gateway.live.watches import Watches
@@ -39,14 +40,17 @@ class SentTurn:
                     yield one
 
     async def wait(self, seconds: float) -> tuple[TurnRecord, WaitingFor | None]:
-        """The turn as far as it came within `seconds`, and what it waits for where people have to answer."""
+        """The turn as far as it came within `seconds`, and what it waits for where people have to answer.
+
+        A turn that this process cannot follow to its end, because it stops for one, is like one that takes longer: the
+        session has the message, and works on."""
         record, sent = TurnRecord(), self._sent
         # What was open when a message came that goes before others is settled by it.
         asked = sent.status not in ("steering", "interrupting")
         waits_for = WaitingFor(sent.questions, sent.sub_questions)
         if asked and sent.position is not None and (sent.status == "waiting" or waits_for.sub_questions):
             return record, waits_for
-        with suppress(TimeoutError):
+        with suppress(TimeoutError, StreamCut):
             async with asyncio.timeout(seconds), aclosing(self._chosen()) as everything:
                 async for item, chosen in everything:
                     for one in chosen:

@@ -6,7 +6,6 @@ waits for the worker while it is open. Only a closed session's worker is asked f
 
 import asyncio
 import re
-from contextlib import suppress
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Header, Query
@@ -27,7 +26,6 @@ from perdure.temporal.sessions.session import Session
 _CURSOR: Final = re.compile(r"[0-9]{1,15}")
 #: Seconds that a closed session has to say whether it has more; a stream that finds nothing ends by itself.
 _CLOSED_S: Final = 1.0
-_PREFERRED_S: Final = 1.0
 
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["events"], route_class=Door)
 
@@ -54,12 +52,7 @@ async def get_events(
         look = await session.look()
         if look.ended and cursor and await _has_all(session, cursor):
             return Response(status_code=204)
-        if not (look.ended or look.watched):
-            # A session that is not preferred is only slower.
-            with suppress(SessionError, TimeoutError):
-                async with asyncio.timeout(_PREFERRED_S):
-                    await session.prefer()
-        frames = frames_of(app.watches.follow(session.workflow_id, cursor, patient=True))
+        frames = frames_of(app.watches.follow(session.workflow_id, cursor, patient=True, prefer=not look.watched))
         return EventStreamResponse(
             frames,
             keepalive_s=app.settings.keepalive_s,

@@ -6,6 +6,7 @@ prices under a cost cap. What passes can be started.
 Rule 3: one reading finds every fault. What a fault makes of the fields after it is no fault of theirs.
 """
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from pydantic import TypeAdapter, model_validator
 
 from perdure.temporal.definitions.allowed import Allowed
 from perdure.temporal.definitions.answer_check import answer_findings
+from perdure.temporal.definitions.documents import read_documents
 from perdure.temporal.definitions.field_problems import problem_of
 from perdure.temporal.definitions.finding import Finding
 from perdure.temporal.definitions.inputs import input_faults
@@ -64,6 +66,8 @@ class AgentFile:
     unchecked: tuple[DefinitionProblem, ...] = ()
     #: The agents that its tools name, and the places of these tools, as far as they could be read.
     agent_tools: tuple[tuple[int, AgentTool], ...] = ()
+    #: The documents that come with it, by sha256, as the blob store has to hold them.
+    documents: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
 
 
 def load_agent_file(
@@ -103,6 +107,12 @@ class _Reading:
         self._unchecked: list[DefinitionProblem] = []
         values = self._values = dict(source.values)
         self._instructions = self._read_instructions()
+        documents = self._documents = read_documents(source)
+        self._problems += documents.problems
+        self._warnings += documents.warnings
+        for name in ("references", "skills"):
+            values.pop(name, None)
+        values |= documents.values
         self._own: Any = values.get("models", {})
         if isinstance(self._own, dict) and (shared or "models" in values):
             values["models"] = {**shared, **self._own}
@@ -119,10 +129,11 @@ class _Reading:
             name if isinstance(name, str) else source.file.stem,
             None if self._problems else AgentDefinition.model_validate(self._values),
             tuple(sorted(self._problems)),
-            included_files(source),
+            (*included_files(source), *self._documents.seen),
             tuple(sorted(self._warnings)),
             tuple(sorted(self._unchecked)),
             tuple(self._agent_tools(draft)) if draft is not None else (),
+            self._documents.stored,
         )
 
     def _agent_tools(self, draft: AgentDefinition) -> Iterator[tuple[int, AgentTool]]:

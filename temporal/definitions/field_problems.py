@@ -1,13 +1,8 @@
 """What pydantic refuses in a file, as problems of that file. Fields of a later version are named as such."""
 
-from typing import Final
-
 from perdure.temporal.definitions.fault_words import words
 from perdure.temporal.definitions.recovery import Fault
 from perdure.temporal.schemas.yaml_source import DefinitionProblem, Loc, Source
-
-#: Fields of the full definition that this version does not carry out.
-_LATER: Final = ("handlers",)
 
 
 def problem_of(source: Source, fault: Fault, below: Loc = ()) -> DefinitionProblem:
@@ -18,8 +13,6 @@ def problem_of(source: Source, fault: Fault, below: Loc = ()) -> DefinitionProbl
 def _message(fault: Fault) -> str:
     detail, loc = fault.detail, fault.loc
     match detail["type"]:
-        case "extra_forbidden" if len(loc) == 1 and loc[0] in _LATER:
-            return "this version does not carry this out; remove it"
         case "extra_forbidden" if fault.meant is not None:
             return f"{words(detail)}; did you mean {fault.meant!r}?"
         case "missing" | "too_short" if loc == ("models",):

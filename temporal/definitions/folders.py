@@ -51,7 +51,9 @@ class Reading:
     good: dict[Path, AgentDefinition] = field(default_factory=dict)
     #: Files that are refused, and the tools in them that are agents.
     refused: dict[Path, tuple[tuple[int, AgentTool], ...]] = field(default_factory=dict)
-    #: Every file that was looked at, as it was then.
+    #: Documents of definitions, by sha256, that the blob store may not hold yet.
+    documents: dict[str, bytes] = field(default_factory=dict)
+    #: Every file and folder that was looked at, as it was then.
     stamps: dict[Path, _Stamp] = field(default_factory=dict)
     #: By tenant with a folder of its own: what serves for it, shared ones included, and what is wrong for it alone.
     tenants: dict[str, "Reading"] = field(default_factory=dict)
@@ -80,7 +82,7 @@ class Reading:
 
     def of_tenant(self) -> "Reading":
         """A reading of what is one tenant's own, which knows the same files."""
-        return Reading(good=self.good, stamps=self.stamps)
+        return Reading(good=self.good, stamps=self.stamps, documents=self.documents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +191,7 @@ class AgentFolders:
             found[name] = (definition, file) if definition else None
             if definition is not None:
                 reading.good[file] = definition
+                reading.documents |= loaded.documents
         return found
 
     @staticmethod

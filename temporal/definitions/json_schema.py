@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
+from perdure.temporal.definitions.handlers_schema import write_handlers
 from perdure.workflows.definition.agent import AgentDefinition
 from perdure.workflows.definition.tools import KEYWORDS
 from perdure.workflows.vocabulary import durations
@@ -27,11 +28,17 @@ def schema() -> dict[str, Any]:
         "anyOf": [{"type": "string"}, _record({"file": file})],
         "description": properties["instructions"]["description"],
     }
+    for name, record in (("references", "References"), ("skills", "Skills")):
+        paths = {"type": "array", "items": {"type": "string", "minLength": 1}}
+        properties[name] = {**paths, "description": properties[name]["description"]}
+        del definitions[record]
+    del definitions["Skill"]
     fallbacks = definitions["ModelDefinition"]["properties"]["fallback"]["items"]["oneOf"]
     fallbacks.insert(0, {**definitions["FallbackRole"]["properties"]["role"], "title": "Role"})
     # They may come from models.yaml or --models instead.
     properties["models"].pop("minProperties", None)
     made["required"] = [name for name in made["required"] if name != "models"]
+    write_handlers(made)
     _write_durations(made)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made, "title": "Perdure agent"}
 

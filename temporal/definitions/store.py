@@ -2,7 +2,8 @@
 
 Rule 1: a definition that is refused is listed in `problems`; the others serve
 (`perdure.temporal.definitions.folders` says how).
-Rule 2: a definition is in the blob store before anyone is told of its digest, once `publish` was called at start.
+Rule 2: a definition is in the blob store before anyone is told of its digest, once `publish` was called at start. Where the
+store was away just then, it follows as soon as the store is back; until then the process serves what it read itself.
 Rule 3: the digest covers all that the definition makes of a session: included files, the models below it, the demo
 model where it stands in, and, by a salt, the specs of its tools and the other agents that they are.
 Rule 4: what one tenant alone has is found by nobody else, by its name or by its digest. Who names no tenant finds what all
@@ -10,9 +11,6 @@ share.
 """
 
 import asyncio
-import hashlib
-import json
-import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
@@ -21,9 +19,13 @@ import structlog
 
 from perdure.temporal.definitions.folders import SHIPPED, AgentFolders
 from perdure.temporal.definitions.inputs import InputProblem, check_inputs, inputs_schema
+from perdure.temporal.definitions.library import documents_of, library_key
+from perdure.temporal.definitions.news import State, Tell, log_news, news
 from perdure.temporal.definitions.shelves import Known, Shelves, Shelving, digest
+from perdure.temporal.definitions.stored import key_of, read_stored
+from perdure.temporal.definitions.versions import Versions
 from perdure.temporal.schemas.yaml_source import DefinitionProblem
-from perdure.temporal.stores.blobs import BlobMissing, BlobStore
+from perdure.temporal.stores.blobs import BlobStore, StoreUnavailable
 from perdure.temporal.telemetry.redaction import name_secrets
 from perdure.workflows.definition.agent import AgentDefinition, ModelDefinition
 from perdure.workflows.vocabulary.parts import ToolSpec
@@ -39,9 +41,10 @@ __all__ = [
     "inputs_schema",
 ]
 
+log = structlog.get_logger(__name__)
+
 #: Definitions kept in memory, newest last; older ones are in the blob store.
 _REMEMBERED: Final = 1000
-_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
 class Definitions:
@@ -67,8 +70,11 @@ class Definitions:
         self._folders = AgentFolders.of(folders, models_file, tool_names, tool_spec)
         self._blobs = blobs
         self._shelving = Shelving(tools_digest, demo_for)
+        #: Which there have been, and since when.
+        self.versions = Versions(blobs)
         #: By digest, with the only tenant that has it.
         self._by_digest: dict[str, tuple[AgentDefinition, str | None]] = {}
+        self._published = True
         self._reading = self._folders.read()
         self._known = self._shelving.shelves(self._reading)
         self._remember(self._known)
@@ -126,68 +132,59 @@ class Definitions:
         if digest in self._by_digest:
             definition, only = self._by_digest[digest]
             return definition if only in (None, tenant) else None
-        if _DIGEST.fullmatch(digest) is None:
+        stored = await read_stored(self._blobs, digest)
+        if stored is None or stored.tenant not in (None, tenant):
             return None
-        try:
-            stored = await self._blobs.get(_key(digest))
-        except BlobMissing:
-            return None
-        if hashlib.sha256(stored).hexdigest() != digest:
-            # Whatever the store makes of its keys: a digest stands for this content and no other.
-            structlog.get_logger().warning("definition.damaged", digest=digest)
-            return None
-        try:
-            content = json.loads(stored)
-            if content.get("tenant") not in (None, tenant):
-                return None
-            definition = AgentDefinition.model_validate(content["agent"])
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            # Written by another version of Perdure, whose fields this one does not carry out.
-            structlog.get_logger().warning("definition.unreadable", digest=digest, error=type(error).__name__)
-            return None
-        name_secrets(definition.secrets)
-        return definition
+        name_secrets(stored.definition.secrets)
+        return stored.definition
 
     async def publish(self) -> None:
-        """Puts every current definition into the blob store, for other processes to find by digest."""
-        await self._publish(self._known.every())
+        """Puts every current definition into the blob store, for other processes to find by digest. Raises
+        `StoreUnavailable`; `watch` then goes on with it."""
+        self._published = False
+        await self._publish(self._known.every(), self._reading.documents)
+        self._published = True
+        await self.versions.note(self._known.every())
 
     async def refresh(self) -> bool:
         """Rereads the files if any of them changed; says whether definitions or problems are now others."""
         before, known = self._reading, self._known
         if not await asyncio.to_thread(self._folders.is_stale, before):
+            # What the store did not take before.
+            await self.versions.note(known.every())
             return False
         after = await asyncio.to_thread(self._folders.read, before.good)
         ready = self._shelving.shelves(after)
         published = {one.digest for one in known.every()}
-        await self._publish(one for one in ready.every() if one.digest not in published)
+        await self._publish((one for one in ready.every() if one.digest not in published), after.documents)
         self._remember(ready)
         said = self.problems, self.warnings
         self._reading, self._known = after, ready
+        await self.versions.note(ready.every())
         return ready != known or (self.problems, self.warnings) != said
 
-    async def watch(self, interval_s: float) -> None:
-        """Refreshes every `interval_s` seconds until it is cancelled, and logs what that changed."""
-        log = structlog.get_logger()
+    async def watch(self, interval_s: float, tell: Tell = log_news) -> None:
+        """Refreshes every `interval_s` seconds until it is cancelled, and tells what that changed."""
         while True:
             await asyncio.sleep(interval_s)
-            known, problems, warnings = self._known, self.problems, self.warnings
+            before = self._state
             try:
+                if not self._published:
+                    await self.publish()
                 if not await self.refresh():
                     continue
+            except StoreUnavailable as error:
+                # What serves now serves on, and the next round tries again.
+                log.warning("definitions.not_stored", reason=str(error))
+                continue
             except Exception:
-                # The blob store may be away for a while; what serves now serves on, and the next round tries again.
                 log.exception("definitions.refresh_failed")
                 continue
-            before, now = _by_label(known), _by_label(self._known)
-            changed = sorted(label for label, one in now.items() if one != before.get(label))
-            log.info("definitions.changed", changed=changed, gone=sorted(before.keys() - now.keys()))
-            for problem in self.problems:
-                if problem not in problems:
-                    log.warning("definition.refused", problem=str(problem))
-            for warning in self.warnings:
-                if warning not in warnings:
-                    log.warning("definition.warning", problem=str(warning))
+            tell(news(before, self._state))
+
+    @property
+    def _state(self) -> State:
+        return State(self._known, self.problems, self.warnings)
 
     def _remember(self, known: Shelves) -> None:
         for one in known.every():
@@ -197,18 +194,11 @@ class Definitions:
         while len(self._by_digest) > _REMEMBERED:
             del self._by_digest[next(iter(self._by_digest))]
 
-    async def _publish(self, known: Iterable[Known]) -> None:
+    async def _publish(self, known: Iterable[Known], documents: dict[str, bytes]) -> None:
         for one in known:
-            await self._blobs.put(_key(one.digest), one.stored)
-
-
-def _by_label(known: Shelves) -> dict[str, Known]:
-    def label(one: Known) -> str:
-        name = one.definition.name
-        return name if one.tenant is None else f"{one.tenant}: {name}"
-
-    return {label(one): one for one in known.every()}
-
-
-def _key(digest: str) -> str:
-    return f"definitions/agents/{digest}"
+            for sha256 in documents_of(one.definition):
+                if sha256 in documents:
+                    await self._blobs.put(library_key(sha256), documents[sha256])
+            await self._blobs.put(key_of(one.digest), one.stored)
+        # Whatever serves is stored now, and may be big.
+        documents.clear()

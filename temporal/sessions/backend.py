@@ -125,8 +125,7 @@ class Backend:
         """The user that the session was started for; None: no user. Raises `SessionNotFound`, `TemporalSilent`, `TooMany`."""
         async with self._turn(session):
             described = await self._handle(session).describe()
-        user = described.typed_search_attributes.get(USER)
-        return None if user is None else readable(user)
+        return None if (user := described.typed_search_attributes.get(USER)) is None else readable(user)
 
     async def query(self, session: str, method: Callable[[SessionWorkflow, P], R], arg: P) -> R:
         """Asks a session. Raises `SessionNotFound`, `StateLost`, `NoWorker`, `Overloaded`, `TemporalSilent`, `TooMany`."""
@@ -248,6 +247,11 @@ class Backend:
             found = self._client.list_workflows(query, page_size=page_size, next_page_token=token)
             await found.fetch_next_page()
         return list(found.current_page or ()), found.next_page_token
+
+    async def count(self, query: str) -> int:
+        """How many workflows Temporal's visibility store finds."""
+        async with self._deadline():
+            return (await self._client.count_workflows(query)).count
 
     async def next_times(self, schedule_id: str) -> tuple[datetime, ...]:
         """When a schedule is due next; nothing where it is not in place, or paused."""

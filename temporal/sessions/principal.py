@@ -11,15 +11,13 @@ from typing import Final, Literal, Self
 from perdure.temporal.sessions.errors import Forbidden
 from perdure.temporal.sessions.scopes import Act
 from perdure.temporal.stores.blobs import RESERVED_TENANTS
-from perdure.workflows.vocabulary.questions import LOCAL, By
+from perdure.workflows.vocabulary.questions import LOCAL, By, subject_of
 
 #: How a principal was recognised: not at all, by an API key, by a token of an identity provider, by a session's own token.
 Method = Literal["trusted", "key", "jwt", "token"]
 
 #: What a browser's token is for besides its session.
 _SESSION: Final = "session:"
-#: What the names of those begin with who are no users; and what marks a user whose name begins so.
-_NOT_USERS: Final = ("key:", _SESSION, "user:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +55,7 @@ class Principal:
     def subject(self) -> str:
         """Its name. Without authentication that is whoever is on this machine."""
         if self.user is not None:
-            # Whoever had to say who they are is taken neither for whoever is on this machine nor for a key or a token.
-            names_another = self.user == LOCAL or self.user.startswith(_NOT_USERS)
-            return f"user:{self.user}" if names_another and not self.is_trusted else self.user
+            return self.user if self.is_trusted else subject_of(self.user)
         if self.session is not None:
             return f"{_SESSION}{self.session}"
         return self.actor or LOCAL

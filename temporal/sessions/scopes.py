@@ -14,7 +14,7 @@ Act = Literal["create", "read", "write", "answer", "approve", "configure", "pin"
 
 #: What each allows.
 SESSION_SCOPES: Final[Mapping[Act, str]] = {
-    "create": "to start sessions of one's own; with `:any`, to name their user and to give inputs",
+    "create": "to start sessions of one's own, with a first message; with `:any`, to name their user and to give inputs",
     "read": "to read a session, its events, files and questions; to list sessions; to read budgets",
     "write": "to send, edit and withdraw messages; to stop, rewind and retry turns; to cancel timers; to close a session; "
     "to upload files",
@@ -24,7 +24,8 @@ SESSION_SCOPES: Final[Mapping[Act, str]] = {
     "pin": "to pin a session to a definition, together with `session:configure`",
     "limits": "to change a session's limits, and to let it spend more; with `:any`, to set budgets",
     "trace": "to read the prompt, the answer and the cost of each step",
-    "fork": "to start a session with the past of another",
+    "fork": "to start a session with the past of another; to send it a message at once needs `session:write`, too, "
+    "and the past of another user's session `session:read:any`",
     "erase": "to erase a session",
 }
 OTHER_SCOPES: Final[Mapping[str, str]] = {

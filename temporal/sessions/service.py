@@ -5,6 +5,7 @@ check is in one place (`access.py`).
 Rule 2: nothing here knows HTTP. What goes wrong is a `SessionError`.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +28,7 @@ from perdure.temporal.sessions.message_files import MessageFiles
 from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.queued import Queued
 from perdure.temporal.sessions.requests import CreateSession, RunAgent
+from perdure.temporal.sessions.resting import Resting, resting
 from perdure.temporal.sessions.rewinding import Rewinder
 from perdure.temporal.sessions.scopes import Act
 from perdure.temporal.sessions.sealed import Sealed
@@ -122,6 +124,10 @@ class Sessions:
         """A page of the caller's sessions: `{sessions, next_cursor}`. Raises `InvalidRequest` for a wrong cursor, and
         `Forbidden`."""
         return await list_sessions(self._backend, caller, agent=agent, status=status, user=user, cursor=cursor)
+
+    async def resting(self, caller: Principal, agent: str, digests: Sequence[str]) -> Resting | None:
+        """How many of the caller's open sessions rest on each of these definitions; None: it may not read sessions."""
+        return await resting(self._backend, caller, agent, digests)
 
     async def next_times(self, schedule_id: str) -> tuple[datetime, ...]:
         """When a schedule is due next; nothing where it is not in place, or paused."""

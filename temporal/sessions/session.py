@@ -136,6 +136,15 @@ class Session:
     @needs("fork")
     async def fork(self, wanted: ForkSession, definitions: Definitions | None = None) -> Forked:
         """Starts a new session with this one's past; `definitions` stand in for the service's own. Raises as `fork`."""
+        user = self._caller.user
+        if user is not None and not self._caller.is_trusted and await self.owner() != user:
+            # The fork will be the caller's own, who reads in it what was said here.
+            await self.check("read")
+        if wanted.text is not None and user is not None:
+            self._caller.need_act("write")
+        elif wanted.text is not None:
+            # The fork belongs to whom this session does.
+            await self.check("write")
         return await fork(
             self._backend,
             self._shared.blobs,

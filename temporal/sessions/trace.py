@@ -121,6 +121,8 @@ class TraceReader:
         events = [await whole_event(event, self._blobs) for event in step.events]
         started = next((e for e in events if isinstance(e, StepStarted)), None)
         finished = next((as_step(e) for e in events if isinstance(e, StepFinished | ContextCompacted)), None)
+        if finished is not None and record.block is not None and record.hides:
+            finished = finished.model_copy(update={"message": finished.message.with_parts(record.block.answer)})
         rebuilt = None if prompt is None else await self._rebuild_request(self._session, prompt, seen)
         sent = finished.request_sha256 if finished else None
         shown: dict[str, Any] = {
@@ -128,7 +130,8 @@ class TraceReader:
             "turn_id": record.turn_id,
             "model": record.model,
             "role": record.role,
-            **({"purpose": record.purpose} if record.compaction is not None else {}),
+            **({"purpose": record.purpose} if record.purpose != "answer" else {}),
+            **({"block": record.block.block.model_dump()} if record.block is not None else {}),
             "digest": record.digest,
             "status": "running" if finished is None else "finished",
             "started_at": rfc3339(started.at) if started else None,

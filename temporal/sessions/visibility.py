@@ -5,7 +5,7 @@ from typing import Literal
 from perdure.temporal.sessions.starting import searchable
 from perdure.workflows.core.purses_asked import NOBODY
 from perdure.workflows.protocol.purses import PurseName
-from perdure.workflows.vocabulary.search_attributes import AGENT, STATUS, TENANT, USER
+from perdure.workflows.vocabulary.search_attributes import AGENT, DIGEST, STATUS, TENANT, USER
 
 Status = Literal["idle", "working", "waiting", "closed"]
 
@@ -26,6 +26,14 @@ def visibility_query(
     elif status is not None:
         clauses.append(f"ExecutionStatus = 'Running' AND {STATUS.name} = '{status}'")
     return " AND ".join(clauses)
+
+
+def resting_query(tenant: str, *, digest: str | None, agent: str | None, user: str | None, nobodys: bool) -> str:
+    """Open sessions of a tenant that rest on the definition with this digest; with None, those of `agent` that no digest is
+    known of. `user` and `nobodys` as above."""
+    among = visibility_query(tenant, agent=agent, status=None, user=user, nobodys=nobodys)
+    shown = f"{DIGEST.name} IS NULL" if digest is None else f"{DIGEST.name} = '{searchable(digest)}'"
+    return f"{among} AND ExecutionStatus = 'Running' AND {shown}"
 
 
 def at_work_query(purse: PurseName) -> str:

@@ -47,13 +47,14 @@ _USUAL_INTERVAL_S: Final = WORKER_HEARTBEAT.total_seconds()
 #: Temporal gives a worker's tasks to others by itself once it has not polled for 10 s.
 _NOTICED_S: Final = 15.0
 #: How far apart the clocks of two machines may be.
-_SKEW_S: Final = 30.0
+SKEW_S: Final = 30.0
 _POLLED_WITHIN_S: Final = 70.0
 _PAGE: Final = 200
 #: A worker that starts with the gateway is seen some seconds later.
 _STARTING_S: Final = 6.0
 
-_SHUT: Final = (WorkerStatus.WORKER_STATUS_SHUTTING_DOWN, WorkerStatus.WORKER_STATUS_SHUTDOWN)
+#: What a worker says of itself that takes nothing more.
+SHUT: Final = (WorkerStatus.WORKER_STATUS_SHUTTING_DOWN, WorkerStatus.WORKER_STATUS_SHUTDOWN)
 
 #: Name of a deployment and its build; None: without versions.
 Version = tuple[str, str] | None
@@ -147,29 +148,11 @@ class Workers:
         async with self._looking:
             if not self._told or time.monotonic() - self._looked_at < LOOK_S / 4:
                 return
-            found: dict[str, _Seen] = {}
-            token = b""
-            while True:
-                request = ListWorkersRequest(
-                    namespace=self._client.namespace,
-                    page_size=_PAGE,
-                    next_page_token=token,
-                    query=f"TaskQueue = {_quoted(self._name)}",
-                )
-                try:
-                    page = await self._client.workflow_service.list_workers(request)
-                except RPCError as error:
-                    if error.status is RPCStatusCode.UNIMPLEMENTED:
-                        self._told = False
-                        return
-                    raise
-                for info in page.workers_info:
-                    beat = info.worker_heartbeat
-                    found[beat.worker_instance_key] = self._noted(beat)
-                token = page.next_page_token
-                if not token:
-                    break
-            self._seen = found
+            beats = await heartbeats(self._client, self._name)
+            if beats is None:
+                self._told = False
+                return
+            self._seen = {beat.worker_instance_key: self._noted(beat) for beat in beats}
             self._looked_at = time.monotonic()
 
     def _noted(self, beat: WorkerHeartbeat) -> _Seen:
@@ -180,11 +163,11 @@ class Workers:
             since = before.since
         else:
             age = (datetime.now(UTC) - beat.heartbeat_time.ToDatetime(tzinfo=UTC)).total_seconds()
-            since = now - age if before is None and age > _SKEW_S else now
+            since = now - age if before is None and age > SKEW_S else now
         interval = beat.elapsed_since_last_heartbeat.ToNanoseconds() / 1e9 or _USUAL_INTERVAL_S
         deployment = beat.deployment_version
         version = (deployment.deployment_name, deployment.build_id) if deployment.deployment_name else None
-        return _Seen(told, since, interval, beat.status in _SHUT, version)
+        return _Seen(told, since, interval, beat.status in SHUT, version)
 
     async def _wanted(self, session: str) -> set[Version]:
         """The builds that could carry the session on."""
@@ -214,6 +197,30 @@ class Workers:
             namespace=self._client.namespace, task_queue=TaskQueue(name=self._name), task_queue_type=kind
         )
         return await self._client.workflow_service.describe_task_queue(request)
+
+
+async def heartbeats(client: Client, queue: str) -> list[WorkerHeartbeat] | None:
+    """The last of each worker of a task queue, also of some that are gone; None where the server keeps none.
+    Raises RPCError."""
+    found: list[WorkerHeartbeat] = []
+    token = b""
+    while True:
+        request = ListWorkersRequest(
+            namespace=client.namespace,
+            page_size=_PAGE,
+            next_page_token=token,
+            query=f"TaskQueue = {_quoted(queue)}",
+        )
+        try:
+            page = await client.workflow_service.list_workers(request)
+        except RPCError as error:
+            if error.status is RPCStatusCode.UNIMPLEMENTED:
+                return None
+            raise
+        found += (info.worker_heartbeat for info in page.workers_info)
+        token = page.next_page_token
+        if not token:
+            return found
 
 
 def _quoted(name: str) -> str:

@@ -59,6 +59,10 @@ class StoreUnavailable(BlobError):
     """The store itself cannot be read or written; the message names the store and the reason."""
 
 
+class StoreAway(StoreUnavailable):
+    """Nobody answers there, or only with errors of their own: nothing to be mended here, and it may be back at any time."""
+
+
 class StoreFull(StoreUnavailable):
     """The store has no space left."""
 

@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from perdure.temporal.blob_address import KEYS, Bucket
-from perdure.temporal.stores.blobs import StoreFull, StoreUnavailable
+from perdure.temporal.stores.blobs import StoreAway, StoreFull, StoreUnavailable
 
 _STATUS: Final = re.compile(r"status code: (\d{3})")
 #: The code of an error: in S3's, GCS's and Azure's XML.
@@ -33,6 +33,10 @@ _CONNECTION: Final = (
     ("InvalidContentType", "{at} does not speak TLS"),
     ("error sending request", "the connection to {at} broke"),
 )
+#: Of these, what may pass. A host that is not known may be a container that does not run.
+_AWAY: Final = ("ConnectionRefused", "dns error", "TimedOut", "timed out", "error sending request")
+#: Some of them come with the words of a failed connection, too.
+_NEVER: Final = ("BadScheme", "ertificate", "InvalidContentType")
 
 
 def no_bucket(error: Exception) -> bool:
@@ -50,7 +54,7 @@ def unavailable(bucket: Bucket, what: str, error: Exception) -> StoreUnavailable
     """`what` is what could not be done with it, as in `written`."""
     text = str(error)
     full = _code(text) in _NO_ROOM or _status(text) == "507"
-    kind = StoreFull if full else StoreUnavailable
+    kind = StoreFull if full else StoreAway if _is_away(text) else StoreUnavailable
     return kind(f"the blob store {bucket} cannot be {what}: {reason(bucket, error)}")
 
 
@@ -77,6 +81,14 @@ def reason(bucket: Bucket, error: Exception) -> str:
     at = _at(text) or bucket.endpoint or "the store"
     told = next((said for word, said in _CONNECTION if word in text), None)
     return told.format(at=at) if told is not None else type(error).__name__
+
+
+def _is_away(text: str) -> bool:
+    """Whether it is the store that fails, and not what it was told of keys, buckets and addresses."""
+    status = _status(text)
+    if status is not None:
+        return status == "429" or (status.startswith("5") and status != "501")
+    return any(word in text for word in _AWAY) and not any(word in text for word in (*_NEVER, *_MACHINE_KEYS))
 
 
 def _code(text: str) -> str | None:

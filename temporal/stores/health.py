@@ -22,7 +22,7 @@ _EACH_S: Final = {"ok": 10.0, "lost": 2.0}
 
 
 class StoreHealth:
-    """Taken to be well at first: a process that cannot use its store does not start."""
+    """Taken to be well until it is looked at: a process whose store refuses it does not start."""
 
     def __init__(self, blobs: BlobStore, now: Callable[[], float] = time.monotonic) -> None:
         self._blobs = blobs

@@ -2,9 +2,10 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -18,7 +19,10 @@ _CADDYFILE: Final = Path(__file__).parents[2] / "temporal" / "app" / "deploy" / 
 class Proxy:
     """A Caddy of its own process that can be killed and started again."""
 
-    def __init__(self, folder: Path, gateways: Sequence[str]) -> None:
+    def __init__(
+        self, folder: Path, gateways: Sequence[str], instead: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """`instead`: what to write in place of words of the file."""
         self.url = f"http://127.0.0.1:{free_port()}"
         #: For people on its machine.
         self.inner_url = f"http://127.0.0.1:{free_port()}"
@@ -31,6 +35,9 @@ class Proxy:
         assert upstreams in file
         assert self.url in file
         assert self.inner_url in file
+        for words, others in instead.items():
+            assert words in file
+            file = file.replace(words, others)
         self._file = folder / "Caddyfile"
         self._file.write_text(file)
         self._folder = folder
@@ -58,8 +65,10 @@ class Proxy:
 
 
 @asynccontextmanager
-async def proxy(folder: Path, gateways: Sequence[str]) -> AsyncIterator[Proxy]:
-    server = Proxy(folder, gateways)
+async def proxy(
+    folder: Path, gateways: Sequence[str], instead: Mapping[str, str] = MappingProxyType({})
+) -> AsyncIterator[Proxy]:
+    server = Proxy(folder, gateways, instead)
     await server.start()
     try:
         yield server

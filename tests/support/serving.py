@@ -3,16 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Literal
 
 import uvicorn
 from starlette.types import ASGIApp
 
 
 @asynccontextmanager
-async def serve(app: ASGIApp) -> AsyncIterator[int]:
+async def serve(app: ASGIApp, http: type[asyncio.Protocol] | Literal["auto"] = "auto") -> AsyncIterator[int]:
     """Yields the port, on 127.0.0.1."""
     server = uvicorn.Server(
-        uvicorn.Config(app, port=0, log_config=None, ws="none", lifespan="off", timeout_graceful_shutdown=1)
+        uvicorn.Config(app, port=0, http=http, log_config=None, ws="none", lifespan="off", timeout_graceful_shutdown=1)
     )
     running = asyncio.create_task(server.serve())
     try:

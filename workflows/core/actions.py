@@ -10,6 +10,7 @@ from perdure.workflows.core.context_actions import (
     EndCompaction,
     TrimResults,
 )
+from perdure.workflows.core.handler_actions import CallTool, CarryOn, CatchError, LeaveBlock, ParkHandler, ResumeHandler
 from perdure.workflows.core.state.sealing import Cut
 from perdure.workflows.core.state.turn import Handoff
 from perdure.workflows.protocol.amounts import Amounts
@@ -276,6 +277,12 @@ Work = (
     | AskNextSummarizer
     | EndCompaction
     | DropOldest
+    | CarryOn
+    | LeaveBlock
+    | CallTool
+    | CatchError
+    | ParkHandler
+    | ResumeHandler
     | Seal
 )
 Action = Work | Idle

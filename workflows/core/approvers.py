@@ -11,8 +11,10 @@ from typing import Final
 
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.tools.options import Approval
-from perdure.workflows.vocabulary.questions import LOCAL, By, Question
+from perdure.workflows.vocabulary.questions import LOCAL, By, Question, subject_of
 
+#: Since this behavior, a user is excluded under the name by which they answer; older sessions knew their bare name.
+EXCLUDES_SUBJECTS: Final = 3
 #: Of those who asked a session for something, the last ones.
 MOST_REQUESTERS: Final = 64
 
@@ -28,12 +30,19 @@ def with_requester(requesters: tuple[str, ...], subject: str) -> tuple[str, ...]
     return (*(one for one in requesters if one != subject), subject)[-MOST_REQUESTERS:]
 
 
+def asked_by(state: SessionState) -> tuple[str, ...]:
+    """The subjects for whom a session works: its user, and whoever asked it, or a session above it, for something."""
+    user = () if state.new.user is None else (subject_of(state.new.user),)
+    return tuple(dict.fromkeys((*user, *state.requesters)))
+
+
 def excluded(state: SessionState, approval: Approval | None) -> tuple[str, ...]:
-    """The subjects who may not answer: the session's user, and whoever asked the session for something."""
+    """The subjects who may not answer: those for whom the session works."""
     if approval is None or approval.not_by is None:
         return ()
-    user = () if state.new.user is None else (state.new.user,)
-    return tuple(dict.fromkeys((*user, *state.requesters)))
+    if state.behavior < EXCLUDES_SUBJECTS and state.new.user is not None:
+        return tuple(dict.fromkeys((state.new.user, *state.requesters)))
+    return asked_by(state)
 
 
 def refusal(question: Question, by: By | None) -> str | None:

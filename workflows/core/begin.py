@@ -49,6 +49,16 @@ from perdure.workflows.core.context_actions import AskNextSummarizer, Compact, D
 from perdure.workflows.core.context_changes import CompactionEnding
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.effects import CompareTools, Effect, FindDefinition, LoadDefinition, SealPart
+from perdure.workflows.core.handler_actions import CallTool, CarryOn, CatchError, LeaveBlock, ParkHandler, ResumeHandler
+from perdure.workflows.core.handlers.carrying_on import (
+    begin_handler,
+    call_tool,
+    carry_on,
+    catch_error,
+    handler_of_messages,
+    leave_block,
+)
+from perdure.workflows.core.handlers.parking import park, resume
 from perdure.workflows.core.leases import ask, end_leases, give_back
 from perdure.workflows.core.loops import insists
 from perdure.workflows.core.model_calls import ask_next_model, call_model, end_step
@@ -171,6 +181,19 @@ def begin(state: SessionState, action: Work, now: datetime) -> Begun:
             ends = (action.step_id,)
         case DropOldest():
             opening.drop(draft, action.before)
+        case CarryOn():
+            carry_on(draft)
+        case LeaveBlock():
+            leave_block(draft)
+        case CallTool():
+            call_tool(draft)
+        case ParkHandler():
+            if park(draft):
+                _finish_turn(draft, FinishTurn("parked"))
+        case ResumeHandler():
+            resume(draft, action.timer)
+        case CatchError():
+            catch_error(draft, action.error)
         case Seal():
             draft.add(SealingBegun(cut=action.cut))
             effects = (SealPart(seal_input(draft.state)),)
@@ -186,8 +209,10 @@ def _ids(calls: tuple[ToolCall, ...]) -> list[str]:
 
 def _start_turn(draft: Draft, message: Message) -> None:
     turn = turn_id(draft.state.turns + 1)
-    draft.add(TurnStarted(**(draft.stamp | {"turn_id": turn}), cause="message"))
+    handler = handler_of_messages(draft.state)
+    draft.add(TurnStarted(**(draft.stamp | {"turn_id": turn}), cause="message", handler=handler))
     draft.add(MessageAdded(**draft.stamp, message=message.of_turn(turn)))
+    begin_handler(draft, handler, message)
     if draft.state.inbox.interrupts:
         # It came after this one, while no turn ran that it could interrupt.
         draft.add(StopRequested(interrupted=True))

@@ -6,6 +6,8 @@ Rule: an estimate that decides over money errs upwards.
 from perdure.workflows.core.context.estimate import beside, media_tokens, shown_size
 from perdure.workflows.core.context.sizes import BYTES_PER_TOKEN as BYTES_PER_TOKEN
 from perdure.workflows.core.endings import nudge_after, told
+from perdure.workflows.core.handlers.answers import length_of
+from perdure.workflows.core.handlers.steps import asking_of, most_bytes
 from perdure.workflows.core.need import Need
 from perdure.workflows.core.routing import first_hop
 from perdure.workflows.core.state.session import SessionState
@@ -17,6 +19,8 @@ from perdure.workflows.vocabulary.parts import Usage
 
 def nudge(state: SessionState) -> Nudge | None:
     """What the next request says at its end."""
+    if asking_of(state) is not None:
+        return None
     return nudge_after(state.turn.stop, state.turn.odd) if state.turn is not None else None
 
 
@@ -43,6 +47,9 @@ def sent(state: SessionState, hop: Hop | None = None) -> Spent:
 
 def input_tokens(state: SessionState) -> int:
     """Tokens that the next model call's request holds at most."""
+    asking = asking_of(state)
+    if asking is not None:
+        return min(shown_size(state) + length_of(asking), most_bytes(asking)) // BYTES_PER_TOKEN
     added = nudge(state)
     misfit = state.turn.misfit if state.turn is not None else None
     size = shown_size(state) + beside(state) + (len(told(added, misfit).encode()) if added else 0)

@@ -31,6 +31,7 @@ from perdure.workflows.core.context_changes import (
     ContextMeasured,
     Overflowed,
 )
+from perdure.workflows.core.handler_changes import BlockAnswered, BlockCalled, ErrorCaught, HandlerMoved, HandlerResumed
 from perdure.workflows.core.lease_changes import LeaseChange
 from perdure.workflows.core.limit_changes import (
     CallsCounted,
@@ -271,6 +272,11 @@ Note = (
     | SealingBegun
     | PartSealed
     | SealingFailed
+    | HandlerMoved
+    | BlockCalled
+    | BlockAnswered
+    | ErrorCaught
+    | HandlerResumed
 )
 Change = Event | Note
 Changes = tuple[Change, ...]

@@ -17,7 +17,9 @@ from perdure.workflows.core.fold_agent import taken_over
 from perdure.workflows.core.fold_limits import allowed, paused
 from perdure.workflows.core.fold_notes import apply_note
 from perdure.workflows.core.fold_turn import finished_call, finished_step, started_turn
+from perdure.workflows.core.handlers import fold as handlers
 from perdure.workflows.core.rewinds import fold as rewinds
+from perdure.workflows.core.state.handlers import Handlers
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.timers import Timers
@@ -74,6 +76,9 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
             return taken_over(state, turn, turn.handoff)
         case SessionStarted() | MessageQueued() | AgentUpdated():
             return state
+        case ModelSwitched() if turn is not None and turn.step is not None and turn.step.asks:
+            # What a handler asks aside is another matter than who answers.
+            return state
         case ModelSwitched():
             return replace(state, slot=replace(state.slot, last_model=event.to))
         case ApprovalRequested(subject="rewind"):
@@ -104,7 +109,9 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
             turn = turn.joined() if turn is not None else turn
             at = turn_start(state, turn.turn_id) if turn is not None else None
             day = day_of(at or event.at, state.timezone)
-            dates = state.dates.told(event.message, day, state.transcript.total)
+            dates = state.dates
+            if event.message.role == "user":
+                dates = dates.told(event.message, day, state.transcript.total)
             inbox, transcript = state.inbox.without(event.message.id), state.transcript.said(event.message)
             turn = replace(turn, sound=transcript.count) if turn is not None else None
             branches = rewinds.added(state.branches, state.transcript.count, event.message.id)
@@ -112,21 +119,21 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
         case TurnStarted(turn_id=turn_id) if turn is None and turn_id is not None:
             return rewinds.started(started_turn(state, turn_id, event.at), event)
         case StepStarted() if turn is not None and turn.step is not None and turn.step.step_id == event.step_id:
-            slot = replace(state.slot, last_model=event.model)
+            slot = state.slot if turn.step.asks else replace(state.slot, last_model=event.model)
             return replace(state, slot=slot, turn=replace(turn, steps=turn.steps + 1))
         case StepFinished() if turn is not None and turn.step is not None and turn.step.step_id == event.step_id:
             return finished_step(state, turn, event)
         case ToolFinished() if turn is not None and turn.call(event.call_id) is not None:
             return finished_call(state, turn, event)
         case TurnFinished() if turn is not None and turn.step is None and not turn.calls:
-            state = rewinds.ended(state, turn, event)
+            state = handlers.ended(rewinds.ended(state, turn, event), turn, event)
             log = state.log if state.seals else state.log.pruned()
             leases = fold_leases.rested(state.leases)
             return replace(state, turn=None, log=log, inbox=state.inbox.after_turn(), leases=leases)
         case TranscriptRewound() if turn is None:
             return rewinds.rewound(state, event)
         case SessionClosed():
-            return replace(state, closed=True, timers=Timers(), rewinding=None)
+            return replace(state, closed=True, timers=Timers(), handlers=Handlers(), rewinding=None)
         case ContextCompacted():
             return folding.compacted(state, event)
         case TurnStarted() | StepStarted() | StepFinished() | ToolFinished() | TurnFinished() | TranscriptRewound():

@@ -15,7 +15,9 @@ def loaded(state: SessionState, agent: LoadedAgent) -> SessionState:
     if state.slot.loaded is not None:
         transcript = replace(transcript, epoch=transcript.epoch + 1)
     questions = replace(state.questions, allowed=still_allowed(state.questions.allowed, agent))
-    state = replace(state, slot=state.slot.with_loaded(agent), transcript=transcript, questions=questions)
+    lent = state.turn.lent if state.turn is not None else None
+    needed = state.handlers.digests | ({lent} if lent is not None else frozenset())
+    state = replace(state, slot=state.slot.with_loaded(agent, needed), transcript=transcript, questions=questions)
     return with_definition_limits(state)
 
 
@@ -36,7 +38,8 @@ def taken_over(state: SessionState, turn: Turn, handoff: Handoff) -> SessionStat
     taken = TakenOver(by=name, inputs={**earlier, name: handoff.inputs}, at=state.log.seq)
     return replace(
         state,
-        turn=replace(turn, handoff=None),
+        # Its handler was the other agent's.
+        turn=replace(turn, handoff=None, run=None),
         slot=replace(state.slot, digest=handoff.agent.digest, pinned=False, taken=taken),
         # What a person allowed was allowed to the other agent.
         questions=replace(state.questions, allowed=()),

@@ -57,6 +57,8 @@ from perdure.workflows.core.fold_turn import (
     opened_step,
     passed_on,
 )
+from perdure.workflows.core.handler_changes import BlockAnswered, BlockCalled, ErrorCaught, HandlerMoved, HandlerResumed
+from perdure.workflows.core.handlers import fold as handlers
 from perdure.workflows.core.lease_changes import LeaseChange
 from perdure.workflows.core.limit_changes import (
     CallsCounted,
@@ -127,7 +129,9 @@ def apply_note(state: SessionState, note: Note) -> SessionState:
         case TimerDue():
             return replace(state, timers=state.timers.firing(note.timer_id))
         case TimerCancelled():
-            return replace(state, timers=state.timers.without(note.timer_id))
+            waiting = state.handlers.waiting_for(note.timer_id)
+            ended = state.handlers.without(waiting)
+            return replace(state, timers=state.timers.without(note.timer_id), handlers=ended)
         case HandoffAgreed():
             return with_turn(state, replace(in_turn(state), handoff=note.handoff))
         case StepOpened():
@@ -194,6 +198,16 @@ def apply_note(state: SessionState, note: Note) -> SessionState:
             return without_sealed(state, note.sealed)
         case SealingFailed():
             return replace(state, sealing=state.sealing.failed())
+        case HandlerMoved():
+            return handlers.moved(state, note.run)
+        case HandlerResumed():
+            return handlers.resumed(state, note.run)
+        case ErrorCaught():
+            return handlers.caught(state, note.run)
+        case BlockCalled():
+            return handlers.called(state, note.call)
+        case BlockAnswered():
+            return handlers.answered(state, note.step_id, note.parts)
         case _:
             assert_never(note)
 

@@ -7,6 +7,7 @@ from perdure.workflows.core import fold_leases
 from perdure.workflows.core.calls.call import Call
 from perdure.workflows.core.endings import GOOD, oddity
 from perdure.workflows.core.fold_limits import counted
+from perdure.workflows.core.handlers import fold as handlers
 from perdure.workflows.core.loops import remembering
 from perdure.workflows.core.rewinds.fold import finished_undo
 from perdure.workflows.core.state.record import replace
@@ -53,6 +54,8 @@ def _with_record(state: SessionState, turn: Turn, record: StepRecord) -> Session
 
 
 def finished_step(state: SessionState, turn: Turn, event: StepFinished) -> SessionState:
+    if turn.step is not None and turn.step.asks:
+        return _finished_asking(state, turn, event)
     calls = tuple(Call(part) for part in event.message.parts if isinstance(part, ToolCall))
     stop = event.stop
     if stop == "tool_calls" and not calls:
@@ -86,10 +89,20 @@ def finished_step(state: SessionState, turn: Turn, event: StepFinished) -> Sessi
     return _sound(state) if not odd and stop in GOOD else state
 
 
+def _finished_asking(state: SessionState, turn: Turn, event: StepFinished) -> SessionState:
+    """What it means to the handler follows from its answer, which the event may not hold."""
+    turn = replace(turn, step=None, overflow=None, step_ending=False, between_models=False)
+    state = _spent(state, turn, event.usage, event.cost_usd)
+    state = fold_leases.charged(state, event.step_id, event.usage, event.cost_usd)
+    message = message_in(event)
+    return state if message is None else _sound(replace(state, transcript=state.transcript.said(message)))
+
+
 def finished_call(state: SessionState, turn: Turn, event: ToolFinished) -> SessionState:
     call = turn.call(event.call_id)
     assert call is not None
-    turn = remembering(turn, call, event.result)
+    # A handler that makes the same call again means to.
+    turn = remembering(turn, call, event.result) if call.block is None else turn
     turn = replace(turn, calls=tuple(call for call in turn.calls if call.call_id != event.call_id))
     aside = state.books.calls_aside.get(event.call_id, 0)
     state = replace(state, turn=turn, books=state.books.released(event.call_id))
@@ -98,6 +111,8 @@ def finished_call(state: SessionState, turn: Turn, event: ToolFinished) -> Sessi
     if event.usage is not None:
         # Nobody knows how many calls a sub-agent made whose session said nothing.
         state = counted(_spent(state, turn, event.usage, event.cost_usd), aside)
+    if call.block is not None:
+        return handlers.finished_call(state, event.result)
     message = message_in(event)
     assert message is not None
     state = replace(state, transcript=state.transcript.said(message))

@@ -11,6 +11,7 @@ session at work (inbox, turn, commands, close) is left out.
 
 from collections.abc import Collection, Iterable
 
+from perdure.workflows.core.approvers import asked_by
 from perdure.workflows.core.context.index import inherited
 from perdure.workflows.core.rewinds.past import Then, branches_then, ended_then
 from perdure.workflows.core.state.agent_slot import AgentSlot
@@ -91,7 +92,7 @@ def past(state: SessionState, turn_id: str, keep_turn: bool, waiting: Collection
         for message_id, seen in state.inbox.seen.items()
         if message_id in said or (seen.cursor < sealed_to and message_id not in forked)
     }
-    # What was asked, allowed and planned in the session stays with it.
+    # Questions, what people allowed, and plans stay with the session. Its words go along, and so does who asked for them.
     kept = SessionState(
         new=state.new,
         created_at=state.created_at,
@@ -105,6 +106,7 @@ def past(state: SessionState, turn_id: str, keep_turn: bool, waiting: Collection
         dates=_dates(state, said | sealed, transcript),
         branches=then.branches,
         ended=ended_then(events, turn_id_of(turns), transcript),
+        requesters=asked_by(state),
         limits=state.limits,
         limit_changes=state.limit_changes,
     )

@@ -17,7 +17,7 @@ def refused(state: SessionState, call: Call) -> ToolError | None:
     """The result of a call that does not run, for it had the same result again and again; None: it may run."""
     known = in_turn(state).repeated.get(_key(call.made))
     limit = state.effective_limits.turn.repeats
-    if state.behavior < 1 or known is None or known.times < limit:
+    if state.behavior < 1 or known is None or known.times < limit or call.block is not None:
         return None
     message = (
         f"{call.name} was not run: it was called {known.times} times in this turn with these arguments, each time with the "

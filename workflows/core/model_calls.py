@@ -15,7 +15,7 @@ from perdure.workflows.core.prompt import PromptError, build_prompt
 from perdure.workflows.core.purses_asked import asked_purses
 from perdure.workflows.core.routing import first_hop
 from perdure.workflows.core.spending import Bid
-from perdure.workflows.core.step import StepFailure, finished_step, opened_step
+from perdure.workflows.core.step import StepFailure, finished_step, mark_of, opened_step
 from perdure.workflows.protocol.activities import Partial
 from perdure.workflows.vocabulary.errors import MODEL_UNAVAILABLE
 from perdure.workflows.vocabulary.events import ModelSwitched, StepStarted
@@ -43,7 +43,7 @@ def call_model(draft: Draft, action: CallModel) -> tuple[Effect, ...]:
     last = state.slot.last_model
     if last is None and action.cheaper and (dear := first_hop(state)) is not None:
         last = dear.model.use
-    if last is not None and last != record.model:
+    if last is not None and last != record.model and not record.asks:
         own = action.role == draft.turn.role
         reason = "message" if own else "configured" if action.role == state.slot.role else "definition"
         reason = "budget" if action.cheaper else reason
@@ -53,7 +53,7 @@ def call_model(draft: Draft, action: CallModel) -> tuple[Effect, ...]:
     if action.cheaper:
         draft.add(TurnCheapened())
     draft.add(StepOpened(record=record))
-    draft.add(StepStarted(**draft.stamp, step_id=action.step_id, model=record.model))
+    draft.add(StepStarted(**draft.stamp, step_id=action.step_id, model=record.model, block=mark_of(record)))
     return (AskModel(record),)
 
 

@@ -32,6 +32,9 @@ from perdure.workflows.core.calls.superseding import untold
 from perdure.workflows.core.context import relief
 from perdure.workflows.core.effects import AGENT, PURSES, RENEWAL, SEAL, TOOLS
 from perdure.workflows.core.endings import fault, goes_on
+from perdure.workflows.core.handler_actions import CallTool, CarryOn, CatchError, LeaveBlock, ParkHandler, ResumeHandler
+from perdure.workflows.core.handlers.interpreter import caught
+from perdure.workflows.core.handlers.steps import asking_of
 from perdure.workflows.core.idle import closes_at
 from perdure.workflows.core.leases import has_leases, to_ask_again, waits_in_vain
 from perdure.workflows.core.next_of_calls import give_up, made_of, next_of_calls
@@ -39,6 +42,7 @@ from perdure.workflows.core.passing_on import next_bid_of_step
 from perdure.workflows.core.rewinds.next_action import next_of_rewind, next_of_undoing
 from perdure.workflows.core.routing import answering_role, first_hop
 from perdure.workflows.core.spending import Bid, next_bid, out_of_quota, out_of_time
+from perdure.workflows.core.state.handlers import Asking, Calling, HandlerRun, Responding, Waiting
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Turn
 from perdure.workflows.core.working import ends_at
@@ -79,6 +83,8 @@ def _next(state: SessionState) -> Action:
     if state.inbox.messages:
         return StartTurn(state.inbox.messages[0])
     due = state.timers.due
+    if due is not None and state.handlers.waiting_for(due.timer_id) is not None:
+        return ResumeHandler(due)
     if due is not None:
         renewed = state.slot.renewal is not None and state.slot.renewal.timer_id == due.timer_id
         return WakeUp(due) if renewed else RenewAgent(due)
@@ -107,6 +113,12 @@ def _close(state: SessionState, reason: str) -> Action:
 
 
 def _next_in_turn(state: SessionState, turn: Turn) -> Action:
+    action = _next_of_turn(state, turn)
+    error = action.error if isinstance(action, FinishTurn) else None
+    return action if error is None or turn.run is None or caught(turn.run, error) is None else CatchError(error)
+
+
+def _next_of_turn(state: SessionState, turn: Turn) -> Action:
     if turn.tools == "asking":
         return Wait(frozenset([TOOLS]))
     if turn.tools == "unknown":
@@ -138,7 +150,24 @@ def _next_in_turn(state: SessionState, turn: Turn) -> Action:
         return next_of_calls(state, turn)
     if turn.undoing is not None:
         return next_of_undoing(turn, turn.undoing)
-    return _next_step(state, turn)
+    return _next_step(state, turn) if turn.run is None else _next_of_run(state, turn, turn.run)
+
+
+def _next_of_run(state: SessionState, turn: Turn, run: HandlerRun) -> Action:
+    """What the handler wants next that the turn carries out."""
+    if run.over:
+        return FinishTurn("done")
+    match run.doing:
+        case Responding():
+            return _next_step(state, turn)
+        case Asking():
+            return _next_call(state, turn)
+        case Calling():
+            return CallTool()
+        case Waiting():
+            return ParkHandler()
+        case _:
+            return CarryOn()
 
 
 def _next_step(state: SessionState, turn: Turn) -> Action:
@@ -147,6 +176,11 @@ def _next_step(state: SessionState, turn: Turn) -> Action:
         return Join(joining)
     if not goes_on(turn.stop, turn.odd) and turn.overflow is None:
         return _after_last_answer(state, turn)
+    return _next_call(state, turn)
+
+
+def _next_call(state: SessionState, turn: Turn) -> Action:
+    """The turn's next model call, or what comes before it."""
     if state.slot.stale and state.slot.loaded is not None:
         # The same definition with other tools; a newer one waits for the next turn.
         return LoadAgent(state.slot.loaded.digest)
@@ -156,7 +190,8 @@ def _next_step(state: SessionState, turn: Turn) -> Action:
         if turn.misfit is not None:
             message += f" Its last answer is not of the form that `answer` asks for: {turn.misfit}."
         return FinishTurn("max_steps", ToolError(type=MAX_STEPS, message=message))
-    shorter = relief.before_step(state)
+    # What a handler asks aside is given no more of the conversation than fits.
+    shorter = relief.before_step(state) if asking_of(state) is None else None
     if shorter is not None:
         return shorter
     made = out_of_quota(state) or out_of_time(state) or next_bid(state)
@@ -204,10 +239,10 @@ def _joining(state: SessionState, turn: Turn) -> tuple[Message, ...]:
     return state.inbox.joining if fits else ()
 
 
-def _after_last_answer(state: SessionState, turn: Turn) -> FinishTurn:
+def _after_last_answer(state: SessionState, turn: Turn) -> Action:
     error = _last_fault(state, turn)
     if error is None:
-        return FinishTurn("done")
+        return FinishTurn("done") if turn.run is None else LeaveBlock()
     return FinishTurn("budget" if _is_bounded(turn) else "failed", error)
 
 

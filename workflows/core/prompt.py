@@ -20,9 +20,11 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from perdure.workflows.core.context import summary
 from perdure.workflows.core.dates import turn_start
 from perdure.workflows.core.endings import told as told_to
+from perdure.workflows.core.handlers.answers import ASKS, closing
 from perdure.workflows.core.state.dates import message_of
 from perdure.workflows.core.state.session import SessionState
-from perdure.workflows.definition.agent import LoadedAgent
+from perdure.workflows.definition.agent import LoadedAgent, ModelDefinition
+from perdure.workflows.protocol.blocks import StepBlock
 from perdure.workflows.protocol.compacted import Retelling, Summary
 from perdure.workflows.protocol.left_out import LeftOut
 from perdure.workflows.protocol.steps import Compaction, Prompt, StepRecord, View
@@ -87,11 +89,13 @@ def build_prompt(state: SessionState, record: StepRecord, told: Summary | None =
     definition = agent.definition
     if record.compaction is not None:
         return _of_summary(state, agent, record, record.compaction, told)
+    if record.block is not None and record.block.asks:
+        return _of_question(state, agent, record, record.block, told)
     first, later = _dates(state, agent, record)
-    model = definition.route(record.role)[record.hop].model
+    more = record.block.text if record.block is not None else ""
     return Prompt(
-        model=model if record.bound is None else model.model_copy(update={"max_output_tokens": record.bound}),
-        system="\n\n".join(filter(None, (_render(state, agent, record), _absent(agent), first))),
+        model=_model(agent, record),
+        system="\n\n".join(filter(None, (_render(state, agent, record), _skills(agent), more, _absent(agent), first))),
         date=first,
         dates=later,
         examples=tuple(_example(state, agent)),
@@ -103,6 +107,30 @@ def build_prompt(state: SessionState, record: StepRecord, told: Summary | None =
         summary=_summary(state, record, told),
         trim=record.view.trim,
         output=None if definition.answer is None else definition.answer.form,
+    )
+
+
+def _model(agent: LoadedAgent, record: StepRecord) -> ModelDefinition:
+    model = agent.definition.route(record.role)[record.hop].model
+    bound = {} if record.bound is None else {"max_output_tokens": record.bound}
+    thinking = record.block.thinking if record.block is not None else None
+    changes = bound if thinking is None else bound | {"thinking": thinking}
+    return model.model_copy(update=changes) if changes else model
+
+
+def _of_question(
+    state: SessionState, agent: LoadedAgent, record: StepRecord, block: StepBlock, told: Summary | None
+) -> Prompt:
+    """The prompt of a model that a handler asks for a value."""
+    return Prompt(
+        model=_model(agent, record),
+        system=ASKS,
+        closing=closing(block, record.step_id, state.created_at),
+        left_out=_left_out(state, record),
+        start=record.view.start,
+        summary=_summary(state, record, told),
+        trim=record.view.trim,
+        retelling=Retelling(room=block.room, latest=True),
     )
 
 
@@ -199,9 +227,13 @@ def _render(state: SessionState, agent: LoadedAgent, record: StepRecord) -> str:
 
 def _closing(state: SessionState, record: StepRecord) -> tuple[Message, ...]:
     if record.nudge is None:
-        return ()
+        return closing(record.block, record.step_id, state.created_at) if record.block is not None else ()
     text = Text(text=told_to(record.nudge, record.misfit))
     return (Message(id=nudge_id(record.step_id), role="user", parts=(text,), at=state.created_at),)
+
+
+def _skills(agent: LoadedAgent) -> str:
+    return "" if agent.definition.skills is None else agent.definition.skills.told
 
 
 def _absent(agent: LoadedAgent) -> str:

@@ -4,17 +4,22 @@ Rule: a step begins with the model that answered the turn's last one, for what o
 its own ids) is in the conversation by then. The next turn begins with the first model of the route again.
 """
 
+from perdure.workflows.core.state.handlers import Asking, Responding
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.limits import Cheaper
 from perdure.workflows.definition.route import Hop
 
 
 def answering_role(state: SessionState) -> str:
-    """The role that answers: the one that stands in at a limit, the message's, the session's, or the definition's."""
+    """The role that answers: the one that stands in at a limit, the one that a handler's block names, the
+    message's, the session's, or the definition's."""
     loaded, turn = state.slot.loaded, state.turn
     on_limit = state.effective_limits.on_limit
     if turn is not None and turn.cheaper and isinstance(on_limit, Cheaper) and route_of(state, on_limit.cheaper):
         return on_limit.cheaper
+    doing = turn.run.doing if turn is not None and turn.run is not None else None
+    if isinstance(doing, Responding | Asking) and doing.role is not None and route_of(state, doing.role):
+        return doing.role
     asked = turn.role if turn is not None else None
     if asked is not None and loaded is not None and asked in loaded.definition.models:
         return asked

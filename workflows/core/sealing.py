@@ -96,7 +96,7 @@ def without_sealed(state: SessionState, sealed: Sealed) -> SessionState:
             messages=transcript.messages[cut.number - transcript.base :],
             left_out=transcript.left_out[-KEPT_LEFT_OUT:],
         ),
-        slot=_needed(state.slot, {step.digest for step in steps}),
+        slot=_needed(state.slot, {step.digest for step in steps} | state.handlers.digests | _lent(state)),
         dates=state.dates.bounded(cut.number),
         sealing=state.sealing.done(),
     )
@@ -109,6 +109,11 @@ def _extent(ref: SegmentRef) -> tuple[int, int, int, int, int]:
 def _steps_before(state: SessionState, cut: Cut) -> int:
     """How many of the steps that the state holds come before the cut."""
     return cut.steps - state.sealing.steps_before
+
+
+def _lent(state: SessionState) -> set[str]:
+    """The definition that the session goes on with after this turn."""
+    return {state.turn.lent} if state.turn is not None and state.turn.lent is not None else set()
 
 
 def _needed(slot: AgentSlot, digests: set[str]) -> AgentSlot:

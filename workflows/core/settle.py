@@ -23,6 +23,7 @@ from perdure.workflows.core.context.blame import what_is_too_long
 from perdure.workflows.core.context.ended import compaction_ended, is_too_long, measure, too_long
 from perdure.workflows.core.declined import is_declined, left_out_for
 from perdure.workflows.core.draft import Draft
+from perdure.workflows.core.handlers.answered import block_answered
 from perdure.workflows.core.idle import close_idle
 from perdure.workflows.core.lease_changes import LeaseAnswered
 from perdure.workflows.core.leases import announce
@@ -124,14 +125,15 @@ def _model_ended(draft: Draft, ended: ModelEnded) -> None:
     if turn is None or turn.step is None or turn.step.step_id != ended.step_id:
         return
     stopping, outcome = turn.stopping or turn.overtime, ended.outcome
-    if draft.state.behavior >= 1 and not stopping and is_too_long(outcome):
+    if draft.state.behavior >= 1 and not stopping and is_too_long(outcome) and not turn.step.asks:
         _too_long(draft, turn.step, outcome)
         return
     reason = None if stopping else reason_to_pass_on(outcome)
     if reason is not None and next_place(draft.state, turn.step, reason) is not None:
         draft.add(ModelGivenUp(tried=tried(turn.step, outcome, reason)))
         return
-    left_out = left_out_for(draft.state, turn.step) if ended.leaves_out and is_declined(outcome) else ()
+    declined = ended.leaves_out and is_declined(outcome) and not turn.step.asks
+    left_out = left_out_for(draft.state, turn.step) if declined else ()
     draft.add(finished_step(turn.step, outcome, stopping, draft.stamp))
     if left_out and not stopping:
         draft.add(ExchangeDeclined(left_out=left_out))
@@ -142,9 +144,12 @@ def _model_ended(draft: Draft, ended: ModelEnded) -> None:
     if outcome.stop == "stopped" and not stopping:
         # The provider's stream was closed for a stop that this run has not seen; the turn must not go on.
         draft.add(StopRequested())
-    if outcome.answer is not None and outcome.answer.value is not None:
-        draft.add(AnswerRead(value=outcome.answer.value))
-    measure(draft, turn.step, outcome)
+    if turn.step.asks:
+        block_answered(draft, turn.step, outcome)
+    else:
+        if outcome.answer is not None and outcome.answer.value is not None:
+            draft.add(AnswerRead(value=outcome.answer.value))
+        measure(draft, turn.step, outcome)
     loaded = draft.state.slot.loaded
     if outcome.tools_digest and loaded and outcome.tools_digest != loaded.tools_digest:
         draft.add(ToolsChanged())

@@ -9,12 +9,14 @@ from perdure.workflows.core.changes import Stamp
 from perdure.workflows.core.context.estimate import shown_tokens
 from perdure.workflows.core.context.views import view_of
 from perdure.workflows.core.dates import turn_start
+from perdure.workflows.core.handlers.steps import step_block
 from perdure.workflows.core.routing import first_place, route_of
 from perdure.workflows.core.spending import left
 from perdure.workflows.core.state.session import SessionState, in_turn
 from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.protocol.activities import Partial, StepOutput
 from perdure.workflows.protocol.steps import StepRecord
+from perdure.workflows.vocabulary.blocks import Block
 from perdure.workflows.vocabulary.events import StepFinished
 from perdure.workflows.vocabulary.parts import Message, Part, StopReason, Timing, ToolError
 
@@ -61,6 +63,7 @@ def opened_step(state: SessionState, action: CallModel) -> StepRecord:
         turn_at=turn_start(state, in_turn(state).turn_id),
         timezone=state.timezone,
         estimate=shown_tokens(state) if state.behavior >= 1 else 0,
+        block=step_block(state, hops[place]),
     )
 
 
@@ -82,6 +85,7 @@ def finished_step(record: StepRecord, outcome: StepOutput | StepFailure, stoppin
             stop_raw=outcome.stop_raw,
             adapted=outcome.adapted,
             skipped=outcome.skipped,
+            block=mark_of(record),
             misfit=None if outcome.answer is None else outcome.answer.misfit,
         )
     partial = outcome.partial
@@ -97,7 +101,13 @@ def finished_step(record: StepRecord, outcome: StepOutput | StepFailure, stoppin
         stop=stop,
         attempt=record.attempts_before + partial.attempt,
         request_sha256=None,
+        block=mark_of(record),
     )
+
+
+def mark_of(record: StepRecord) -> Block | None:
+    """What events say of the handler's block that the step belongs to."""
+    return record.block.block if record.block is not None else None
 
 
 def books_of(record: StepRecord, outcome: StepOutput | StepFailure) -> Spent:
@@ -113,6 +123,8 @@ def books_of(record: StepRecord, outcome: StepOutput | StepFailure) -> Spent:
 
 
 def _message(record: StepRecord, parts: tuple[Part, ...], stop: StopReason, at: datetime) -> Message:
+    if record.hides:
+        parts = ()
     stopped = True if stop == "stopped" else None
     return Message(id=record.step_id, role="assistant", parts=parts, turn_id=record.turn_id, at=at, stopped=stopped)
 

@@ -13,6 +13,8 @@ from pydantic import Field, JsonValue, model_validator
 
 from perdure.workflows.definition.answer import AnswerForm
 from perdure.workflows.definition.context import TOOL_OUTPUT_TOKENS, ContextPolicy
+from perdure.workflows.definition.documents import References, Skills
+from perdure.workflows.definition.handlers import Handlers, handler_faults
 from perdure.workflows.definition.limits import (
     Caps,
     Cheaper,
@@ -32,6 +34,7 @@ from perdure.workflows.definition.tools import (
     ToolEntry,
     ToolUse,
 )
+from perdure.workflows.definition.tools.documents import DocumentTool, document_tools
 from perdure.workflows.definition.tools.policy import Policy
 from perdure.workflows.vocabulary.busy import Busy
 from perdure.workflows.vocabulary.durations import Duration
@@ -106,6 +109,18 @@ class AgentDefinition(Frozen):
         description="The form of the final answer of each turn, for callers that want checked JSON. Without it, an answer is "
         "text.",
     )
+    references: References | None = Field(
+        default=None,
+        exclude_if=absent,
+        description="Documents that the model can list, search and read: Markdown files, and folders of them, in this file's "
+        "folder or below it. Without it, the folder `references` beside this file, where there is one; `[]` for none.",
+    )
+    skills: Skills | None = Field(
+        default=None,
+        exclude_if=absent,
+        description="Skills in the open Agent Skills format: folders with a `SKILL.md`, and folders of such folders, in this "
+        "file's folder or below it. Without it, the folder `skills` beside this file, where there is one; `[]` for none.",
+    )
     limits: Limits = Field(
         default=Limits(), description="What a turn, a session, a user and a tenant may do and spend at most."
     )
@@ -124,6 +139,11 @@ class AgentDefinition(Frozen):
     )
     schedules: Schedules = Field(
         default=(), description="Messages that sessions get by the clock; at most 100. A worker keeps them in place."
+    )
+    handlers: Handlers = Field(
+        default={},
+        exclude_if=operator.not_,
+        description="What the agent does when a message comes, block after block: `message: [...]`. Without it, it responds.",
     )
     secrets: tuple[Variable, ...] = Field(
         default=(),
@@ -152,6 +172,9 @@ class AgentDefinition(Frozen):
             yield "limits", f"on_limit.cheaper: {on_limit.cheaper!r} is not one of models: {known}{near}"
         yield from (("context", f"{field}: {why}") for field, why in self.context.faults(self.models))
         names = [tool.name for tool in self.tools if not isinstance(tool, McpServer)]
+        for reads in self.document_tools:
+            if reads.name in names:
+                yield "tools", f"{reads.name!r} is the name of a tool that the agent has because of its documents"
         yield from (("tools", f"{name!r} is named twice") for name in dict.fromkeys(names) if names.count(name) > 1)
         for tool in self.tools:
             if isinstance(tool, ToolUse) and tool.fallback is not None:
@@ -162,6 +185,8 @@ class AgentDefinition(Frozen):
                 why = self._undo_fault(tool.undo)
                 if why is not None:
                     yield "tools", f"the undo {tool.undo!r} of {tool.name!r} {why}"
+        listed = None if any(isinstance(tool, McpServer) for tool in self.tools) else tuple(names)
+        yield from (("handlers", fault) for fault in handler_faults(self.handlers, self.models, listed))
         for name in self.inputs:
             if name in ("session", "user", "turn", "args"):
                 yield "inputs", f"{name!r} is a built-in name"
@@ -203,6 +228,10 @@ class AgentDefinition(Frozen):
         return tuple(tool for tool in self.tools if isinstance(tool, AgentTool))
 
     @property
+    def document_tools(self) -> tuple[DocumentTool, ...]:
+        return document_tools(self.references, self.skills)
+
+    @property
     def uses_mcp(self) -> bool:
         return any(isinstance(tool, McpServer) for tool in self.tools)
 
@@ -238,6 +267,9 @@ class LoadedAgent(Frozen):
         for tool in self.definition.tools:
             if not isinstance(tool, McpServer) and tool.name == name:
                 return tool.policy()
+        for document_tool in self.definition.document_tools:
+            if document_tool.name == name:
+                return document_tool.policy()
         listed = self.mcp.get(name)
         server = self.definition.tools[listed.server] if listed is not None else None
         if listed is None or not isinstance(server, McpServer):

@@ -61,19 +61,21 @@ class CallModelInput(Frozen):
     #: Another model goes on with the step where this one fails, so it is not waited for.
     has_next: bool = Field(default=False, exclude_if=operator.not_)
     left: Left | None = Field(default=None, exclude_if=absent)
+    #: Viewers are not shown the answer, so nothing of it is streamed to them.
+    hidden: bool = Field(default=False, exclude_if=operator.not_)
 
 
 def call_of(record: StepRecord) -> CallModelInput:
     """The input of a step's model call."""
-    view = f"{record.view.epoch}.{record.view.count}.{record.view.prefix[:12]}"
     return CallModelInput(
         step_id=record.step_id,
         agent_digest=record.digest,
         model=record.model,
-        view=view,
+        view=f"{record.view.epoch}.{record.view.count}.{record.view.prefix[:12]}",
         attempts_before=record.attempts_before,
         has_next=record.ahead > 0,
         left=record.left,
+        hidden=record.hides,
     )
 
 

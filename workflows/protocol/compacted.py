@@ -11,7 +11,7 @@ from pydantic import Field
 from pydantic_core import to_json
 
 from perdure.workflows.protocol.pinned import shortened
-from perdure.workflows.protocol.retelling import retold
+from perdure.workflows.protocol.retelling import retold, retold_latest
 from perdure.workflows.vocabulary.context_events import ContextCompacted
 from perdure.workflows.vocabulary.ids import summary_id
 from perdure.workflows.vocabulary.parts import Frozen, Message, Part, Text, ToolResult
@@ -86,6 +86,8 @@ class Retelling(Frozen):
 
     #: Characters at most.
     room: int
+    #: Where there is no room for all of it, the oldest messages are left out, and not the longest ones shortened.
+    latest: bool = Field(default=False, exclude_if=operator.not_)
 
     def of(self, summary: Summary | None, messages: tuple[Message, ...]) -> tuple[Message, ...]:
         """One message of the user's that tells `messages`, behind what is known of those before them."""
@@ -98,7 +100,7 @@ class Retelling(Frozen):
                 (
                     f"<kept>\n{pinned}\n</kept>" if pinned else "",
                     f"<summary_so_far>\n{before}\n</summary_so_far>" if before else "",
-                    f"<conversation>\n{retold(messages, room)}\n</conversation>",
+                    f"<conversation>\n{(retold_latest if self.latest else retold)(messages, room)}\n</conversation>",
                 ),
             )
         )

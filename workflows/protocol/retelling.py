@@ -21,6 +21,20 @@ def retold(messages: tuple[Message, ...], most: int) -> str:
     return "\n\n".join(f"{who}: {preview(text, max(limit // 2, 1))}" for who, text in pieces)
 
 
+def retold_latest(messages: tuple[Message, ...], most: int) -> str:
+    """The latest of `messages`, in at most about `most` characters, and a word on how many come before them."""
+    kept, length = len(messages), 0
+    while kept > 0:
+        length += sum(
+            len(piece[1]) + 20 for part in messages[kept - 1].parts if (piece := _piece(messages[kept - 1], part))
+        )
+        if length > most and kept < len(messages):
+            break
+        kept -= 1
+    told = retold(messages[kept:], most)
+    return f"({kept} earlier messages are left out here.)\n\n{told}" if kept else told
+
+
 def _piece(message: Message, part: Part) -> tuple[str, str] | None:
     who = _SPEAKERS[message.role]
     match part:

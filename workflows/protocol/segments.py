@@ -54,7 +54,7 @@ def message_in(event: Event) -> Message | None:
             return event.message
         case StepFinished():
             return event.message if event.message.parts else None
-        case ToolFinished(undoes=None):
+        case ToolFinished(undoes=None, block=None):
             return Message(id=event.call_id, role="tool", parts=(event.result,), turn_id=event.turn_id, at=event.at)
         case _:
             return None

@@ -28,7 +28,8 @@ from perdure.workflows.vocabulary.questions import Answerer, By
 #: 2. Working time ends what runs. A summary is paid for by the turn that began it, and a guessed window is doubted at each
 #:    refusal. A session that rests leaves the purses that refused it, another model settles a question about a quota, an
 #:    answer that raises a cap changes no other limit, and a branch that is gone back to recalls its task.
-BEHAVIOR: Final = 2
+#: 3. Whoever may not answer is named as they are when they answer.
+BEHAVIOR: Final = 3
 
 
 class SpendingCommand(Frozen):
@@ -226,6 +227,8 @@ class Parent(Frozen):
     #: The same in tokens and in tool calls.
     cap_tokens: int | None = Field(default=None, exclude_if=absent)
     cap_tool_calls: int | None = Field(default=None, exclude_if=absent)
+    #: Subjects who asked the sessions above this one for something; see `core/approvers.py`.
+    requesters: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
 
 
 class ForkedFrom(Frozen):

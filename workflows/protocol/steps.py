@@ -8,6 +8,7 @@ from pydantic import Field, JsonValue
 
 from perdure.workflows.definition.agent import TOOL_OUTPUT_TOKENS, LoadedAgent, ModelDefinition
 from perdure.workflows.definition.pricing import Spent
+from perdure.workflows.protocol.blocks import StepBlock
 from perdure.workflows.protocol.compacted import Retelling, Summary, Trim, introduced, shape_of, trimmed
 from perdure.workflows.protocol.left_out import LeftOut, without
 from perdure.workflows.protocol.paths import Path, Stretch, is_whole
@@ -213,10 +214,24 @@ class StepRecord(Frozen):
     estimate: int = Field(default=0, exclude_if=operator.not_)
     #: It summarises the conversation that its view shows, beside the turns. None: it answers in a turn.
     compaction: Compaction | None = Field(default=None, exclude_if=absent)
+    #: The block of a handler that it carries out.
+    block: StepBlock | None = Field(default=None, exclude_if=absent)
 
     @property
-    def purpose(self) -> Literal["answer", "compact"]:
-        return "answer" if self.compaction is None else "compact"
+    def purpose(self) -> Literal["answer", "compact", "generate"]:
+        if self.compaction is not None:
+            return "compact"
+        return "generate" if self.asks else "answer"
+
+    @property
+    def asks(self) -> bool:
+        """Its answer goes to a variable of a handler."""
+        return self.block is not None and self.block.asks
+
+    @property
+    def hides(self) -> bool:
+        """Its answer is no message of the conversation."""
+        return self.block is not None and self.block.hides
 
     @property
     def attempts_before(self) -> int:

@@ -10,7 +10,7 @@ from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.protocol.signals import BEHAVIOR
 
 #: By behavior, the newest first: the patch since which a session that an older version began has it, from its next run on.
-BEHAVES: Final = {2: "behavior-2", 1: "behavior-1"}
+BEHAVES: Final = {3: "behavior-3", 2: "behavior-2", 1: "behavior-1"}
 
 
 def as_now(state: SessionState) -> SessionState:

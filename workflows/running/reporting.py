@@ -5,7 +5,7 @@ Rule 2: what visibility shows costs an event and server time, so it is written o
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeUpdate
@@ -30,16 +30,24 @@ from perdure.workflows.core.actions import (
 )
 from perdure.workflows.core.changes import Change, CloseRequested, StopRequested
 from perdure.workflows.core.context_changes import CompactionAbandoned
+from perdure.workflows.core.handler_actions import ParkHandler, ResumeHandler
 from perdure.workflows.core.limit_words import told
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.vocabulary.events import EventBase
-from perdure.workflows.vocabulary.search_attributes import AGENT, COST, STATUS
+from perdure.workflows.vocabulary.search_attributes import AGENT, COST, DIGEST, STATUS
+
+#: After these, the session may be at work, at rest, or waiting for people, where it was not before.
+_SHOWN: Final = (
+    StartTurn | WakeUp | ParkHandler | ResumeHandler | Ask | TakeBack | GoOn | PauseTurn | FinishTurn | CloseSession
+)
 
 
 class Reporting:
     def __init__(self) -> None:
         #: What visibility shows; a run inherits it from the one before.
-        self._status = workflow.info().typed_search_attributes.get(STATUS)
+        shown = workflow.info().typed_search_attributes
+        self._status = shown.get(STATUS)
+        self._digest = shown.get(DIGEST)
         #: When the turn was told to stop, for those who measure; nothing depends on it.
         self._stop_at: datetime | None = None
 
@@ -67,6 +75,10 @@ class Reporting:
         updates: list[SearchAttributeUpdate[Any]] = [STATUS.value_set(status)]
         if status != "working":
             updates.append(COST.value_set(round(state.books.known_usd, 6)))
+        # Only beside another change, for an upsert of its own would be one more event.
+        if state.slot.loaded is not None and state.slot.loaded.digest != self._digest:
+            self._digest = state.slot.loaded.digest
+            updates.append(DIGEST.value_set(self._digest))
         workflow.upsert_search_attributes(updates)
         self._status = status
 
@@ -80,7 +92,7 @@ class Reporting:
 
     def did(self, action: Work, state: SessionState) -> None:
         """After `action` was carried out."""
-        if isinstance(action, StartTurn | WakeUp | Ask | TakeBack | GoOn | PauseTurn | FinishTurn | CloseSession):
+        if isinstance(action, _SHOWN):
             self._publish_status(state)
         elif isinstance(action, TakeOver):
             workflow.upsert_search_attributes([AGENT.value_set(action.handoff.agent.definition.name)])

@@ -35,7 +35,8 @@ ANSWER_PAUSED: Final = "answer_paused"
 EMPTY_ANSWER: Final = "empty_answer"
 #: A text that repeated itself without end.
 ANSWER_REPEATED: Final = "answer_repeated"
-#: Not of the form that the definition asks for (`answer:`), also when it was asked for twice more.
+#: Not of the form that the definition asks for (`answer:`), or not what a handler's block asks for, also when it was asked
+#: for twice more.
 ANSWER_INVALID: Final = "answer_invalid"
 #: The provider gave a reason that nothing is known of.
 STOP_UNKNOWN: Final = "stop_unknown"
@@ -70,6 +71,10 @@ TOO_MANY_CALLS: Final = "too_many_calls"
 #: The same call had the same result so often that it does not run again.
 REPEATED_CALL: Final = "repeated_call"
 UNKNOWN_TIMER: Final = "unknown_timer"
+#: The agent has no such reference, skill or file of a skill.
+UNKNOWN_DOCUMENT: Final = "unknown_document"
+#: The worker's blob store lacks the documents of the definition.
+DOCUMENTS_MISSING: Final = "documents_missing"
 #: A sub-agent did not come to an answer.
 AGENT_FAILED: Final = "agent_failed"
 #: Sub-agents call sub-agents only so far.
@@ -93,6 +98,10 @@ WORKING_TIME: Final = "working_time"
 MAX_STEPS: Final = "max_steps"
 AGENT_UNAVAILABLE: Final = "agent_unavailable"
 INSTRUCTIONS_INVALID: Final = "instructions_invalid"
+#: A block of a handler cannot be carried out: its template fails, or gives what the block cannot use.
+HANDLER_INVALID: Final = "handler_invalid"
+#: A handler went through more blocks than one may.
+HANDLER_TOO_LONG: Final = "handler_too_long"
 
 # Between an activity and its session.
 #: An activity was called by something that is no session.

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, TypeAdapter
 
+from perdure.workflows.vocabulary.blocks import Block
 from perdure.workflows.vocabulary.budget_events import BudgetPaused, BudgetRaised
 from perdure.workflows.vocabulary.busy import Ahead
 from perdure.workflows.vocabulary.context_events import ContextCompacted as ContextCompacted
@@ -53,7 +54,7 @@ class SessionClosed(EventBase):
 
 
 class MessageAdded(EventBase):
-    """A user's message, or the session's own note for a timer, is in the transcript."""
+    """A user's message, the session's own note for a timer, or a text that a handler says is in the transcript."""
 
     type: Literal["message.added"] = "message.added"
     message: Message
@@ -85,6 +86,8 @@ class TurnStarted(EventBase):
 
     type: Literal["turn.started"] = "turn.started"
     cause: Literal["message", "trigger", "timer", "answer"]
+    #: The handler that the turn carries out; without one, the agent responds.
+    handler: str | None = Field(default=None, exclude_if=absent)
     #: The turn that this one runs on, or whose answer it gives again: it has no message of its own.
     continues: str | None = Field(default=None, exclude_if=absent)
 
@@ -108,10 +111,13 @@ class StepStarted(EventBase):
     type: Literal["step.started"] = "step.started"
     step_id: str
     model: str
+    #: The block of a handler that the step belongs to.
+    block: Block | None = Field(default=None, exclude_if=absent)
 
 
 class StepFinished(EventBase):
-    """The model has answered; `message` is its whole answer, with its tool calls."""
+    """The model has answered; `message` is its whole answer, with its tool calls. It is empty where a handler's block keeps
+    the answer to itself, which the trace shows."""
 
     type: Literal["step.finished"] = "step.finished"
     step_id: str
@@ -130,6 +136,8 @@ class StepFinished(EventBase):
     adapted: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
     #: Pieces of the answer whose shape was not known, and which were passed over.
     skipped: int = Field(default=0, exclude_if=operator.not_)
+    #: The block of a handler that the step belongs to.
+    block: Block | None = Field(default=None, exclude_if=absent)
     #: Why the answer is not of the form that the definition asks for (`answer:`), in words.
     misfit: str | None = Field(default=None, exclude_if=absent)
 
@@ -147,6 +155,8 @@ class ToolStarted(EventBase):
     blob: BlobRef | None = Field(default=None, exclude_if=absent)
     #: The call that this one takes back, for a rewind.
     undoes: str | None = Field(default=None, exclude_if=absent)
+    #: The block of a handler that makes the call, in place of a model.
+    block: Block | None = Field(default=None, exclude_if=absent)
 
 
 class ToolFinished(EventBase):
@@ -166,6 +176,8 @@ class ToolFinished(EventBase):
     blocked: Blocked | None = Field(default=None, exclude_if=absent)
     #: The call that this one took back, for a rewind; the model is not shown its result.
     undoes: str | None = Field(default=None, exclude_if=absent)
+    #: The block of a handler that made the call; no model is shown its result.
+    block: Block | None = Field(default=None, exclude_if=absent)
 
 
 class TimerSet(EventBase):

@@ -12,6 +12,9 @@
 | question | `t7.s2.c1.approval`, `t7.s2.c1.input2` | its call; what is asked says its `form`, never its id |
 | timer | `t7.s2.c1.timer` | the call that set it |
 | compaction | `k3` | its number in the session |
+| call that a handler makes | `t7.s0.c1` | its turn, and its number in the handler's run |
+| timer that a handler waits for | `t7.wait` | the turn that it ended |
+| text that a handler says | `t7.say1` | the same |
 | sub-agent's session | `parent~t7.s2.c1` | the session and the call that it answers |
 
 All of them are deterministic and unique in a session for ever.
@@ -79,6 +82,21 @@ def step_order(step: str) -> tuple[int, int]:
 def call_id(step: str, number: int) -> str:
     """The id of the `number`th tool call of a step's answer, counted from 1."""
     return f"{step}.c{number}"
+
+
+def handler_call_id(turn: str, number: int) -> str:
+    """The id of the `number`th tool call that a handler makes by itself. No step has the number 0."""
+    return call_id(step_id(turn, 0), number)
+
+
+def wait_id(turn: str) -> str:
+    """The id of the timer that a handler waits for, which ended this turn."""
+    return f"{turn}.wait"
+
+
+def said_id(turn: str, number: int) -> str:
+    """The id of the `number`th message that a handler says by itself."""
+    return f"{turn}.say{number}"
 
 
 def call_number(call: str) -> str:

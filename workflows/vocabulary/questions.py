@@ -10,6 +10,14 @@ from perdure.workflows.vocabulary.parts import BlobRef, Frozen, absent
 
 #: The name of whoever is on this machine where nobody is authenticated. No principal that is authenticated has it.
 LOCAL: Final = "local"
+#: What the names of those begin with who are no users; and what marks a user whose name begins so.
+_NOT_USERS: Final = ("key:", "session:", "user:")
+
+
+def subject_of(user: str) -> str:
+    """The subject as which an authenticated user of this name answers: taken neither for whoever is on this machine nor for
+    a key or a token."""
+    return f"user:{user}" if user == LOCAL or user.startswith(_NOT_USERS) else user
 
 
 class By(Frozen):

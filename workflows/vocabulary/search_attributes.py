@@ -13,7 +13,10 @@ AGENT: Final = SearchAttributeKey.for_keyword("PerdureAgent")
 STATUS: Final = SearchAttributeKey.for_keyword("PerdureStatus")
 TENANT: Final = SearchAttributeKey.for_keyword("PerdureTenant")
 USER: Final = SearchAttributeKey.for_keyword("PerdureUser")
+#: Of the definition that the session ran last (sha256, hex). Sessions in their first turn have none, nor have those without a
+#: turn since workers write it.
+DIGEST: Final = SearchAttributeKey.for_keyword("PerdureDigest")
 #: Dollars spent so far.
 COST: Final = SearchAttributeKey.for_float("PerdureCost")
 
-ALL: Final[tuple[SearchAttributeKey[Any], ...]] = (AGENT, STATUS, TENANT, USER, COST)
+ALL: Final[tuple[SearchAttributeKey[Any], ...]] = (AGENT, STATUS, TENANT, USER, DIGEST, COST)

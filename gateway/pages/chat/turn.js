@@ -1,5 +1,6 @@
 /** One turn of the conversation: what was said and answered, what it asks, how it ended and what can be done with it. */
 import { placeOf } from '../view/branches.js';
+import { isOfHandler } from '../view/ids.js';
 import { isSaid, noteOf } from '../view/notes.js';
 import { questionsBelow } from '../view/sub_views.js';
 import { h, icon, keyed, setText } from '../shared/dom.js';
@@ -36,7 +37,7 @@ export function drawTurn(node, turn, { places, told, rests, last, actions }) {
   node.classList.toggle('last', last);
   dots.hidden = !running || asks || !isSilent(turn);
   const options = { answer: actions.answer, told, below: { way: [], read: actions.readBelow } };
-  const shown = [...turn.messages, ...takingBack(turn)].map((message, at) => ({
+  const shown = [...turn.messages, ...unasked(turn)].map((message, at) => ({
     ...{ message, turn, options },
     branching: { place: isSaid(message) ? partingAt(places, turn.messages, at) : null, rests, actions },
   }));
@@ -98,12 +99,17 @@ function answeredAt(places, { messages }) {
 
 const rewindsOf = ({ tools }) => Object.values(tools).flatMap(({ questions = [] }) => questions.filter(({ subject }) => subject === 'rewind'));
 
-/** The calls that take others back, for a rewind, as if a message had made them. */
-function takingBack({ tools }) {
-  const calls = Object.entries(tools).filter(([, { undoes }]) => undoes);
-  const parts = calls.map(([call_id, { name, args }]) => ({ type: 'tool_call', call_id, name, args }));
-  return parts.length ? [{ key: 'taking back', role: 'assistant', parts }] : [];
+/** The calls that no model made, as if a message had: those that take others back, for a rewind, and those of handlers. */
+function unasked({ tools }) {
+  const calls = Object.entries(tools).filter(([id, tool]) => tool.undoes || (isOfHandler(id) && isShown(tool)));
+  const parts = calls.map(([call_id, { name, args, questions }]) => ({
+    ...{ type: 'tool_call', call_id, name: name ?? questions?.[0]?.name, args: args ?? questions?.[0]?.args },
+  }));
+  return parts.length ? [{ key: 'unasked', role: 'assistant', parts }] : [];
 }
+
+/** A call that its handler hides is shown where it asks something. */
+const isShown = ({ block, questions }) => block?.display === 'name' || questions?.length > 0;
 
 export function workingSince(iso) {
   const seconds = iso ? Math.floor((Date.now() - Date.parse(iso)) / 1000) : 0;

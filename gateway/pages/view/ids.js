@@ -1,6 +1,6 @@
 /**
  * What ids of a session say, as `workflows/vocabulary/ids.py` makes them: a turn `t7`, a step `t7.s2`, a tool call `t7.s2.c1`,
- * a compaction `k3`.
+ * a handler's own `t7.s0.c1`, a compaction `k3`.
  * Nothing else reads an id; what a question is about is in its `kind`, `subject` and `form`.
  */
 
@@ -12,6 +12,9 @@ export const stepOf = (call) => call.slice(0, call.lastIndexOf('.c'));
 
 /** The number of a step in its turn. */
 export const stepNumber = (step) => step.slice(step.lastIndexOf('s') + 1);
+
+/** Whether a handler makes a call by itself, and no model. */
+export const isOfHandler = (call) => /^t\d+\.s0\.c\d+$/.test(call);
 
 /** Whether a model call belongs to no turn, because it summarises. */
 export const isCompaction = (step) => /^k\d+$/.test(step);

@@ -4,11 +4,13 @@
  * Rule: a question is settled once; later events do not change its outcome.
  */
 
-/** The call while its tool runs. If a sub-agent answers it, `session_id` is the sub-agent's session; `undoes` the call that it takes back. */
-export function startedTool({ name, args, at, session_id, undoes }, tool) {
+/** The call while its tool runs. If a sub-agent answers it, `session_id` is the sub-agent's session; `undoes` the call that it takes
+ * back, `block` the block of a handler that makes it. */
+export function startedTool({ name, args, at, session_id, undoes, block }, tool) {
   const model = tool.questions?.[0]?.args;
   const edited = model !== undefined && JSON.stringify(model) !== JSON.stringify(args);
-  return { state: 'running', name, args, edited, started_at: at, ...(session_id && { session_id }), ...(undoes && { undoes }) };
+  const more = { ...(session_id && { session_id }), ...(undoes && { undoes }), ...(block && { block }) };
+  return { state: 'running', name, args, edited, started_at: at, ...more };
 }
 
 /** The call with its result; with `usage` and `cost_usd` if another agent answered it. */

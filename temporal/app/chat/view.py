@@ -79,6 +79,8 @@ class ChatView:
                 return self._line(_resolved(event), "dim")
             case "budget.raised":
                 return self._line(_raised(event), "dim")
+            case "tool.started" | "tool.finished" if event.get("block", {}).get("display") == "hidden":
+                return Text()
             case "tool.started":
                 self._tools[event["call_id"]] = (event["name"], "")
                 return self._line(f"⚙ {plain(event['name'])}({arguments(event['args'])})", "magenta")

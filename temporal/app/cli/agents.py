@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from perdure.temporal.app.cli.options import Agents, Models, Tools
+from perdure.temporal.app.cli.options import Agents, ApiKeyFile, DataDir, Models, Tools, Url
 
-app = typer.Typer(help="Check, list and describe agent definitions.", no_args_is_help=True)
+app = typer.Typer(help="Check, list and describe agent definitions and their versions.", no_args_is_help=True)
 
 
 @app.command()
@@ -38,3 +38,18 @@ def list_agents(agents: Agents = None, models: Models = None) -> None:
     from perdure.temporal.app.commands import agents as commands
 
     commands.list_agents(agents, models)
+
+
+@app.command()
+def versions(
+    name: Annotated[str, typer.Argument(help="The agent's name.")],
+    limit: Annotated[int, typer.Option(min=1, max=50, help="Show at most this many.")] = 10,
+    url: Url = None,
+    data_dir: DataDir = None,
+    api_key_file: ApiKeyFile = None,
+) -> None:
+    """Show the versions of an agent, the latest first: what changed, and how many sessions rest on each."""
+    from perdure.temporal.app.commands import versions as commands
+    from perdure.temporal.app.console.gateway import gateway_address
+
+    commands.show(name, limit, gateway_address(url, data_dir, api_key_file))

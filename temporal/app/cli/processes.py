@@ -73,8 +73,8 @@ def gateway(
             max=3600,
             envvar="PERDURE_DRAIN_S",
             show_envvar=True,
-            help="Seconds that it still serves once it is told to stop, while /readyz answers 503: longer than a load "
-            "balancer takes to notice. 0 by default.",
+            help="Seconds that it still serves once it is told to stop, while /healthz/traffic answers 503: longer "
+            "than a load balancer takes to notice. 0 by default.",
         ),
     ] = None,
 ) -> None:

@@ -25,12 +25,18 @@ def doctor(
         str | None,
         typer.Option(metavar="URL", help="A gateway to check, too, where clients reach it: through its proxy."),
     ] = None,
+    wait: Annotated[
+        float,
+        typer.Option(
+            min=0, max=3600, help="Seconds for which to look again while something fails, as while all starts."
+        ),
+    ] = 0,
 ) -> None:
     """Check Temporal, workers, clocks, definitions, keys, prices, the blob store and Redis; exits with 1 if one of them
     fails."""
     from perdure.temporal.app.commands.doctor import examine
 
-    examine(agents, tools, models, data_dir, gateway)
+    examine(agents, tools, models, data_dir, gateway, wait)
 
 
 def bench(

@@ -122,5 +122,6 @@ def _columns(definition: AgentDefinition) -> tuple[str, str, str]:
         for name, words in (("tokens", "tokens"), ("tool_calls", "tool calls")):
             if (cap := getattr(own, name)) is not None:
                 caps.append(f"{cap:,} {words} a {scope}")
-    tools = ", ".join(name_of(tool) for tool in definition.tools) or "none"
+    named = (*definition.tools, *definition.document_tools)
+    tools = ", ".join(name_of(tool) for tool in named) or "none"
     return definition.models[definition.model].use, tools, ", ".join(caps)

@@ -5,19 +5,16 @@ Rule 2: a key is only ever said to be there or not.
 Rule 3: what cannot be seen from outside is said to be so (`unknown`), not guessed.
 """
 
-import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from importlib.metadata import version
 from typing import Final, Literal
 
-from temporalio.api.enums.v1 import TaskQueueType, WorkerDeploymentVersionStatus
-from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.enums.v1 import WorkerDeploymentVersionStatus
 from temporalio.api.workflowservice.v1 import (
     DescribeNamespaceRequest,
-    DescribeTaskQueueRequest,
     DescribeWorkerDeploymentRequest,
     GetSystemInfoRequest,
 )
@@ -31,10 +28,9 @@ from perdure.temporal.definitions.prices import price_of
 from perdure.temporal.server.client import attribute_type, missing_search_attributes
 from perdure.temporal.server.deliveries import SCHEDULED_TENANT, deliveries
 from perdure.temporal.server.schedules import ours, placed
-from perdure.temporal.task_queues import Serves
 from perdure.workflows.definition.agent import AgentDefinition
 from perdure.workflows.definition.providers.table import PROVIDERS
-from perdure.workflows.protocol.activities import TASK_QUEUE, Delivery
+from perdure.workflows.protocol.activities import Delivery
 from perdure.workflows.vocabulary.search_attributes import ALL
 
 #: Of Temporal; the tests run on it.
@@ -43,12 +39,7 @@ OLDEST_SERVER: Final = (1, 32)
 State = Literal["ok", "warning", "failed", "unknown"]
 
 _RPC: Final = timedelta(seconds=10)
-#: A worker's long poll lasts a minute, and the server notes its beginning.
-_POLLED_WITHIN: Final = timedelta(seconds=70)
 _SCHEDULE: Final = "temporal schedule"
-
-
-_BOTH: Final = (TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,38 +86,6 @@ async def search_attributes(client: Client) -> Check:
     add = " ".join(f"--name {name} --type {attribute_type(kind)}" for name, kind in missing.items())
     advice = f"a worker adds them if it may; else: temporal operator search-attribute create {add}"
     return Check("failed", "search attributes", f"missing, or of another type: {lacking}", advice)
-
-
-async def workers(client: Client) -> Check:
-    return await _polled(client, TASK_QUEUE, _BOTH, "perdure worker starts one")
-
-
-async def own_workers(client: Client, kind: Serves, queue: str) -> Check:
-    """Calls that are sent to a queue of their own wait for as long as nobody polls it."""
-    return await _polled(client, queue, _BOTH[1:], f"perdure worker --queues {kind} starts one")
-
-
-async def _polled(client: Client, queue: str, kinds: Sequence[TaskQueueType.ValueType], advice: str) -> Check:
-    """A worker that has just started may not have asked for all kinds of tasks yet."""
-    for wait in (0.5, 1.0, 0.0):
-        polling = await _polling(client, queue, kinds)
-        if polling:
-            return Check("ok", "workers", f"{len(polling)} poll the task queue {queue}")
-        await asyncio.sleep(wait)
-    return Check("failed", "workers", f"none polls the task queue {queue}", advice)
-
-
-async def _polling(client: Client, queue: str, kinds: Sequence[TaskQueueType.ValueType]) -> set[str]:
-    """Workers that ask for all of these kinds of tasks."""
-    polling: list[set[str]] = []
-    for kind in kinds:
-        request = DescribeTaskQueueRequest(
-            namespace=client.namespace, task_queue=TaskQueue(name=queue), task_queue_type=kind
-        )
-        described = await client.workflow_service.describe_task_queue(request, timeout=_RPC)
-        since = datetime.now(UTC) - _POLLED_WITHIN
-        polling.append({p.identity for p in described.pollers if p.last_access_time.ToDatetime(tzinfo=UTC) > since})
-    return set.intersection(*polling)
 
 
 async def deployment(client: Client, name: str, build: str) -> Check:
@@ -203,36 +162,22 @@ def _named(schedule_id: str) -> str:
     return f"--schedule-id {schedule_id}"
 
 
-def server_limits() -> Iterator[Check]:
+def server_settings() -> Check:
     """What matters of a server's dynamic configuration, which it shows to nobody."""
-    unseen = "cannot be seen from outside"
-    yield Check(
-        "unknown",
-        "query buffer",
-        unseen,
-        "perdure dev sets it; on a cluster of yours set history.MaxBufferedQueryCount to 100 (its default of 1 makes "
-        "viewers wait and ask again)",
+    advice = (
+        "perdure dev sets them; on a cluster of yours set history.MaxBufferedQueryCount to 100 (its default of 1 makes "
+        "viewers wait and ask again), frontend.namespaceCount to 20000 (its default of 1200 bounds the long polls of all "
+        "workers and waiting clients together) and matching.enableFairness to true (without it, a tenant's backlog is worked "
+        "off before what others ask for later); temporal/app/deploy/dynamicconfig.yaml has all of them"
     )
-    yield Check(
-        "unknown",
-        "poller limit",
-        unseen,
-        "perdure dev sets it; on a cluster of yours set frontend.namespaceCount to 20000 (its default of 1200 bounds "
-        "the long polls of all workers and waiting clients together)",
-    )
-    yield Check(
-        "unknown",
-        "fairness",
-        unseen,
-        "perdure dev sets it; on a cluster of yours set matching.enableFairness to true (without it, a tenant's backlog is "
-        "worked off before what others ask for later)",
-    )
+    return Check("unknown", "server settings", "cannot be seen from outside", advice)
 
 
 def definitions(reading: Reading) -> Iterator[Check]:
     problems = reading.every_problem
+    advice = "mend it: a process that runs goes on with its last good version, one that starts now does without it"
     for problem in problems:
-        yield Check("failed", "definition", str(problem), "it does not serve until this is mended")
+        yield Check("failed", "definition", str(problem), advice)
     if not problems:
         names = reading.labelled
         yield Check("ok", "definitions", f"{len(names)} without problems: {', '.join(names)}")

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import Any, Final
 
 import httpx2
 
@@ -22,6 +22,8 @@ async def gateway(url: str) -> AsyncIterator[Check]:
             yield await _ready(http)
             yield await _streams(http)
             yield await _asks(http)
+            async for check in _refused(http):
+                yield check
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         reason = str(error) or type(error).__name__
         yield Check("failed", "gateway", f"{url} does not answer: {reason}", "perdure gateway starts one")
@@ -30,7 +32,13 @@ async def gateway(url: str) -> AsyncIterator[Check]:
 async def _ready(http: httpx2.AsyncClient) -> Check:
     answer = await http.get("/readyz")
     if answer.status_code == 200:
-        return Check("ok", "gateway", f"{http.base_url} is ready, live answers: {_told(answer, 'live')}")
+        found = f"{http.base_url} is ready, live answers: {_told(answer, 'live')}"
+        if _told(answer, "blobs") == "lost":
+            advice = "it refuses what is large until the store is back; the line of the blob store may say why"
+            return Check("failed", "gateway", f"{found}, but its blob store cannot be used", advice)
+        if _told(answer, "live") == "lost":
+            return Check("warning", "gateway", found, "its Redis is away; the line of live answers may say why")
+        return Check("ok", "gateway", found)
     if answer.status_code in (403, 404):
         found = f"/readyz answers {answer.status_code} at {http.base_url}"
         return Check("unknown", "gateway", found, _INSIDE)
@@ -68,6 +76,35 @@ async def _asks(http: httpx2.AsyncClient) -> Check:
         return Check("unknown", "callers", f"/v1/sessions answers {answer.status_code}, which tells nothing of it")
     advice = "set PERDURE_KEYS_FILE or PERDURE_JWT_ISSUER for the gateways, unless a proxy asks and nobody passes by it"
     return Check("warning", "callers", f"are not asked who they are: /v1/sessions answers {answer.status_code}", advice)
+
+
+async def _refused(http: httpx2.AsyncClient) -> AsyncIterator[Check]:
+    """Files of agents that the gateway refuses. It tells nobody who may not read which agents there are."""
+    answer = await http.get("/v1/agents")
+    if answer.status_code in (401, 403):
+        yield Check("unknown", "agents", "what the gateway refuses is told to callers that it knows: GET /v1/agents")
+        return
+    try:
+        problems = answer.json()["problems"]
+        told = [(_place(one), one["serving"]) for one in problems]
+    except (ValueError, KeyError, TypeError):
+        yield Check("unknown", "agents", f"/v1/agents answers {answer.status_code}, which tells nothing of them")
+        return
+    for place, serving in told:
+        if serving is not None:
+            advice = f"mend the file: {serving} goes on with its last good version until the gateway is started again"
+            yield Check("warning", "agents", f"the gateway refuses {place}", advice)
+        else:
+            yield Check(
+                "failed", "agents", f"the gateway refuses {place}", "mend the file: nothing serves in its place"
+            )
+    if not told:
+        yield Check("ok", "agents", "the gateway refuses none")
+
+
+def _place(problem: dict[str, Any]) -> str:
+    place = f"{problem['file']}:{problem['line']}:{problem['column']}"
+    return ": ".join(filter(None, (place, problem["field"], problem["message"])))
 
 
 def _told(answer: httpx2.Response, field: str) -> str:

@@ -26,4 +26,5 @@ patiently temporal operator search-attribute create -n "$TEMPORAL_NAMESPACE" \
   --name PerdureStatus --type Keyword \
   --name PerdureTenant --type Keyword \
   --name PerdureUser --type Keyword \
+  --name PerdureDigest --type Keyword \
   --name PerdureCost --type Double

@@ -30,6 +30,7 @@ from perdure.activities.sessions.sealing import Sealing
 from perdure.activities.sessions.stale_attempts import StaleAttempts
 from perdure.activities.sessions.strangers import NoStrangers
 from perdure.activities.tools.catalogue import Catalogue
+from perdure.activities.tools.document_reading import DocumentReading
 from perdure.activities.tools.places import ToolPlaces
 from perdure.activities.tools.remote_results import Taking
 from perdure.activities.tools.runner import ToolRunner
@@ -56,13 +57,14 @@ from perdure.temporal.stores.handover import Handover
 from perdure.temporal.stores.opened import open_blobs
 from perdure.temporal.task_queues import Serves
 from perdure.workflows.core.session_tools import SPECS
+from perdure.workflows.definition.tools import documents
 from perdure.workflows.ledger import LedgerWorkflow
 from perdure.workflows.protocol.activities import TASK_QUEUE
 from perdure.workflows.scheduled import DeliverMessage
 from perdure.workflows.session import SessionWorkflow
 
-#: Seconds between two looks at the definitions' files.
-DEFINITIONS_CHECK_S = 1.0
+#: Seconds between two looks at the definitions' files: `dev` says within a second what a change came to.
+DEFINITIONS_CHECK_S = 0.5
 
 
 @dataclass
@@ -177,12 +179,13 @@ def make_workers(
         *([telemetry.tracing] if telemetry.tracing else []),
         ToolRunner(
             live,
-            frozenset([*parts.catalogue.names, "call_mcp_tool"]).__contains__,
+            frozenset([*parts.catalogue.names, "call_mcp_tool", documents.ACTIVITY]).__contains__,
             settings.heartbeat_throttle_s,
         ),
     ]
     tools: list[Callable[..., Any]] = [
         parts.mcp.call_mcp_tool,
+        DocumentReading(parts.blobs).read_documents,
         *parts.catalogue.activities(parts.blobs, loop, parts.tool_places),
     ]
     everything: list[Callable[..., Any]] = [
@@ -237,7 +240,7 @@ def make_app(
     asking, tokens = (None, None) if asks is None else asks.with_tokens(parts.blobs)
 
     def describe_tool(name: str) -> str | None:
-        spec = parts.catalogue.spec(name) or SPECS.get(name)
+        spec = parts.catalogue.spec(name) or SPECS.get(name) or documents.SPECS.get(name)
         return spec.description if spec else None
 
     return create_app(

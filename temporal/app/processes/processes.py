@@ -6,22 +6,17 @@ viewers are cut (so that they come again), the worker drains, Temporal goes last
 """
 
 import asyncio
-import contextlib
 import re
-import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any, get_args
 
 import structlog
-import uvicorn
-from fastapi import FastAPI
 from temporalio.client import Client
 from temporalio.worker import Worker
 
 from perdure.activities.models import providers
 from perdure.gateway.auth.authentication import Authentication
-from perdure.gateway.http.connections import Bounds, protocol
 from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.app.dev_server.ports import listen
 from perdure.temporal.app.dev_server.server import DevServer
@@ -32,10 +27,12 @@ from perdure.temporal.app.processes.limits import limits_between
 from perdure.temporal.app.processes.live import live_between
 from perdure.temporal.app.processes.reap import reap
 from perdure.temporal.app.processes.revival import revive
+from perdure.temporal.app.processes.serving import serving
 from perdure.temporal.app.processes.sources import Sources
 from perdure.temporal.app.processes.stopping import stop_signal
 from perdure.temporal.app.processes.telemetry import telemetry
 from perdure.temporal.app.processes.tool_files import ToolFiles
+from perdure.temporal.definitions.news import Tell, log_news
 from perdure.temporal.live.memory import MemoryLive
 from perdure.temporal.server.claims import Claims
 from perdure.temporal.server.client import connect, ensure_search_attributes
@@ -44,15 +41,13 @@ from perdure.temporal.server.schedule_keeper import ScheduleKeeper
 from perdure.temporal.sessions.limits.caps import Caps
 from perdure.temporal.sessions.limits.limits import Limits
 from perdure.temporal.settings import Settings
-from perdure.temporal.stores.blobs import StoreUnavailable
+from perdure.temporal.stores.blobs import StoreAway, StoreUnavailable
 from perdure.temporal.task_queues import Serves
 
 log = structlog.get_logger(__name__)
 
-#: An open stream is cut before the server stops; this is for what is left.
-GATEWAY_STOP_S = 3
-#: Bytes of a body in a second, below which a client is too slow.
-_BODY_RATE = 8 * 1024
+#: Seconds between two looks at tools' files, and at schedules.
+_CHECK_S = 1.0
 #: How the SDK tells of a poll that it does not repeat.
 _POLL_REFUSED = re.compile(r'^Poll failure: .*?message: "((?:[^"\\\\]|\\\\.)*)"', re.DOTALL)
 
@@ -66,10 +61,11 @@ async def run_dev(
     temporal_port: int,
     ui_port: int,
     ready: Callable[[str, str | None, Parts], None],
+    tell: Tell,
 ) -> None:
     """The whole of Perdure in this process, with the real Temporal dev server as its child, until a signal comes.
 
-    `ready(url, temporal_ui, parts)` is called once when it serves.
+    `ready(url, temporal_ui, parts)` is called once when it serves, `tell` whenever files of agents have changed.
     """
     stopped = stop_signal(impatient=False)
     async with AsyncExitStack() as stack:
@@ -93,9 +89,9 @@ async def run_dev(
             log.info("reaped", attempts=reaped)
         parts = assemble(settings, sources, demo_without_keys=True, telemetry=told)
         live = MemoryLive(asyncio.get_running_loop(), whole=True)
-        await stack.enter_async_context(_definitions(parts))
+        await stack.enter_async_context(_definitions(parts, tell))
         if sources.tools:
-            await stack.enter_async_context(_in_background(ToolFiles.of_user().watch(DEFINITIONS_CHECK_S)))
+            await stack.enter_async_context(_in_background(ToolFiles.of_user().watch(_CHECK_S)))
         stack.push_async_callback(parts.aclose)
         providers.load(parts.definitions.providers)
         limits = Limits(Caps.of(settings), metrics=told.metrics)
@@ -103,7 +99,7 @@ async def run_dev(
         running = await stack.enter_async_context(_working(workers))
         await stack.enter_async_context(_schedules(client, parts, lasting_id(settings.data_dir)))
         app = make_app(client, live, parts, limits, host=host, temporal_ui=server.ui_url, scrub=server.scrub)
-        failed = await stack.enter_async_context(_serving(app, listener, settings))
+        failed = await stack.enter_async_context(serving(app, listener, settings))
         reviving = asyncio.create_task(revive(server))
         url = f"http://{host}:{port}"
         stack.enter_context(published(settings.data_dir, DevAddresses(url, server.address, server.ui_url)))
@@ -170,19 +166,22 @@ async def run_gateway(
         live = await stack.enter_async_context(live_between(settings, client.namespace, told.metrics))
         limits = await stack.enter_async_context(limits_between(settings, client.namespace, told.metrics, gateway=True))
         app = make_app(client, live, parts, limits, host=host, temporal_ui=None, asks=asks)
-        failed = await stack.enter_async_context(_serving(app, listener, settings))
+        failed = await stack.enter_async_context(serving(app, listener, settings))
         ready(f"http://{host}:{port}")
         await asyncio.wait({failed, asyncio.create_task(stopped.wait())}, return_when=asyncio.FIRST_COMPLETED)
 
 
 @asynccontextmanager
-async def _definitions(parts: Parts) -> AsyncIterator[None]:
-    """Raises `Refused` where the blob store cannot be written: nothing that starts now could serve."""
+async def _definitions(parts: Parts, tell: Tell = log_news) -> AsyncIterator[None]:
+    """Raises `Refused` where the blob store refuses to be written: that has to be mended first. One that is away for a while
+    is waited for beside: what is small is served without it."""
     try:
         await parts.definitions.publish()
+    except StoreAway as error:
+        log.warning("definitions.not_stored", reason=str(error))
     except StoreUnavailable as error:
         raise Refused(str(error)) from error
-    async with _in_background(parts.definitions.watch(DEFINITIONS_CHECK_S)):
+    async with _in_background(parts.definitions.watch(DEFINITIONS_CHECK_S, tell)):
         yield
 
 
@@ -190,7 +189,7 @@ def _schedules(client: Client, parts: Parts, worker: str | None = None) -> Abstr
     """Not waited for: a server that has no schedules still serves sessions."""
     claims = Claims(parts.blobs, client.namespace, worker)
     keeper = ScheduleKeeper(client, parts.definitions, claims, parts.settings.data_dir / "schedules.json")
-    return _in_background(keeper.keep(DEFINITIONS_CHECK_S))
+    return _in_background(keeper.keep(_CHECK_S))
 
 
 @asynccontextmanager
@@ -226,46 +225,3 @@ def _raise_failure(running: "set[asyncio.Task[None]]") -> None:
                 if (reason := _POLL_REFUSED.search(str(error.__cause__))) is None:
                     raise
                 raise Refused(f"the worker ended, because Temporal takes its polls no more: {reason[1]}") from error
-
-
-class _Uvicorn(uvicorn.Server):
-    """Leaves signals to us: the streams have to be cut first."""
-
-    @contextlib.contextmanager
-    def capture_signals(self):  # type: ignore[no-untyped-def]
-        yield
-
-
-@asynccontextmanager
-async def _serving(app: FastAPI, listener: socket.socket, settings: Settings) -> AsyncIterator["asyncio.Task[None]"]:
-    """Serves `app`; the task that it yields ends only if the server fails."""
-    bounds = Bounds(
-        head_s=settings.head_timeout_s,
-        body_s=settings.body_timeout_s,
-        body_rate=_BODY_RATE,
-        connections=settings.max_connections,
-    )
-    config = uvicorn.Config(
-        app,
-        http=protocol(bounds),
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=GATEWAY_STOP_S,
-        timeout_keep_alive=30,
-        ws="none",
-    )
-    server = _Uvicorn(config)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    while not server.started:
-        if serving.done():
-            await serving
-            raise RuntimeError("the gateway did not start")
-        await asyncio.sleep(0.01)
-    try:
-        yield serving
-    finally:
-        app.state.draining.begin()
-        await asyncio.wait({serving}, timeout=settings.drain_s)
-        app.state.watches.cut()
-        server.should_exit = True
-        await asyncio.gather(serving, return_exceptions=True)

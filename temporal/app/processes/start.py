@@ -1,6 +1,7 @@
 """What the commands `dev`, `worker` and `gateway` do before and after their process runs: options in, words out."""
 
 import ipaddress
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -10,10 +11,12 @@ from rich.markup import escape
 
 from perdure.gateway.auth.authentication import authentication
 from perdure.temporal.app.console.refused import Refused
+from perdure.temporal.app.console.terminal import plain
 from perdure.temporal.app.processes.assembly import Parts
 from perdure.temporal.app.processes.processes import run_dev, run_gateway, run_worker
 from perdure.temporal.app.processes.sources import Sources
 from perdure.temporal.definitions.endpoints import missing_key
+from perdure.temporal.definitions.news import News
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.environment import DEFAULT_DATA_DIR, environment
 from perdure.temporal.settings import Settings
@@ -54,7 +57,16 @@ async def dev(host: str, port: int, temporal_port: int, ui_port: int, data_dir: 
             console.print(f"  other commands find all of this with --data-dir {settings.data_dir}")
         print(f"ready {url}", flush=True)  # noqa: T201 - the line that scripts wait for
 
-    await run_dev(settings, sources, host=host, port=port, temporal_port=temporal_port, ui_port=ui_port, ready=ready)
+    await run_dev(
+        settings,
+        sources,
+        host=host,
+        port=port,
+        temporal_port=temporal_port,
+        ui_port=ui_port,
+        ready=ready,
+        tell=print_news,
+    )
 
 
 def agent_line(name: str, definitions: Definitions, tenant: str | None = None) -> str:
@@ -66,6 +78,18 @@ def agent_line(name: str, definitions: Definitions, tenant: str | None = None) -
     missing = missing_key(model, environment())
     note = f"  [yellow]({missing} is not set: runs on the demo model)[/]" if known.demo and missing else ""
     return f"  agent [bold]{escape(name)}[/]  {escape(model.use)}{note}"
+
+
+def print_news(told: Sequence[News]) -> None:
+    """A line for each change of an agent, and what was taken out of its texts and put in."""
+    console = Console(highlight=False, soft_wrap=True)
+    for one in told:
+        style = "yellow" if one.kind in ("refused", "odd") else "bold"
+        console.print(f"[{style}]{escape(plain(str(one)))}[/]")
+        for line in (line for change in one.changes for line in change.diff):
+            console.print(
+                f"    {escape(plain(line))}", style="green" if line[:1] == "+" else "red" if line[:1] == "-" else "dim"
+            )
 
 
 async def worker(data_dir: Path | None, queues: str | None, sources: Sources) -> None:

@@ -7,8 +7,8 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from perdure.temporal.app.testing.questions import waits
-from perdure.workflows.vocabulary.events import Event, StepFinished, TurnFinished
-from perdure.workflows.vocabulary.parts import Text, ToolError, Usage
+from perdure.workflows.vocabulary.events import Event, MessageAdded, StepFinished, TurnFinished
+from perdure.workflows.vocabulary.parts import Message, Text, ToolError, Usage
 from perdure.workflows.vocabulary.questions import Question
 
 
@@ -56,13 +56,25 @@ def turn_in(events: list[Event], turn_id: str | None, now: datetime | None = Non
     own = tuple(event for event in events if event.turn_id == turn_id)
     end = next((event for event in own if isinstance(event, TurnFinished)), None)
     steps = [event for event in own if isinstance(event, StepFinished)]
-    text = "".join(part.text for part in steps[-1].message.parts if isinstance(part, Text)) if steps else ""
+    said = [message for event in own if (message := _said_in(event)) is not None]
+    text = "".join(part.text for part in said[-1].parts if isinstance(part, Text)) if said else ""
     if end is None:
         asked = waits(own, now) if now is not None else ()
         costs = [step.cost_usd for step in steps]
         cost = sum(one for one in costs if one is not None) if None not in costs else None
         return Turn(text, "waiting", None, cost, _sum(step.usage for step in steps), own, asked) if asked else None
     return Turn(text, end.reason, end.error, end.cost_usd, end.usage, own, result=end.result)
+
+
+def _said_in(event: Event) -> Message | None:
+    """What the agent said; what a handler asks aside is nobody's to read."""
+    match event:
+        case StepFinished() if event.block is None or event.block.display == "stream":
+            return event.message
+        case MessageAdded() if event.message.role == "assistant":
+            return event.message
+        case _:
+            return None
 
 
 def _sum(usages: Iterable[Usage]) -> Usage:

@@ -65,7 +65,7 @@ class Definer:
 
     async def prepare(self, after: SessionState, turn_id: str) -> tuple[SessionState, LoadedAgent]:
         """The session as it rests before the turn, under the agent that shall run it. Raises SessionError."""
-        step = next((step for step in after.log.steps if step.turn_id == turn_id), None)
+        step = next((step for step in after.log.steps if step.turn_id == turn_id and not step.asks), None)
         before = past(after, turn_id, keep_turn=False)
         role = step.role if step is not None else after.slot.role
         if self._definitions is None:

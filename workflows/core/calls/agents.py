@@ -134,7 +134,7 @@ def run_session(state: SessionState, call: Call, work: RunChild) -> RunSession:
         content_sha256=work.opened.content_sha256,
         cursor=0,
         digest=digest,
-        # Whoever asked for this asked for what comes of it, too.
+        # Whoever asked for this asked for what comes of it, too. Workers of older versions know of the last one alone.
         sender=state.requesters[-1] if state.requesters else None,
     )
     parent = Parent(
@@ -144,6 +144,7 @@ def run_session(state: SessionState, call: Call, work: RunChild) -> RunSession:
         cap_usd=work.cap_usd,
         cap_tokens=work.cap_tokens,
         cap_tool_calls=work.cap_tool_calls,
+        requesters=state.requesters,
     )
     new = NewSession(
         tenant=state.new.tenant,

@@ -12,6 +12,7 @@ from pydantic import Field, JsonValue
 from perdure.workflows.core.state.record import Record, replace
 from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.protocol.activities import OpenedAgent
+from perdure.workflows.vocabulary.blocks import Block
 from perdure.workflows.vocabulary.elicitation import ServerInput
 from perdure.workflows.vocabulary.parts import BlobRef, Part, ToolCall, ToolError
 from perdure.workflows.vocabulary.questions import Again, Binding
@@ -70,7 +71,7 @@ Work = Annotated[Begin | FallBack | RunChild | PutAway | Adopt, Field(discrimina
 
 @dataclass(frozen=True)
 class Undecided(Record):
-    """The model has asked for it."""
+    """The model, or a handler, has asked for it."""
 
     at: Literal["undecided"] = "undecided"
 
@@ -168,7 +169,7 @@ class Given(Record):
 
 @dataclass(frozen=True)
 class Call(Record):
-    #: As the model made it.
+    #: As the model made it, or the handler.
     made: ToolCall
     stage: Stage = Undecided()
     #: `tool.started` is in the log.
@@ -188,6 +189,8 @@ class Call(Record):
     told: bool = False
     #: What a sub-agent has spent; until its session says, what was set aside for it.
     spent: Spent | None = None
+    #: The handler's block that makes it; None: a model does.
+    block: Block | None = None
 
     @property
     def call_id(self) -> str:

@@ -9,6 +9,7 @@ from perdure.workflows.core.calls.call import Call, Ending, Given, Running
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.state.turn import Turn
 from perdure.workflows.protocol.activities import ToolOutput
+from perdure.workflows.vocabulary.blocks import Block
 from perdure.workflows.vocabulary.errors import DENIED, EXPIRED, OUTCOME_UNKNOWN, TOO_MANY_QUESTIONS, TOOL_STOPPED
 from perdure.workflows.vocabulary.events import ToolFinished, ToolStarted
 from perdure.workflows.vocabulary.folding import preview
@@ -65,6 +66,7 @@ def start(draft: Draft, run: ToolCall, session_id: str | None = None) -> None:
             session_id=session_id,
             blob=run.blob,
             undoes=draft.turn.undoes,
+            block=_block(draft, run.call_id),
         )
     )
 
@@ -93,6 +95,7 @@ def finish(draft: Draft, call: Call, outcome: ToolOutput | ToolError) -> None:
             cost_usd=call.spent.cost_usd if call.spent else None,
             blocked=None if isinstance(outcome, ToolError) else outcome.blocked,
             undoes=draft.turn.undoes,
+            block=call.block,
         )
     )
 
@@ -100,6 +103,11 @@ def finish(draft: Draft, call: Call, outcome: ToolOutput | ToolError) -> None:
 def goes_on(turn: Turn, call: Call) -> bool:
     """Whether what comes of a call may lead to more: it was not told to end, and neither was its turn."""
     return isinstance(call.stage, Running) and not turn.stopping and turn.error is None
+
+
+def _block(draft: Draft, call_id: str) -> Block | None:
+    call = draft.turn.call(call_id)
+    return call.block if call is not None else None
 
 
 def began(call: Call, now: datetime) -> datetime:

@@ -40,6 +40,7 @@ from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.definition.tools.policy import Policy
 from perdure.workflows.protocol.activities import FOLDED_ARGS, CallMcpToolInput
+from perdure.workflows.protocol.document_activities import ReadDocumentsInput
 from perdure.workflows.vocabulary.errors import INVALID_ARGUMENTS, UNKNOWN_TOOL
 from perdure.workflows.vocabulary.ids import fallback_activity, later_activity
 from perdure.workflows.vocabulary.parts import INLINE_LIMIT, ToolCall, ToolError, Usage
@@ -127,6 +128,9 @@ def _activity(
     if policy.runner == "worker":
         told = state.slot.loaded.spec(policy.name) if state.slot.loaded else None
         context = context_of(state, call) if told is not None and told.context else None
+        if policy.documents is not None:
+            request = ReadDocumentsInput(documents=policy.documents, tool=policy.name, args=arguments(run))
+            return RunActivity(run, use, activity_id, request.model_dump(mode="json"), None)
         return RunActivity(run, use, activity_id, arguments(run), spec, context)
     if run.blob is not None:
         message = f"The arguments are too long for {call.name}: at most {INLINE_LIMIT} bytes of JSON may be."

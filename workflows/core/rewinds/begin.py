@@ -15,6 +15,7 @@ from pydantic_core import to_json
 from perdure.workflows.core.approvers import excluded, refusal, strictest
 from perdure.workflows.core.changes import QuestionSettled
 from perdure.workflows.core.draft import Draft
+from perdure.workflows.core.handlers.carrying_on import begin_handler, handler_of_messages, resume_handler
 from perdure.workflows.core.rewind_changes import UndoBegun, UndoStarted
 from perdure.workflows.core.rewinds.plan import NOT_WANTED, Plan, bounded, plan, standing, undone_since
 from perdure.workflows.core.state.rewinding import Rewinding, Undoing
@@ -137,10 +138,36 @@ def cut(draft: Draft) -> None:
             draft.add(MessageAdded(**draft.stamp, message=note))
         return
     turn = turn_id(draft.state.turns + 1)
-    draft.add(TurnStarted(**(draft.stamp | {"turn_id": turn}), cause="message", continues=rewinding.continues))
+    ended, handler = draft.state.ended, _handler(draft.state, rewinding)
+    draft.add(
+        TurnStarted(
+            **(draft.stamp | {"turn_id": turn}), cause="message", continues=rewinding.continues, handler=handler
+        )
+    )
     for message in (note, rewinding.message):
         if message is not None:
             draft.add(MessageAdded(**draft.stamp, message=message.of_turn(turn)))
+    stood_at = ended.run if ended is not None and rewinding.cause == "retry" else None
+    if handler is not None:
+        resumed = resume_handler(draft, stood_at)
+        if not resumed:
+            begin_handler(draft, handler, rewinding.message or _asked(draft.state))
+
+
+def _handler(state: SessionState, rewinding: Rewinding) -> str | None:
+    """The handler that the turn of the branch carries out."""
+    ended = state.ended
+    if rewinding.cause == "retry" and (ended is None or ended.handler is None):
+        return None
+    message = rewinding.message or _asked(state)
+    return handler_of_messages(state) if message is not None and not message.own else None
+
+
+def _asked(state: SessionState) -> Message | None:
+    """The user's last message, as far as the state holds it."""
+    transcript = state.transcript
+    said = transcript.on(transcript.path, 0, transcript.count)
+    return next((one for one in reversed(said) if one.role == "user"), None)
 
 
 def _first(state: SessionState, rewinding: Rewinding) -> str:

@@ -4,6 +4,7 @@ import hashlib
 import math
 
 from perdure.workflows.core.calls.call import Call, Ready
+from perdure.workflows.core.handlers.fold import cut_off
 from perdure.workflows.core.last_words import last_words
 from perdure.workflows.core.rewind_changes import RewindTaken, UndoBegun
 from perdure.workflows.core.state.branches import Branch, Branches, Ended, Switch, Undo
@@ -106,11 +107,14 @@ def started(state: SessionState, event: TurnStarted) -> SessionState:
 def ended(state: SessionState, turn: Turn, event: TurnFinished) -> SessionState:
     """`state` after a turn: what a retry has to know of it, and whether a rewind that it was for goes on."""
     if turn.undoing is None:
+        run = turn.run
         kept = Ended(
             turn_id=turn.turn_id,
             reason=event.reason,
             sound=turn.sound,
             role=turn.role,
+            handler=run.handler if run is not None else None,
+            run=run if event.reason not in ("done", "parked") else None,
             error=event.error,
             result=event.result,
         )
@@ -163,6 +167,8 @@ def rewound(state: SessionState, event: TranscriptRewound) -> SessionState:
         ),
     )
     state = _with_days(state)
+    cut = transcript.path.number(event.kept) if event.kept < count else None
+    state = state if cut is None else cut_off(state, cut)
     return replace(state, rewinding=None) if event.cause == "back" else state
 
 
@@ -184,7 +190,8 @@ def _left(state: SessionState, event: TranscriptRewound) -> Branches:
         path=transcript.path,
         count=transcript.count,
         words=last_words(last[0]) if last else known.words,
-        ended=state.ended,
+        # What its handler held would stay for ever.
+        ended=replace(state.ended, run=None) if state.ended is not None else None,
     )
     return branches.with_branch(left)
 

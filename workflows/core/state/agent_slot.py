@@ -72,9 +72,11 @@ class AgentSlot(Record):
             return False
         return self.loaded is None or self.stale or self.loaded.digest != self.digest
 
-    def with_loaded(self, agent: LoadedAgent) -> "AgentSlot":
+    def with_loaded(self, agent: LoadedAgent, needed: frozenset[str] = frozenset()) -> "AgentSlot":
+        """With this definition running. `needed` are the digests of others that are kept, however old they are."""
         kept = {digest: known for digest, known in self.kept.items() if digest != agent.digest}
         kept[agent.digest] = agent
-        while len(kept) > KEPT_AGENTS:
-            del kept[next(iter(kept))]
+        old = [digest for digest in kept if digest not in needed and digest != agent.digest]
+        for digest in old[: max(len(kept) - KEPT_AGENTS, 0)]:
+            del kept[digest]
         return replace(self, loaded=agent, kept=kept, stale=False, loading=False, error=None)

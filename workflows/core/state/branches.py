@@ -9,6 +9,7 @@ from typing import Annotated, Final
 
 from pydantic import Field, JsonValue
 
+from perdure.workflows.core.state.handlers import HandlerRun
 from perdure.workflows.core.state.record import Record, replace
 from perdure.workflows.protocol.paths import Path
 from perdure.workflows.vocabulary.events import TurnEnd
@@ -32,6 +33,10 @@ class Ended(Record):
     sound: int
     #: The role that its message asked for.
     role: str | None = None
+    #: The handler that it carried out.
+    handler: str | None = None
+    #: Where that stood, so that a retry goes on with it; None: the turn ended well, or its branch was left.
+    run: HandlerRun | None = None
     error: Annotated[ToolError | None, Field(exclude_if=absent)] = None
     #: Its answer as a checked value, where the definition says its form.
     result: Annotated[dict[str, JsonValue] | None, Field(exclude_if=absent)] = None

@@ -14,6 +14,7 @@ from perdure.workflows.core.state.books import Books
 from perdure.workflows.core.state.branches import Branches, Ended
 from perdure.workflows.core.state.context import Context
 from perdure.workflows.core.state.dates import Dates
+from perdure.workflows.core.state.handlers import Handlers
 from perdure.workflows.core.state.inbox import MAX_QUEUED, Inbox
 from perdure.workflows.core.state.leases import Leases
 from perdure.workflows.core.state.log import Log
@@ -45,6 +46,7 @@ class SessionState(Record):
     questions: Questions = field(default_factory=Questions)
     leases: Leases = field(default_factory=Leases)
     timers: Timers = field(default_factory=Timers)
+    handlers: Handlers = field(default_factory=Handlers)
     turn: Turn | None = None
     #: Turns that have started.
     turns: int = 0
@@ -177,6 +179,7 @@ def new_state(new: NewSession, at: datetime) -> SessionState:
         slot=AgentSlot(digest=new.digest),
         metadata=new.metadata,
         timezone=new.timezone,
+        requesters=new.parent.requesters if new.parent is not None else (),
         behavior=new.behavior,
         sealing=Sealing(counted=new.behavior >= 1),
         dates=Dates(first=day_of(at, new.timezone) if new.dated else ""),

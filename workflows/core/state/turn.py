@@ -11,6 +11,7 @@ from perdure.workflows.core.endings import Odd
 from perdure.workflows.core.state.books import Books
 from perdure.workflows.core.state.clock import Clock
 from perdure.workflows.core.state.context import Overflow
+from perdure.workflows.core.state.handlers import HandlerRun
 from perdure.workflows.core.state.record import Record, replace
 from perdure.workflows.core.state.repeated import Repeated
 from perdure.workflows.core.state.rewinding import Undoing
@@ -102,6 +103,10 @@ class Turn(Record):
     misfit: Annotated[str | None, Field(exclude_if=absent)] = None
     #: Spans of the callers whose messages and answers it works on.
     callers: tuple[str, ...] = ()
+    #: The handler that it carries out; None: the agent responds.
+    run: HandlerRun | None = None
+    #: The definition that the session goes on with, where its handler rests on an older one.
+    lent: str | None = None
 
     def traced(self, traceparent: str) -> "Turn":
         return replace(self, callers=(*self.callers, traceparent)[-MOST_CALLERS:])

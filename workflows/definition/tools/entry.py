@@ -9,6 +9,7 @@ from perdure.workflows.definition.tools import activity, agent, client, mcp, ses
 from perdure.workflows.definition.tools.activity import ToolUse
 from perdure.workflows.definition.tools.agent import AgentTool
 from perdure.workflows.definition.tools.client import ClientTool
+from perdure.workflows.definition.tools.documents import DocumentTool
 from perdure.workflows.definition.tools.mcp import McpServer
 from perdure.workflows.definition.tools.session import SessionTool
 
@@ -37,6 +38,6 @@ def _entry(value: Any) -> Any:
 ToolEntry = Annotated[Annotated[Tool, Field(discriminator="kind")], BeforeValidator(_entry)]
 
 
-def name_of(tool: Tool) -> str:
+def name_of(tool: Tool | DocumentTool) -> str:
     """What people call an entry of `tools:`."""
     return f"mcp {tool.label}" if isinstance(tool, McpServer) else tool.name

@@ -55,3 +55,5 @@ class Policy:
     server: "McpServer | None" = None
     index: int = -1
     tool: str = ""
+    #: sha256 of the documents that it reads, which came with the definition.
+    documents: str | None = None

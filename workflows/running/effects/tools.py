@@ -25,7 +25,8 @@ from perdure.workflows.vocabulary.parts import ToolCall, ToolError
 
 async def run_activity(effect: RunActivity, opened: Opened) -> ToolEnded:
     use, call = effect.use, effect.call
-    config = tool_config(effect.activity_id, _summary(call), use)
+    # The activity's type does not name a tool that reads documents.
+    config = tool_config(effect.activity_id, _summary(call, None if use.name == call.name else call.name), use)
     given = effect.args if effect.spec_sha256 is None else {**effect.args, ALLOWED_SPEC: effect.spec_sha256}
     asks = use.process or effect.context is not None
     how = [CallOptions(process=use.process, context=effect.context)] if asks else []

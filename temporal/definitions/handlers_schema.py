@@ -1,0 +1,71 @@
+"""The part of an agent file's JSON Schema that is about handlers: blocks as people write them, one key each."""
+
+from typing import Any, Final
+
+from perdure.workflows.definition.handlers import FORMS, MESSAGE
+
+#: The record of each block, and the field that stands in for all of it where its value is not a mapping of fields.
+_RECORDS: Final[dict[str, tuple[str, str | None]]] = {
+    "respond": ("Respond", None),
+    "generate": ("Generate", None),
+    "choose": ("Choose", None),
+    "call": ("CallTool", None),
+    "set": ("Set", "values"),
+    "say": ("Say", "text"),
+    "wait": ("WaitFor", None),
+    "finish": ("Finish", None),
+    "switch": ("Switch", "cases"),
+    "for_each": ("ForEach", None),
+    "try": ("Try", None),
+}
+
+
+def write_handlers(made: dict[str, Any]) -> None:
+    """Puts handlers as they are written into the schema of a definition, in place of what they are read into."""
+    definitions = made["$defs"]
+    keys = {}
+    for key in FORMS:
+        record, field = _RECORDS[key]
+        described = definitions[record]["description"]
+        del definitions[record]["properties"]["kind"]
+        value: dict[str, Any] = {"$ref": f"#/$defs/{record}"}
+        if field is not None:
+            value = definitions.pop(record)["properties"][field]
+            described = f"{described} {value['description']}"
+        elif not definitions[record]["properties"]:
+            del definitions[record]
+            value = {"type": ["object", "null"], "maxProperties": 0}
+        elif not definitions[record].get("required"):
+            value = {"anyOf": [value, {"type": "null"}]}
+        keys[key] = {**value, "description": described}
+    definitions["Block"] = {
+        "title": "Block",
+        "type": "object",
+        "description": "One thing that a handler does: a mapping with exactly one of these keys.",
+        "properties": keys,
+        "minProperties": 1,
+        "maxProperties": 1,
+        "additionalProperties": False,
+    }
+    _refer(made)
+    handler = definitions["Handler"]
+    handlers = made["properties"]["handlers"]
+    handlers.pop("maxLength", None)
+    forms = [handler["properties"]["do"], {"$ref": "#/$defs/Handler"}]
+    handlers["properties"] = {MESSAGE: {"anyOf": forms, "description": "What is done when a message comes."}}
+    handlers["additionalProperties"] = False
+
+
+def _refer(schema: Any) -> None:
+    """Names a block by its own definition wherever one may stand."""
+    match schema:
+        case {"items": {"discriminator": {"propertyName": "kind", "mapping": {"for_each": _}}}}:
+            schema["items"] = {"$ref": "#/$defs/Block"}
+        case dict():
+            for value in schema.values():
+                _refer(value)
+        case list():
+            for value in schema:
+                _refer(value)
+        case _:
+            pass

@@ -1,0 +1,48 @@
+"""How a stream that is cut ends over a real connection: in an error for its reader, and without one in the log."""
+
+import logging
+from collections.abc import AsyncIterator
+
+import httpx2
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from perdure.gateway.http.connections import Bounds, protocol
+from perdure.gateway.http.sse import EventStreamResponse, StreamCut, StreamMoved
+from tests.support.serving import serve
+
+BOUNDS = Bounds(head_s=30, body_s=30, body_rate=1024, connections=10)
+
+
+async def frames(path: str) -> AsyncIterator[bytes]:
+    yield b"data: said\n\n"
+    match path:
+        case "/moved":
+            raise StreamMoved
+        case "/cut":
+            raise StreamCut
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    await EventStreamResponse(frames(scope["path"]))(scope, receive, send)
+
+
+@pytest.mark.parametrize(("path", "whole"), [("/moved", False), ("/cut", False), ("/ended", True)])
+async def test_a_stream_that_is_cut_is_no_error_of_the_server(
+    path: str, whole: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    read = []
+    async with (
+        serve(app, http=protocol(BOUNDS)) as port,
+        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as http,
+        http.stream("GET", path) as answer,
+    ):
+        try:
+            async for line in answer.aiter_lines():
+                read.append(line)
+        except httpx2.RemoteProtocolError:
+            assert not whole
+        else:
+            assert whole
+    assert "data: said" in read
+    assert [record.message for record in caplog.records if record.levelno >= logging.ERROR] == []

@@ -1,0 +1,80 @@
+"""The interpreter of handlers: programs, batches, and what one run may hold."""
+
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter
+
+from perdure.workflows.core.handlers.interpreter import MOST_HELD, HandlerFault, carried_on
+from perdure.workflows.core.state.handlers import HandlerRun
+from perdure.workflows.definition.handlers import Handler, Program
+from perdure.workflows.vocabulary.errors import HANDLER_TOO_LONG
+from tests.support.random_handlers import Maker
+
+pytestmark = pytest.mark.pure
+
+_HANDLER: TypeAdapter[Handler] = TypeAdapter(Handler)
+
+
+def program_of(blocks: list[Any]) -> Program:
+    return _HANDLER.validate_python({"do": blocks}).program("message")
+
+
+def run_of(**variables: Any) -> HandlerRun:
+    return HandlerRun(handler="message", digest="d1", variables=variables)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_where_a_batch_ends_makes_no_difference(seed: int) -> None:
+    program = program_of(Maker(seed).handler())
+    whole = carried_on(run_of(), program, {}, most=100_000)
+    pieces = run_of()
+    for _ in range(100_000):
+        if pieces.doing is not None or pieces.over:
+            break
+        pieces = carried_on(pieces, program, {}, most=1)
+    assert pieces == whole
+
+
+def test_a_long_loop_takes_many_batches() -> None:
+    program = program_of(
+        [
+            {"set": {"sum": 0}},
+            {
+                "for_each": {
+                    "in": "{{ range(10000) }}",
+                    "as": "n",
+                    "max": 10_000,
+                    "do": [{"set": {"sum": "{{ sum + n }}"}}],
+                }
+            },
+        ]
+    )
+    run, batches = run_of(), 0
+    while not run.over:
+        run, batches = carried_on(run, program, {}), batches + 1
+    assert (run.variables, run.frames) == ({"sum": sum(range(10_000))}, ())
+    assert batches == 151
+
+
+def test_a_handler_that_never_ends_is_ended() -> None:
+    nested: list[Any] = [{"set": {"x": 1}}]
+    for name in ("a", "b", "c"):
+        nested = [{"for_each": {"in": "{{ range(1000) }}", "as": name, "do": nested}}]
+    run = HandlerRun(handler="message", digest="d1", count=999_900)
+    with pytest.raises(HandlerFault) as fault:
+        carried_on(run, program_of(nested), {})
+    assert fault.value.error.type == HANDLER_TOO_LONG
+
+
+def test_a_run_holds_only_so_much() -> None:
+    blocks = [{"set": {f"v{number}": "{{ 'x' * 100000 }}"}} for number in range(10)]
+    with pytest.raises(HandlerFault, match=f"more than {MOST_HELD // 1024} KiB") as fault:
+        carried_on(run_of(), program_of(blocks), {})
+    assert fault.value.error.message.startswith("message[5].set: ")
+
+
+def test_a_loop_gives_its_variable_back() -> None:
+    program = program_of([{"for_each": {"in": [1, 2], "as": "user", "do": [{"set": {"last": "{{ user }}"}}]}}])
+    run = carried_on(run_of(), program, {"user": {"id": "u1"}})
+    assert (run.variables, run.over) == ({"last": 2}, True)

@@ -1,0 +1,72 @@
+"""Handlers made up by a seed do what a plain reading of them says, however often their session is taken up anew."""
+
+import random
+from typing import Any
+
+import pytest
+
+from perdure.workflows.core.state.session import dump_state, read_state
+from perdure.workflows.definition.limits import Limits, TurnLimits
+from perdure.workflows.vocabulary.parts import ToolCall, ToolError
+from tests.support.handler_world import Asked, HandlerWorld, text_of
+from tests.support.random_handlers import Maker, Reading, called, chosen, generated
+
+pytestmark = pytest.mark.pure
+
+_LIMITS = Limits(turn=TurnLimits(steps=500))
+
+
+def done_by(world: HandlerWorld, handler: list[Any]) -> None:
+    """Runs the session; what it did has to be what the handler says."""
+    done: list[Any] = []
+
+    def answer(asked: Asked) -> str:
+        said = asked.last.partition("\n")[0]
+        if not asked.record.asks:
+            done.append(("responds", asked.record.role, asked.prompt.system.partition("\n\n")[2]))
+            return "Fine."
+        done.append(("asks", asked.record.role, said))
+        return chosen(said) if said.endswith("?") else generated(said)
+
+    def result(call: ToolCall) -> Any:
+        done.append(("calls", call.args))
+        made = called(call.args)
+        return ToolError(type=made, message="It broke.") if isinstance(made, str) else made
+
+    world.answers, world.results = answer, result
+    world.send("go").run()
+    reading = Reading().read(handler)
+    said = [what for what in reading.done if what[0] == "says"]
+    assert [what for what in reading.done if what[0] != "says"] == done
+    assert world.ended.reason == ("done" if reading.error is None else "failed")
+    assert (world.ended.error.type if world.ended.error else None) == reading.error
+    texts = [event.message for event in world.events if event.type == "message.added"][1:]
+    assert [("says", text_of(message)) for message in texts] == said
+
+
+def disturbed(seed: int) -> None:
+    handler = Maker(seed).handler()
+    calm = HandlerWorld(handler, lambda asked: "", limits=_LIMITS)
+    done_by(calm, handler)
+    rng = random.Random(seed)
+    world = HandlerWorld(handler, lambda asked: "", limits=_LIMITS)
+    # A run that continues as new, or a worker that has nothing in memory, before any decision.
+    world.restarts = lambda: rng.random() < 0.5
+
+    done_by(world, handler)
+    assert [event.model_dump(exclude={"at"}) for event in world.events if event.type != "turn.finished"] == [
+        event.model_dump(exclude={"at"}) for event in calm.events if event.type != "turn.finished"
+    ]
+    assert read_state(dump_state(world.state)) == world.state
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_handler_does_what_it_says_through_restarts(seed: int) -> None:
+    disturbed(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(100, 1_100, 100))
+def test_a_thousand_handlers_do_what_they_say_through_restarts(first: int) -> None:
+    for seed in range(first, first + 100):
+        disturbed(seed)

@@ -1,0 +1,40 @@
+"""What a session can do so that its turn's handler goes on; see `actions.py`."""
+
+from dataclasses import dataclass
+
+from perdure.workflows.protocol.queries import Timer
+from perdure.workflows.vocabulary.parts import ToolError
+
+
+@dataclass(frozen=True)
+class CarryOn:
+    """Carry the handler on to a block that needs the world, or for a batch of its instructions."""
+
+
+@dataclass(frozen=True)
+class LeaveBlock:
+    """The agent has responded: the handler goes on behind its block."""
+
+
+@dataclass(frozen=True)
+class CallTool:
+    """Make the call of the handler's block."""
+
+
+@dataclass(frozen=True)
+class CatchError:
+    """The handler goes on where it catches this error, which would have ended its turn."""
+
+    error: ToolError
+
+
+@dataclass(frozen=True)
+class ParkHandler:
+    """The handler waits, and its turn ends."""
+
+
+@dataclass(frozen=True)
+class ResumeHandler:
+    """A handler goes on that waited for this timer, in a turn of its own."""
+
+    timer: Timer

@@ -1,0 +1,43 @@
+"""What changes a session because its turn carries out a handler."""
+
+from dataclasses import dataclass
+
+from perdure.workflows.core.calls.call import Call
+from perdure.workflows.core.state.handlers import HandlerRun
+from perdure.workflows.vocabulary.parts import Part
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandlerMoved:
+    """The turn's handler has begun, or has got further."""
+
+    run: HandlerRun
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockCalled:
+    """The handler's block makes this call."""
+
+    call: Call
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockAnswered:
+    """A step's answer that no event holds; the trace shows it."""
+
+    step_id: str
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErrorCaught:
+    """The turn goes on with its handler, which has caught what would have ended it."""
+
+    run: HandlerRun
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandlerResumed:
+    """The turn goes on with this run, which was parked."""
+
+    run: HandlerRun

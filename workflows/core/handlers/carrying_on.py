@@ -1,0 +1,104 @@
+"""How a turn's handler begins, goes on to its next block, and makes the calls of its own. Pure."""
+
+from perdure.workflows.core.calls.call import Call
+from perdure.workflows.core.changes import TurnBroken
+from perdure.workflows.core.draft import Draft
+from perdure.workflows.core.handler_changes import BlockCalled, ErrorCaught, HandlerMoved
+from perdure.workflows.core.handlers.interpreter import HandlerFault, advanced, carried_on, caught
+from perdure.workflows.core.prompt import names_in
+from perdure.workflows.core.state.handlers import Asking, Calling, HandlerRun, Saying
+from perdure.workflows.core.state.record import replace
+from perdure.workflows.core.state.session import SessionState
+from perdure.workflows.definition.handlers import MESSAGE
+from perdure.workflows.vocabulary.events import MessageAdded
+from perdure.workflows.vocabulary.ids import handler_call_id, said_id
+from perdure.workflows.vocabulary.parts import Message, Text, ToolCall, ToolError
+
+
+def handler_of_messages(state: SessionState) -> str | None:
+    """The handler that answers messages; None: the agent responds."""
+    loaded = state.slot.loaded
+    return MESSAGE if loaded is not None and MESSAGE in loaded.definition.handlers else None
+
+
+def begin_handler(draft: Draft, name: str | None, message: Message | None) -> None:
+    """The turn carries out the handler `name` from now on, for this message; None: the agent responds."""
+    loaded = draft.state.slot.loaded
+    if name is None or loaded is None:
+        return
+    texts = [part.text for part in message.parts if isinstance(part, Text)] if message is not None else []
+    began = draft.state.transcript.total - (message is not None)
+    run = HandlerRun(handler=name, digest=loaded.digest, began=began, variables={"message": "\n".join(texts)})
+    draft.add(HandlerMoved(run=run))
+
+
+def resume_handler(draft: Draft, run: HandlerRun | None) -> bool:
+    """Whether the turn goes on with a handler of one before, at the block where that stood. Another definition has other
+    blocks."""
+    loaded = draft.state.slot.loaded
+    if run is None or loaded is None or run.digest != loaded.digest:
+        return False
+    doing = run.doing
+    match doing:
+        case Asking():
+            doing = replace(doing, misfits=())
+        case Calling():
+            doing = replace(doing, call_id=None)
+        case _:
+            pass
+    draft.add(HandlerMoved(run=replace(run, doing=doing)))
+    return True
+
+
+def carry_on(draft: Draft) -> None:
+    state, run = draft.state, _run(draft)
+    loaded = state.slot.loaded
+    assert loaded is not None
+    program = loaded.definition.handlers[run.handler].program(run.handler)
+    try:
+        run = carried_on(run, program, names_in(state, draft.turn.turn_id, loaded))
+    except HandlerFault as fault:
+        draft.add(HandlerMoved(run=fault.run))
+        draft.add(TurnBroken(error=fault.error))
+        return
+    draft.add(HandlerMoved(run=run))
+    if isinstance(run.doing, Saying):
+        _say(draft, run, run.doing)
+
+
+def leave_block(draft: Draft) -> None:
+    draft.add(HandlerMoved(run=advanced(_run(draft))))
+
+
+def catch_error(draft: Draft, error: ToolError) -> None:
+    run = caught(_run(draft), error)
+    assert run is not None
+    draft.add(ErrorCaught(run=run))
+
+
+def call_tool(draft: Draft) -> None:
+    run = _run(draft)
+    assert isinstance(run.doing, Calling)
+    made = ToolCall(
+        call_id=handler_call_id(draft.turn.turn_id, run.calls + 1), name=run.doing.tool, args=run.doing.args
+    )
+    draft.add(BlockCalled(call=Call(made, block=run.doing.block)))
+
+
+def _say(draft: Draft, run: HandlerRun, saying: Saying) -> None:
+    turn = draft.turn.turn_id
+    message = Message(
+        id=said_id(turn, run.said + 1),
+        role="assistant",
+        parts=(Text(text=saying.text),),
+        turn_id=turn,
+        at=draft.now,
+    )
+    draft.add(MessageAdded(**draft.stamp, message=message))
+    draft.add(HandlerMoved(run=replace(advanced(run), said=run.said + 1)))
+
+
+def _run(draft: Draft) -> HandlerRun:
+    run = draft.turn.run
+    assert run is not None
+    return run

@@ -1,0 +1,105 @@
+"""What the blocks of a handler make of a session's state. Pure."""
+
+from perdure.workflows.core.calls.call import Call
+from perdure.workflows.core.fold_agent import loaded
+from perdure.workflows.core.handlers.interpreter import advanced
+from perdure.workflows.core.state.handlers import Calling, HandlerRun, Responding, Waiting
+from perdure.workflows.core.state.record import replace
+from perdure.workflows.core.state.session import SessionState, in_turn, with_turn
+from perdure.workflows.core.state.turn import Turn
+from perdure.workflows.definition.agent import LoadedAgent
+from perdure.workflows.vocabulary.errors import AGENT_UNAVAILABLE, RESULT_TOO_LARGE
+from perdure.workflows.vocabulary.events import TurnFinished
+from perdure.workflows.vocabulary.parts import Part, ToolError, ToolResult
+
+
+def moved(state: SessionState, run: HandlerRun) -> SessionState:
+    turn = replace(in_turn(state), run=run)
+    if isinstance(run.doing, Responding):
+        # However the last answer ended, this is another one.
+        turn = replace(turn, stop=None, stop_raw=None, bound=None, odd=())
+    return with_turn(state, turn)
+
+
+def resumed(state: SessionState, run: HandlerRun) -> SessionState:
+    """A parked run goes on behind its block, with the definition that it began with."""
+    agent, loaded = state.slot.kept.get(run.digest), state.slot.loaded
+    state = replace(state, handlers=state.handlers.without(run))
+    turn = in_turn(state)
+    if agent is None:
+        message = f"The definition {run.digest[:12]} that the handler {run.handler} began with is no longer kept."
+        return with_turn(state, replace(turn, error=ToolError(type=AGENT_UNAVAILABLE, message=message)))
+    if loaded is None or agent.digest == loaded.digest:
+        return with_turn(state, replace(turn, run=advanced(run)))
+    state = with_turn(state, replace(turn, run=advanced(run), lent=loaded.digest))
+    return _running(state, agent)
+
+
+def ended(state: SessionState, turn: Turn, event: TurnFinished) -> SessionState:
+    """The turn of a handler has ended, and with it the run, unless that is parked."""
+    if event.reason == "parked" and turn.run is not None:
+        state = replace(state, handlers=replace(state.handlers, parked=(*state.handlers.parked, turn.run)))
+    before = state.slot.kept.get(turn.lent) if turn.lent is not None else None
+    return state if before is None else _running(state, before)
+
+
+def cut_off(state: SessionState, number: int) -> SessionState:
+    """The messages from this number on have been cut off, and the parked runs end that began behind it."""
+    gone = [run for run in state.handlers.parked if run.began >= number]
+    handlers, timers = state.handlers, state.timers
+    for run in gone:
+        handlers = handlers.without(run)
+        timers = timers.without(run.doing.timer_id or "") if isinstance(run.doing, Waiting) else timers
+    return replace(state, handlers=handlers, timers=timers)
+
+
+def _running(state: SessionState, agent: LoadedAgent) -> SessionState:
+    stale = state.slot.stale
+    state = loaded(state, agent)
+    return replace(state, slot=replace(state.slot, stale=stale))
+
+
+def caught(state: SessionState, run: HandlerRun) -> SessionState:
+    turn = replace(in_turn(state), error=None, quota=None, overflow=None, stop=None, stop_raw=None, bound=None, odd=())
+    return with_turn(state, replace(turn, run=run))
+
+
+def called(state: SessionState, call: Call) -> SessionState:
+    turn = in_turn(state)
+    run = turn.run
+    if run is None or not isinstance(run.doing, Calling) or turn.calls:
+        raise ValueError("BlockCalled does not fit the session's turn")
+    run = replace(run, doing=replace(run.doing, call_id=call.call_id), calls=run.calls + 1)
+    return with_turn(state, replace(turn, run=run, calls=(call,), stop=None, odd=()))
+
+
+def answered(state: SessionState, step_id: str, parts: tuple[Part, ...]) -> SessionState:
+    record = state.log.step(step_id)
+    if record is None or record.block is None:
+        raise ValueError("BlockAnswered does not fit a step that carries out no block")
+    block = record.block.model_copy(update={"answer": parts})
+    state = replace(state, log=state.log.with_step(record.model_copy(update={"block": block})))
+    # No event tells of it, so nobody else counts it.
+    return replace(state, sealing=state.sealing.grown(len(block.model_dump_json().encode())))
+
+
+def finished_call(state: SessionState, result: ToolResult) -> SessionState:
+    """The call of the handler's block has its result, which goes to the variable, or ends the turn."""
+    turn = in_turn(state)
+    run = turn.run
+    if run is None or not isinstance(run.doing, Calling):
+        raise ValueError(f"{result.call_id} does not fit a turn whose handler calls nothing")
+    error = _error(run.doing, result)
+    if error is not None:
+        return with_turn(state, replace(turn, error=turn.error or error))
+    return with_turn(state, replace(turn, run=advanced(run, run.doing.into, result.output)))
+
+
+def _error(doing: Calling, result: ToolResult) -> ToolError | None:
+    if result.is_error:
+        error = ToolError.model_validate(result.output)
+        return error.saying(f"{doing.block.at}: {error.message}")
+    if result.blob is not None and doing.into is not None:
+        message = f"{doing.block.at}: the result of {doing.tool} has {result.blob.size} bytes, too many for a variable."
+        return ToolError(type=RESULT_TOO_LARGE, message=message)
+    return None

@@ -1,0 +1,141 @@
+"""Where a handler stands that a turn carries out: data, so that it goes on at the very block after a restart."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue
+
+from perdure.workflows.core.state.record import Record, replace
+from perdure.workflows.definition.providers.dialect import Thinking
+from perdure.workflows.protocol.blocks import Misfit
+from perdure.workflows.vocabulary.blocks import Block
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loop(Record):
+    """A loop that is being gone round."""
+
+    items: tuple[JsonValue, ...]
+    #: The variable that holds the item.
+    name: str
+    #: How many of them have been taken.
+    taken: int = 0
+    kind: Literal["loop"] = "loop"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trying(Record):
+    """Blocks that are carried out under a `try`."""
+
+    #: Types of errors, None being any, and the instructions that they go on at.
+    catches: tuple[tuple[str | None, int], ...]
+    kind: Literal["trying"] = "trying"
+
+
+Frame = Annotated[Loop | Trying, Field(discriminator="kind")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Responding(Record):
+    """The agent answers in the conversation."""
+
+    block: Block
+    role: str | None = None
+    thinking: Thinking | None = None
+    instructions: str = ""
+    kind: Literal["responding"] = "responding"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asking(Record):
+    """A model is asked for what goes to a variable."""
+
+    block: Block
+    role: str | None = None
+    thinking: Thinking | None = None
+    prompt: str
+    #: The answer has to be one of them; none: it is a text.
+    options: tuple[str, ...] = ()
+    into: str
+    #: Its answers that did not fit.
+    misfits: tuple[Misfit, ...] = ()
+    kind: Literal["asking"] = "asking"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calling(Record):
+    """A tool is called."""
+
+    block: Block
+    tool: str
+    args: dict[str, JsonValue]
+    into: str | None = None
+    #: Once the call has begun.
+    call_id: str | None = None
+    kind: Literal["calling"] = "calling"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Saying(Record):
+    """A text has to be said."""
+
+    text: str
+    kind: Literal["saying"] = "saying"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting(Record):
+    """The handler waits for a time."""
+
+    at: str
+    length: str | None = None
+    until: str | None = None
+    #: The timer, once it is set.
+    timer_id: str | None = None
+    kind: Literal["waiting"] = "waiting"
+
+
+#: What a block does that is carried out, with all its templates filled in.
+Doing = Annotated[Responding | Asking | Calling | Saying | Waiting, Field(discriminator="kind")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandlerRun(Record):
+    handler: str
+    #: Of the definition that it began with.
+    digest: str
+    #: The number of the first message of its turn: where a rewind cuts that off, it ends.
+    began: int = 0
+    variables: dict[str, JsonValue] = field(default_factory=dict)
+    #: The instruction of its program that is next, or being carried out.
+    at: int = 0
+    #: The loops and tries that it is in, the innermost last.
+    frames: tuple[Frame, ...] = ()
+    #: None: nothing has been begun.
+    doing: Doing | None = None
+    #: Instructions that it has carried out.
+    count: int = 0
+    #: Calls and texts of its own.
+    calls: int = 0
+    said: int = 0
+    #: It has come to its end.
+    over: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handlers(Record):
+    #: Runs whose turns have ended, and that go on later.
+    parked: tuple[HandlerRun, ...] = ()
+
+    def waiting_for(self, timer_id: str) -> HandlerRun | None:
+        """The run that this timer goes on with."""
+        found = (run for run in self.parked if isinstance(run.doing, Waiting) and run.doing.timer_id == timer_id)
+        return next(found, None)
+
+    def without(self, run: HandlerRun | None) -> "Handlers":
+        return replace(self, parked=tuple(one for one in self.parked if one is not run))
+
+    @property
+    def digests(self) -> frozenset[str]:
+        """Of the definitions that they rest on."""
+        return frozenset(run.digest for run in self.parked)

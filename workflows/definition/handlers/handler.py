@@ -1,0 +1,86 @@
+"""The handlers of a definition: what an agent does when a message comes."""
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Annotated, Any, Final
+
+from pydantic import BeforeValidator, Field
+
+from perdure.workflows.definition.handlers.asking import Choose, Generate, Respond
+from perdure.workflows.definition.handlers.blocks import BlockDefinition, Blocks, ForEach, Switch, Try
+from perdure.workflows.definition.handlers.plain import CallTool
+from perdure.workflows.definition.handlers.program import Program, compiled
+from perdure.workflows.vocabulary.near_names import did_you_mean
+from perdure.workflows.vocabulary.parts import Frozen
+
+#: The handler of messages.
+MESSAGE: Final = "message"
+
+
+class Handler(Frozen):
+    """What is done, block after block."""
+
+    do: Blocks = Field(description="The blocks, in order.")
+
+    def program(self, name: str) -> Program:
+        """Its instructions; `name` is what the definition calls it."""
+        if name not in self._programs:
+            self._programs[name] = compiled(name, self.do)
+        return self._programs[name]
+
+    @cached_property
+    def _programs(self) -> dict[str, Program]:
+        return {}
+
+
+def _handler(value: Any) -> Any:
+    return {"do": value} if isinstance(value, list | tuple) else value
+
+
+def _named(value: Any) -> Any:
+    if isinstance(value, dict):
+        for name in value:
+            if name != MESSAGE:
+                near = did_you_mean(str(name), [MESSAGE]) or "; remove it"
+                raise ValueError(f"{name}: this version carries out no handler but `message`{near}")
+    return value
+
+
+Handlers = Annotated[
+    dict[str, Annotated[Handler, BeforeValidator(_handler)]], BeforeValidator(_named), Field(max_length=100)
+]
+
+
+def blocks_in(blocks: tuple[BlockDefinition, ...], at: str) -> Iterator[tuple[str, BlockDefinition]]:
+    """Each of the blocks and of those within them, with its place."""
+    for index, block in enumerate(blocks):
+        place = f"{at}[{index}].{block.kind}"
+        yield place, block
+        if isinstance(block, Switch):
+            for number, case in enumerate(block.cases):
+                yield from blocks_in(case.do, f"{place}[{number}].do")
+        elif isinstance(block, ForEach):
+            yield from blocks_in(block.do, f"{place}.do")
+        elif isinstance(block, Try):
+            yield from blocks_in(block.do, f"{place}.do")
+            for number, one in enumerate(block.catch):
+                yield from blocks_in(one.do, f"{place}.catch[{number}].do")
+
+
+def handler_faults(
+    handlers: Mapping[str, Handler], models: Mapping[str, object], tools: tuple[str, ...] | None
+) -> Iterator[str]:
+    """What in the handlers names something that the definition does not have. `tools` None: there may be others."""
+    for name, handler in handlers.items():
+        for at, block in blocks_in(handler.do, name):
+            match block:
+                case Respond(model=str(role)) | Generate(model=str(role)) | Choose(model=str(role)):
+                    if role not in models:
+                        yield f"{at}: model {role!r} is not one of models: {', '.join(models)}{did_you_mean(role, models)}"
+                case CallTool(tool=tool) if tools is not None and tool not in tools:
+                    near = did_you_mean(tool, tools) or f"; there are: {', '.join(tools) or 'none'}"
+                    yield f"{at}: {tool!r} is not one of tools{near}"
+                case Choose(options=options) if len(set(map(str.casefold, options))) < len(options):
+                    yield f"{at}: two of the options are the same"
+                case _:
+                    pass

@@ -1,5 +1,6 @@
 """What becomes of a turn whose answer has to have a form: in the pure core."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -14,8 +15,10 @@ from perdure.workflows.core.prompt import build_prompt
 from perdure.workflows.core.settle import settle
 from perdure.workflows.core.state.session import dump_state, read_state
 from perdure.workflows.core.sub_answer import answer_of
+from perdure.workflows.definition.agent import Limits, TurnLimits
 from perdure.workflows.protocol.activities import StepOutput
 from perdure.workflows.protocol.checked_answers import CheckedAnswer
+from perdure.workflows.protocol.steps import Compaction
 from perdure.workflows.vocabulary.events import Event, StepFinished, TurnFinished
 from perdure.workflows.vocabulary.parts import Part, Text, Timing, ToolCall, Usage
 from tests.support.core import AT, Story, agent
@@ -139,3 +142,23 @@ def test_one_that_has_set_itself_a_timer_waits_for_it() -> None:
     story = Story.new(once=True).loaded().whole_turn()
     story.event("timer.set", timer_id="w1", due=AT + timedelta(days=1), note="look again")
     assert isinstance(next_action(story.state), Rest)
+
+
+def test_a_turn_that_has_no_step_left_to_ask_again_says_what_was_wrong() -> None:
+    limits = Limits(turn=TurnLimits(steps=1))
+    story = ends(Story.new().loaded(agent(answer={"schema": SCHEMA}, limits=limits)).turn(), WRONG)
+    end = finished(story)
+    assert (end.reason, end.error and "n: is required" in end.error.message) == ("max_steps", True)
+
+
+def test_a_state_without_such_answers_is_written_as_before() -> None:
+    written = json.loads(dump_state(ends(Story.new().loaded().turn(), None).state))
+    assert not {"result", "misfit"} & set(written["turn"])
+    written = json.loads(dump_state(Story.new().loaded().whole_turn().state))
+    assert not {"result", "error"} & set(written["ended"])
+
+
+def test_a_model_that_summarises_is_asked_for_no_form() -> None:
+    story = ends(asked(), CheckedAnswer(value={"n": 1}))
+    record = story.state.log.steps[0].model_copy(update={"compaction": Compaction(room=1000, words=100)})
+    assert build_prompt(story.state, record).output is None

@@ -104,6 +104,13 @@ async def test_a_file_of_rows(dev: Dev) -> None:
     again = await run(dev, "sorter", "--csv", str(rows), "--out", "again.csv")
     assert (dev.data_dir / "again.csv").read_text() == (dev.data_dir / "out.csv").read_text()
     assert again[0] == 1
+    code, _, _ = await run(dev, "sorter", "--csv", str(rows), "--out", "anew.csv", "--retry-failed")
+    with (dev.data_dir / "anew.csv").open(newline="") as file:
+        anew = list(csv.DictReader(file))
+    # What had failed was run once more; here, it fails again.
+    assert code == 1
+    assert [one == old for one, old in zip(anew, found, strict=True)] == [True] * 8 + [False]
+    assert anew[8]["run_id"] != found[8]["run_id"]
 
 
 async def sessions(http: httpx2.AsyncClient, agent: str) -> list[str]:

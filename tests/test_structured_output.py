@@ -193,6 +193,7 @@ def test_refusals_of_chat_completions(words: str) -> None:
 
 def test_other_refusals() -> None:
     assert cured(CHAT | IN_CHAT, openai("Unknown parameter: 'seed'.")) == ["seed: dropped"]
+    assert cured(CHAT | IN_CHAT, openai("Invalid schema for function 'look': it is no JSON schema.")) == []
     refused = openai("Unsupported parameter: 'text.format'", "text.format")
     assert cured(RESPONSES | IN_RESPONSES, refused) == ["text.format: in words"]
     effort: dict[str, Any] = {"model": "m", "messages": [], "output_config": {"effort": "low", "format": FORM}}

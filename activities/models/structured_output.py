@@ -34,8 +34,8 @@ _MEMBERS: Final[dict[Path, tuple[Path, ...]]] = {
     _GEMINI: (_GEMINI, ("generationConfig", "responseMimeType")),
 }
 _NAMED: Final = (
-    *("response_format", "response format", "responseformat", "json_schema", "text.format", "output_config.format"),
-    *("output_format", "output format", "structured output", "structured_output", "json mode", "json schema"),
+    *("response_format", "response format", "responseformat", "text.format", "output_config.format"),
+    *("output_format", "output format", "structured output", "structured_output", "json mode"),
     *("response mime type", "response_mime_type", "responsemimetype", "responsejsonschema", "response_json_schema"),
     *("custom grammar", "guided_json"),
 )

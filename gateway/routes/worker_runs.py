@@ -1,5 +1,6 @@
 """Routes of runs: an agent without a chat, run once for its result."""
 
+import asyncio
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query
@@ -7,10 +8,11 @@ from starlette.responses import JSONResponse, Response
 
 from perdure.gateway.http.stream_place import stream_place
 from perdure.gateway.openapi.run_answers import RunShown, RunStarted
-from perdure.gateway.routes.context import App, Caller
+from perdure.gateway.routes.context import App, Caller, Gateway
 from perdure.gateway.routes.door import Door
 from perdure.temporal.sessions.event_json import question_json
 from perdure.temporal.sessions.json_bytes import to_json
+from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.requests import RunAgent, SessionId
 from perdure.temporal.sessions.worker_runs import RunState
 
@@ -45,8 +47,22 @@ async def get_run(
 ) -> Response:
     """What has become of a run, at once or as soon as it is over."""
     async with stream_place(app.limits, caller, wanted=bool(wait)):
-        state = await app.sessions.run_state(caller, run_id, wait)
+        state = await _state(app, caller, run_id, wait)
     return Response(to_json({"run_id": run_id, "session_id": run_id, **_shown(state)}), media_type="application/json")
+
+
+async def _state(app: Gateway, caller: Principal, run_id: str, wait: float) -> RunState:
+    """What has become of the run at its end, or after `wait` seconds, or as soon as this process stops."""
+    if not wait:
+        return await app.sessions.run_state(caller, run_id)
+    ended = asyncio.create_task(app.sessions.run_state(caller, run_id, wait))
+    stopped = asyncio.create_task(app.watches.until_cut())
+    try:
+        await asyncio.wait((ended, stopped), return_when=asyncio.FIRST_COMPLETED)
+        return ended.result() if ended.done() else await app.sessions.run_state(caller, run_id)
+    finally:
+        ended.cancel()
+        stopped.cancel()
 
 
 def _shown(state: RunState) -> dict[str, Any]:

@@ -187,6 +187,8 @@ def _next_call(state: SessionState, turn: Turn) -> Action:
     steps = state.effective_limits.turn.steps
     if turn.steps - turn.undone >= steps:
         message = f"The turn reached its limit of {steps} steps."
+        if turn.misfit is not None:
+            message += f" Its last answer is not of the form that `answer` asks for: {turn.misfit}."
         return FinishTurn("max_steps", ToolError(type=MAX_STEPS, message=message))
     # What a handler asks aside is given no more of the conversation than fits.
     shorter = relief.before_step(state) if asking_of(state) is None else None

@@ -30,6 +30,9 @@ def run(
         Path | None, typer.Option(help="The file of the results: .csv or .jsonl.", rich_help_panel=_BATCH)
     ] = None,
     parallel: Annotated[int, typer.Option(min=1, max=500, help="So many runs at a time.", rich_help_panel=_BATCH)] = 16,
+    retry_failed: Annotated[
+        bool, flag("--retry-failed", "Run rows once more whose run has failed.", rich_help_panel=_BATCH)
+    ] = False,
     url: Url = None,
     data_dir: DataDir = None,
     api_key_file: ApiKeyFile = None,
@@ -45,4 +48,13 @@ def run(
     else:
         from perdure.temporal.app.commands import run_batch
 
-        run_batch.run_batch(agent, csv, out, gateway, parallel=parallel, inputs=inputs or [], message=message)
+        run_batch.run_batch(
+            agent,
+            csv,
+            out,
+            gateway,
+            parallel=parallel,
+            inputs=inputs or [],
+            message=message,
+            retry_failed=retry_failed,
+        )

@@ -34,6 +34,7 @@ def run_batch(
     parallel: int,
     inputs: list[str],
     message: str | None,
+    retry_failed: bool,
 ) -> None:
     """Runs all rows that have no result yet. Raises `Refused`, and `typer.Exit` where a row has failed or waits."""
     if out is None:
@@ -48,7 +49,7 @@ def run_batch(
         with BatchProgress(console, agent, done, len(table.rows)) as progress:
             if done:
                 progress.say(f"{done} of {len(table.rows)} rows have their results already")
-            waiting = asyncio.run(_all(gateway, table, results, progress, parallel))
+            waiting = asyncio.run(_all(gateway, table, results, progress, parallel, anew=retry_failed))
     except KeyboardInterrupt:
         raise Refused("stopped; what has begun goes on, and the same command again takes it up") from None
     counts = Counter(run["status"] for run in results.found.values())
@@ -68,7 +69,7 @@ def run_batch(
 
 
 async def _all(
-    gateway: GatewayAddress, table: Table, results: Results, progress: BatchProgress, parallel: int
+    gateway: GatewayAddress, table: Table, results: Results, progress: BatchProgress, parallel: int, *, anew: bool
 ) -> list[str]:
     """Runs what has no result yet, so many at a time. The ids of runs that wait for people. Raises `Refused`."""
     waiting: list[str] = []
@@ -81,7 +82,7 @@ async def _all(
 
         async def work(rows: Iterator[Row]) -> None:
             for row in rows:
-                run: dict[str, Any] = await client.run(row.body)
+                run: dict[str, Any] = await client.run(row.body, anew=anew)
                 if run["status"] == "waiting":
                     waiting.append(run["run_id"])
                     continue

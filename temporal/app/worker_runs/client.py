@@ -18,6 +18,8 @@ _PAUSES_S: Final = (0.1, 0.3, 1.0, 2.0)
 _LATER: Final = (429, 502, 503, 504)
 #: Nobody may ask: that holds for every other request as well.
 _NOBODYS: Final = (401, 403)
+#: Of a run that was not there before.
+_IS_NEW: Final = 202
 
 
 class RunClient:
@@ -26,15 +28,22 @@ class RunClient:
         self._http = http
         self._say = say
 
-    async def run(self, body: dict[str, Any]) -> dict[str, Any]:
-        """The run of this body once it is over, or waits for a person; `refused` where it cannot begin. Raises `Refused`."""
-        answer = await self._patiently("POST", "/v1/runs", body)
-        if not answer.is_success:
-            problem = problem_of(answer)
-            if answer.status_code in _NOBODYS:
-                raise Refused(problem)
-            return {"status": "refused", "error": {"type": "refused", "message": problem}}
-        return await self.ended(answer.json()["run_id"])
+    async def run(self, body: dict[str, Any], *, anew: bool = False) -> dict[str, Any]:
+        """The run of this body once it is over, or waits for a person; `refused` where it cannot begin. `anew`: one that had
+        failed before is run once more, with a key of its own. Raises `Refused`."""
+        tries, key = 1, body["idempotency_key"]
+        while True:
+            answer = await self._patiently("POST", "/v1/runs", body)
+            if not answer.is_success:
+                problem = problem_of(answer)
+                if answer.status_code in _NOBODYS:
+                    raise Refused(problem)
+                return {"status": "refused", "error": {"type": "refused", "message": problem}}
+            found = await self.ended(answer.json()["run_id"])
+            if not anew or found["status"] != "failed" or answer.status_code == _IS_NEW:
+                return found
+            tries += 1
+            body = body | {"idempotency_key": f"{key}-{tries}"}
 
     async def ended(self, run_id: str) -> dict[str, Any]:
         """The run once it is over, or waits for a person. Raises `Refused`."""

@@ -5,15 +5,15 @@ Rule: a branch that is left stays as it was, so `made` bounds what a session kee
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Annotated, Final
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from perdure.workflows.core.state.handlers import HandlerRun
 from perdure.workflows.core.state.record import Record, replace
 from perdure.workflows.protocol.paths import Path
 from perdure.workflows.vocabulary.events import TurnEnd
-from perdure.workflows.vocabulary.parts import ToolError
+from perdure.workflows.vocabulary.parts import ToolError, absent
 from perdure.workflows.vocabulary.rewinds import FIRST_BRANCH, RewindCause, Undone
 
 #: Branches of one session.
@@ -37,9 +37,9 @@ class Ended(Record):
     handler: str | None = None
     #: Where that stood, so that a retry goes on with it; None: the turn ended well, or its branch was left.
     run: HandlerRun | None = None
-    error: ToolError | None = None
+    error: Annotated[ToolError | None, Field(exclude_if=absent)] = None
     #: Its answer as a checked value, where the definition says its form.
-    result: dict[str, JsonValue] | None = None
+    result: Annotated[dict[str, JsonValue] | None, Field(exclude_if=absent)] = None
 
 
 @dataclass(frozen=True, kw_only=True)

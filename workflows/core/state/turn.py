@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from perdure.workflows.core.calls.call import Call
 from perdure.workflows.core.endings import Odd
@@ -17,7 +17,7 @@ from perdure.workflows.core.state.repeated import Repeated
 from perdure.workflows.core.state.rewinding import Undoing
 from perdure.workflows.definition.agent import LoadedAgent
 from perdure.workflows.protocol.steps import StepRecord
-from perdure.workflows.vocabulary.parts import StopReason, ToolError
+from perdure.workflows.vocabulary.parts import StopReason, ToolError, absent
 from perdure.workflows.vocabulary.questions import Shortfall
 
 #: Callers that a turn's trace is linked to.
@@ -98,9 +98,9 @@ class Turn(Record):
     #: Messages of the branch as of the last answer that ended well, or of the turn's beginning.
     sound: int = 0
     #: Its last answer as a checked value, where the definition says its form.
-    result: dict[str, JsonValue] | None = None
+    result: Annotated[dict[str, JsonValue] | None, Field(exclude_if=absent)] = None
     #: Why its last answer is not of that form.
-    misfit: str | None = None
+    misfit: Annotated[str | None, Field(exclude_if=absent)] = None
     #: Spans of the callers whose messages and answers it works on.
     callers: tuple[str, ...] = ()
     #: The handler that it carries out; None: the agent responds.

@@ -49,6 +49,7 @@ from perdure.gateway.routes import (
     tokens,
     traces,
     transcripts,
+    triggers,
     uploads,
 )
 from perdure.gateway.routes import (
@@ -87,6 +88,7 @@ _ROUTES: Final = (
     answers,
     budgets,
     timers,
+    triggers,
     tokens,
     files,
     uploads,

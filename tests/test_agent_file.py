@@ -64,8 +64,8 @@ def test_a_good_file(tmp_path: Path) -> None:
         ),
         (
             "model: capable",
-            "model: capable\nhandlers: {follow_up: [finish: {}]}",
-            "9: handlers.follow_up: this version carries out no handler but `message`",
+            "model: capable\nhandlers: {follow_up: [run_agent: {}]}",
+            "9: handlers.follow_up.do[0]: there is no block 'run_agent'",
         ),
         ("thinking: off", "fallback: [othr]", "6: models.capable.fallback[0]: 'othr' is not one of models"),
         ("thinking: off", "output: 3", "6: models.capable.output: there is no such field"),

@@ -92,6 +92,16 @@ class MessageAccepted(Frozen):
     waiting_for: tuple[Question | SubQuestion, ...] | None = Field(default=None, exclude_if=absent)
 
 
+class HandlerTriggered(Frozen):
+    session_id: str
+    #: By which `turn.started`, or `message.rejected`, tells what became of it.
+    trigger_id: str
+    #: A cursor from before the trigger's first event.
+    seq: int
+    #: Where it waits, from 1; absent where it does not wait.
+    position: int | None = Field(default=None, exclude_if=absent)
+
+
 class MessageNamed(Frozen):
     session_id: str
     message_id: str

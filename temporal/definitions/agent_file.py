@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, model_validator
 from perdure.temporal.definitions.allowed import Allowed
 from perdure.temporal.definitions.field_problems import problem_of
 from perdure.temporal.definitions.finding import Finding
-from perdure.temporal.definitions.inputs import input_faults
+from perdure.temporal.definitions.inputs import faults_of, input_faults
 from perdure.temporal.definitions.instructions import Instructions, included_files, read_instructions
 from perdure.temporal.definitions.limit_check import limit_findings
 from perdure.temporal.definitions.mcp_check import mcp_findings
@@ -165,6 +165,9 @@ class _Reading:
                 yield Finding(("context", field), message)
         for loc, message in input_faults(draft):
             yield Finding(("inputs", *loc), message)
+        for name, handler in draft.handlers.items():
+            for loc, message in faults_of(handler.inputs):
+                yield Finding(("handlers", name, "inputs", *loc), message)
         yield from tool_findings(draft, self._known)
         yield from mcp_findings(draft)
         yield from schedule_findings(draft)

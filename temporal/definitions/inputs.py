@@ -3,7 +3,7 @@
 An input is required unless it has a default. Nothing here follows a `$ref`, so no schema can reach the network.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from jsonschema.exceptions import ValidationError
@@ -40,12 +40,18 @@ def inputs_schema(definition: AgentDefinition) -> dict[str, JsonValue]:
 
 def check_inputs(definition: AgentDefinition, inputs: dict[str, JsonValue]) -> dict[str, JsonValue]:
     """`inputs` with defaults filled in. Raises InputProblem for the first that is missing, unknown or wrong."""
-    defaults = {name: schema["default"] for name, schema in definition.inputs.items() if "default" in schema}
+    return fitted_inputs(definition.name, definition.inputs, inputs)
+
+
+def fitted_inputs(
+    taker: str, schemas: Mapping[str, dict[str, JsonValue]], inputs: dict[str, JsonValue]
+) -> dict[str, JsonValue]:
+    """As `check_inputs`, of what takes inputs of these schemas by name; `taker` is what people call it."""
+    defaults = {name: schema["default"] for name, schema in schemas.items() if "default" in schema}
     for name in inputs:
-        if name not in definition.inputs:
-            there = ", ".join(definition.inputs) or "none"
-            raise InputProblem(name, f"{definition.name} takes no such input; there are: {there}")
-    for name, schema in definition.inputs.items():
+        if name not in schemas:
+            raise InputProblem(name, f"{taker} takes no such input; there are: {', '.join(schemas) or 'none'}")
+    for name, schema in schemas.items():
         if name not in inputs and name not in defaults:
             raise InputProblem(name, "is required")
         if name in inputs:
@@ -56,7 +62,12 @@ def check_inputs(definition: AgentDefinition, inputs: dict[str, JsonValue]) -> d
 
 def input_faults(definition: AgentDefinition) -> Iterator[tuple[Loc, str]]:
     """What is wrong with the schemas themselves: where below `inputs`, and why."""
-    for name, schema in definition.inputs.items():
+    return faults_of(definition.inputs)
+
+
+def faults_of(schemas: Mapping[str, dict[str, JsonValue]]) -> Iterator[tuple[Loc, str]]:
+    """The same of any inputs, by name."""
+    for name, schema in schemas.items():
         if (reference := _reference(schema)) is not None:
             yield (name,), f"{reference} cannot be used in an input"
             continue

@@ -58,6 +58,7 @@ from perdure.workflows.protocol.signals import (
     SendMessage,
     Spending,
     Stop,
+    Trigger,
     WithdrawMessage,
 )
 from perdure.workflows.session import SessionWorkflow
@@ -82,6 +83,7 @@ _SIGNALS: Final[dict[type[CallerCommand | Spending], Any]] = {
     Close: SessionWorkflow.close,
     Rewind: SessionWorkflow.rewind,
     Retry: SessionWorkflow.retry,
+    Trigger: SessionWorkflow.trigger,
 }
 
 
@@ -193,7 +195,7 @@ class Backend:
         """Signals a session of this user, and tells it which purses it has to ask. Raises as `signal`, and `TooManyTurns`
         where it would go to work beside too many others."""
         tenant = session.partition("/")[0]
-        async with self._going_to_work(isinstance(command, SendMessage | Rewind | Retry), session, user):
+        async with self._going_to_work(isinstance(command, SendMessage | Trigger | Rewind | Retry), session, user):
             await self._signal(session, await self.budgets.announcing(command, tenant, user))
 
     async def _signal(self, session: str, command: CallerCommand | Spending) -> None:

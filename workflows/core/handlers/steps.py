@@ -65,4 +65,5 @@ def _follows_answer(state: SessionState) -> bool:
     if turn is None or nudge_after(turn.stop, turn.odd) is not None:
         return False
     last = transcript.on(transcript.path, transcript.count - 1, transcript.count)
-    return bool(last) and last[0].role == "assistant"
+    # A trigger may come before anything was said.
+    return not last or last[0].role == "assistant"

@@ -193,6 +193,7 @@ def create_app(
         metrics=measures,
     )
     measures.serving()
+    in_bucket = isinstance(settings.blob_store, Bucket)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -219,15 +220,20 @@ def create_app(
         read_metrics=read_metrics,
         temporal_ui=temporal_ui,
         live_state=lambda: live.state,
-        shared_store=StoreHealth(blobs) if isinstance(settings.blob_store, Bucket) else None,
+        readiness=health.readiness(service, None if in_bucket else blobs),
+        shared_store=StoreHealth(blobs) if in_bucket else None,
         draining=app.state.draining,
         missing=missing,
     )
     app.mount("/pages", pages.PageFiles(directory=pages.PAGES), name="pages")
     _handle_failures(app)
     # The last is the outermost.
-    app.add_middleware(BodyLimit, limit=settings.body_limit_bytes, others={uploads.PATH: settings.upload_limit_bytes})
     app.add_middleware(JsonBodies, raw=[uploads.PATH])
+    app.add_middleware(
+        BodyLimit,
+        limit=settings.body_limit_bytes,
+        others={uploads.PATH: settings.upload_limit_bytes, signing_in.PATH: signing_in.BODY_BYTES},
+    )
     hosts, origins = KnownHosts([host, *settings.allowed_hosts]), AllowedOrigins(settings.allowed_origins)
     app.add_middleware(OriginGuard, hosts=hosts, pages=pages.LINKED, allowed=origins)
     return app

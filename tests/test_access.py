@@ -275,10 +275,12 @@ async def test_inputs_and_user_come_from_a_backend(house: House) -> None:
 
 @pytest.mark.server
 async def test_who_may_not_list_agents_is_told_none(house: House) -> None:
-    for scopes, told in ((OWN, True), (("session:create",), False)):
+    for scopes, told in ((OWN, True), (("session:create", "session:fork"), False)):
         house.who = replace(ANN, scopes=scopes)
-        answer = await house.http.post("/v1/sessions", json={"agent": "helpr"})
-        assert (answer.status_code, "helper" in answer.text) == (422, told), answer.text
+        for path, more in (("/v1/sessions", {}), (f"/v1/sessions/{house.session_id}/fork", {"turn_id": "t1"})):
+            answer = await house.http.post(path, json={"agent": "helpr", **more})
+            assert (path, answer.status_code, "helper" in answer.text) == (path, 422, told), answer.text
+            assert answer.json()["errors"][0]["field"] == "agent"
 
 
 def test_nobody_who_was_asked_is_taken_for_whoever_is_on_this_machine() -> None:

@@ -62,7 +62,10 @@ def test_a_service_that_runs_says_whether_it_is_well(name: str) -> None:
 
 def test_nothing_is_published_but_what_people_open_and_that_on_loopback() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
-    assert published == {"proxy": ["127.0.0.1:8000:8000", "127.0.0.1:8080:8080"], "grafana": ["127.0.0.1:3000:3000"]}
+    assert published == {
+        "proxy": ["127.0.0.1:8000:8000", "127.0.0.1:8080:8080", "127.0.0.1:8081:8081"],
+        "grafana": ["127.0.0.1:3000:3000"],
+    }
     inside = compose()["networks"]
     assert inside.pop("outside") == {}
     assert inside == {name: {"internal": True} for name in ("store", "objects", "inside")}

@@ -1,5 +1,6 @@
 """What `perdure doctor` says of clocks, of the file of API keys, and of a gateway behind proxies."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import pytest
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from temporalio import activity
 from temporalio.client import Client
+from temporalio.worker import Worker
 from typer.testing import CliRunner
 
 from perdure.gateway.routes import health
@@ -30,6 +33,32 @@ NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 async def test_the_clocks_of_one_machine_agree(temporal_server: DevServer) -> None:
     check = await clock(await Client.connect(temporal_server.address))
     assert (check.state, check.name) == ("ok", "clock"), check
+
+
+@activity.defn
+async def nothing() -> None:
+    return None
+
+
+@pytest.mark.server
+async def test_queues_of_a_deployment_s_own_are_looked_at(temporal_server: DevServer, tmp_path: Path) -> None:
+    client = await Client.connect(temporal_server.address)
+    environment = {
+        "TEMPORAL_ADDRESS": temporal_server.address,
+        "PERDURE_MODELS_QUEUE": "doctor-models",
+        "PERDURE_TOOLS_QUEUE": "doctor-tools",
+    }
+    # As a worker that takes such calls does, it polls for nothing else.
+    async with Worker(client, task_queue="doctor-tools", activities=[nothing]):
+        given = ["doctor", "--data-dir", str(tmp_path)]
+        result = await asyncio.to_thread(CliRunner().invoke, app, given, env=environment)
+
+    lines = [line for line in result.stdout.splitlines() if "workers: " in line and "doctor-" in line]
+    assert lines == [
+        "failed  workers: none polls the task queue doctor-models; perdure worker --queues models starts one",
+        "ok      workers: 1 poll the task queue doctor-tools",
+    ]
+    assert result.exit_code == 1
 
 
 @pytest.mark.parametrize(

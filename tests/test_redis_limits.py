@@ -1,6 +1,8 @@
 """Limits that two gateways and a worker share over a real Redis, also while it is away."""
 
 import asyncio
+import io
+import itertools
 import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -157,6 +159,62 @@ async def test_streams_of_all_gateways_count_and_those_of_a_killed_one_lapse(red
         mine.leave()
         await one.written()
         assert await one.streams(BOB)
+
+
+async def test_a_stream_that_is_not_had_leaves_no_place_behind(redis: Redis) -> None:
+    async with process(redis, streams_per_tenant=1) as gateway:
+        redis.freeze()
+        try:
+            leaving = asyncio.create_task(gateway.limits.stream(ANN))
+            await asyncio.sleep(0)
+            leaving.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await leaving
+        finally:
+            redis.thaw()
+        await gateway.written()
+        assert await redis.ask("ZCARD", STREAMS) == 0
+
+        mine = await gateway.streams(ANN)
+        assert mine is not None
+        # Redis has lost it; the gateway has not, and refuses what Redis would let in.
+        await redis.ask("DEL", STREAMS)
+        assert await gateway.streams(BOB) is None
+        await gateway.written()
+        assert await redis.ask("ZCARD", STREAMS) == 0
+        mine.leave()
+        assert await gateway.streams(BOB)
+
+
+async def test_a_full_redis_counts_as_away_until_it_has_room(redis: Redis, output: io.StringIO) -> None:
+    some = {"requests_per_principal": 0.002, "requests_burst_s": 3600}
+    async with gateways(redis, **some) as (one, other):
+        await redis.ask("CONFIG", "SET", "maxmemory-policy", "noeviction")
+        await redis.ask("CONFIG", "SET", "maxmemory", "1")
+        connections = await accepted(redis)
+        callers = (Principal("acme", f"user{n}") for n in itertools.count())
+        async with asyncio.timeout(30):
+            # Until each gateway has tried again, more than once.
+            while await accepted(redis) < connections + 6:
+                for gateway in (one, other):
+                    assert await gateway.passes(next(callers))
+        # A rate of 8 at once is 4 at each of two.
+        for gateway in (one, other):
+            assert [await gateway.passes(ANN) for _ in range(5)] == [True] * 4 + [False]
+        assert not one.shared.calls.up
+        assert output.getvalue().count("limits.not_shared") == 2
+        assert "limits.shared_again" not in output.getvalue()
+        found = await limits_check(Settings(live=SecretStr(redis.url), streams_per_tenant=2))
+        assert (found.state, found.found.endswith("does not keep them")) == ("failed", True)
+        await redis.ask("CONFIG", "SET", "maxmemory", "0")
+        await connected(one, other)
+        assert output.getvalue().count("limits.shared_again") == 2
+        assert sum(await asyncio.gather(*(gateway.passes(BOB) for gateway in (one, other) * 10))) == 8
+
+
+async def accepted(redis: Redis) -> int:
+    """Connections that Redis has taken so far. This test's own stays the same."""
+    return int((await redis.client.info("stats"))["total_connections_received"])
 
 
 async def test_sessions_at_work_count_over_all_processes(redis: Redis) -> None:

@@ -17,14 +17,13 @@ from typer.testing import CliRunner
 
 from perdure.activities.sessions.delivery import Deliveries, message_id_of
 from perdure.temporal.app.cli import app
-from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
 from perdure.temporal.definitions.agent_file import load_agent_file
 from perdure.temporal.definitions.store import Definitions
-from perdure.temporal.server.client import connect, ensure_search_attributes
+from perdure.temporal.server.client import connect
 from perdure.temporal.server.deliveries import deliveries
-from perdure.temporal.server.schedules import ScheduleKeeper, ours, placed, temporal_schedule
+from perdure.temporal.server.schedules import ours, placed
 from perdure.temporal.sessions.limits.caps import Caps
 from perdure.temporal.sessions.limits.limits import Limits
 from perdure.temporal.settings import Settings
@@ -241,7 +240,6 @@ async def test_killed_between_being_due_and_being_delivered(
     (dev.data_dir / "agents" / "staying.yaml").write_text(agent("staying", schedule("staying")))
     await handle(temporal, "default/perdure/leaving/leaving")
     staying = await handle(temporal, "default/perdure/staying/staying")
-    await recorded(dev.data_dir / "schedules.json", "default/perdure/leaving/leaving")
     # The main process only: Temporal keeps running.
     await dev.kill()
     await staying.trigger()
@@ -252,41 +250,8 @@ async def test_killed_between_being_due_and_being_delivered(
     await gone(await connected(dev), "default/perdure/leaving/leaving")
 
 
-async def recorded(record: Path, schedule_id: str) -> None:
-    def read() -> str:
-        return record.read_text() if record.exists() else ""
-
-    async def has_it() -> bool:
-        return schedule_id in await asyncio.to_thread(read)
-
-    await until(has_it)
-
-
 async def connected(dev: Dev) -> Client:
     return await connect(Settings.load(data_dir=dev.data_dir), address=f"127.0.0.1:{dev.temporal_port}")
-
-
-# The keeper alone, and the activity.
-
-
-class Deployment:
-    """One process's definitions and the keeper of their schedules."""
-
-    def __init__(self, client: Client, root: Path, *folders: Path) -> None:
-        self.blobs = LocalBlobs(root / "blobs")
-        self.definitions = Definitions(folders, blobs=self.blobs)
-        self.keeper = ScheduleKeeper(client, self.definitions, root / "schedules.json")
-
-    async def changed(self) -> None:
-        await self.definitions.refresh()
-        await self.keeper.place()
-
-
-@pytest_asyncio.fixture(loop_scope="session", scope="module")
-async def other(temporal_server: DevServer) -> Client:
-    client = await connect(Settings.load(), address=temporal_server.address)
-    await ensure_search_attributes(client)
-    return client
 
 
 async def listed(client: Client, *wanted: str) -> None:
@@ -296,56 +261,6 @@ async def listed(client: Client, *wanted: str) -> None:
         return set(wanted) <= {schedule_id async for schedule_id, _ in ours(client)}
 
     await until(shown)
-
-
-async def there(client: Client, *schedule_ids: str) -> list[bool]:
-    return [await placed(client, schedule_id) is not None for schedule_id in schedule_ids]
-
-
-async def test_deployments_of_one_namespace_leave_each_other_alone(other: Client, tmp_path: Path) -> None:
-    first, second = tmp_path / "first", tmp_path / "second"
-    for folder, name in ((first, "one"), (second, "two")):
-        folder.mkdir()
-        (folder / f"{name}.yaml").write_text(agent(name, schedule(f"{name}-s")))
-    one, two = "default/perdure/one/one-s", "default/perdure/two/two-s"
-    both = Deployment(other, tmp_path / "a", first, second)
-    # Concurrently, as when several workers start.
-    await asyncio.gather(
-        both.keeper.place(), both.keeper.place(), Deployment(other, tmp_path / "b", second).keeper.place()
-    )
-    await listed(other, one, two)
-
-    # With fewer folders, on the same data directory or on another.
-    await Deployment(other, tmp_path / "a", second).keeper.place()
-    await Deployment(other, tmp_path / "c", first).keeper.place()
-    assert await there(other, one, two) == [True, True]
-
-    # While any definition is refused, no agent counts as gone.
-    (first / "one.yaml").unlink()
-    (second / "three.yaml").write_text("name: three")
-    await both.changed()
-    assert await there(other, one, two) == [True, True]
-    (second / "three.yaml").unlink()
-    await both.changed()
-    assert await there(other, one, two) == [False, True]
-
-
-async def test_a_schedule_of_somebody_else_is_not_touched(other: Client, tmp_path: Path) -> None:
-    (tmp_path / "mine.yaml").write_text(agent("mine", schedule("m")))
-    (delivery,) = deliveries(Definitions([tmp_path], blobs=LocalBlobs(tmp_path)).current("mine").definition)  # type: ignore[union-attr]
-    theirs = delivery.model_copy(update={"schedule": delivery.schedule.model_copy(update={"message": "theirs"})})
-    await other.create_schedule(delivery.schedule_id, temporal_schedule(theirs))
-
-    deployment = Deployment(other, tmp_path / "data", tmp_path)
-    await deployment.keeper.place()
-    assert await placed_message(other, delivery.schedule_id) == "theirs"
-
-
-async def placed_message(client: Client, schedule_id: str) -> str:
-    found = await placed(client, schedule_id)
-    assert found is not None
-    assert found[0] is not None
-    return found[0].schedule.message
 
 
 @pytest.mark.slow

@@ -40,6 +40,12 @@ SAY_AND_DRAFT = """
   }
 }
 """
+#: Signs in without the page.
+SIGN_IN = """
+(key) => fetch('/v1/sign-in', {
+  method: 'POST', body: JSON.stringify({ key }), headers: { 'Content-Type': 'application/json' },
+})
+"""
 
 
 @dataclass
@@ -261,6 +267,40 @@ async def test_a_person_signs_in_goes_on_after_the_key_is_revoked_and_signs_out(
         await inspector.reload()
         await expect(inspector.locator("#timeline")).not_to_contain_text("Good")
         assert faults == []
+        house.app.state.watches.cut()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("where", ["here", "in another tab"])
+async def test_what_waits_for_a_sign_in_is_not_sent_as_somebody_else(
+    house: House, browser: BrowserContext, where: str
+) -> None:
+    ann, bob = house.key("ann"), house.key("bob")
+    async with serve(house.app) as port:
+        page = await browser.new_page()
+        await page.goto(f"http://127.0.0.1:{port}/")
+        await sign_in(page, ann.text)
+        await expect(page.locator("#signed-in")).to_contain_text("ann")
+        house.revoke(ann)
+        await page.evaluate(SAY_AND_DRAFT, ["A secret of Ann's", "a draft"])
+        await expect(page.get_by_role("dialog", name="Sign in again")).to_be_visible()
+
+        # Also what the end of the page would cut off before the server has it.
+        sent: list[str] = []
+        page.on("request", lambda request: sent.append(request.post_data or ""))
+        if where == "here":
+            await sign_in(page, bob.text)
+        else:
+            other = await browser.new_page()
+            await other.goto(f"http://127.0.0.1:{port}/guide")
+            await other.evaluate(SIGN_IN, bob.text)
+            await page.evaluate("dispatchEvent(new Event('focus'))")
+        await expect(page.get_by_role("dialog")).to_have_count(0)
+        await expect(page.locator("#signed-in")).to_contain_text("bob")
+        await expect(page.locator("#message")).to_have_value("")
+        assert not [body for body in sent if "secret" in body]
+        listed = await page.evaluate("fetch('/v1/sessions').then((answer) => answer.json())")
+        assert listed["sessions"] == []
         house.app.state.watches.cut()
 
 

@@ -8,6 +8,7 @@ import pytest
 from perdure.gateway.live.watch import Patience
 from perdure.gateway.live.watches import Watches
 from perdure.temporal.live.frames import StepDelta
+from perdure.temporal.live.protocols import LiveState
 from perdure.temporal.sessions.errors import NoWorker, SessionNotFound
 from perdure.workflows.core.state import log as state_module
 from tests.support.core import Story
@@ -70,14 +71,29 @@ def test_a_lost_poke_is_healed_within_a_second_while_the_session_works(tmp_path:
     play(tmp_path, scene)
 
 
-def test_a_lost_poke_is_healed_within_half_a_minute_while_the_session_rests(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("rested", "plane", "within"), [(5, "ok", 37), (3600, "missing", 37), (3600, "ok", 145)])
+def test_a_lost_poke_is_healed_while_the_session_rests(
+    tmp_path: Path, rested: float, plane: LiveState, within: float
+) -> None:
     async def scene(session: Session, gateway: Watches) -> None:
+        session.live.is_at = plane
         viewer = Viewer(session, gateway)
-        await asyncio.sleep(100)
+        await asyncio.sleep(rested)
         session.live.loses_pokes = True
         session.turn()
-        await asyncio.sleep(37)
+        await asyncio.sleep(within)
         assert viewer.seqs == [1, 2, 3]
+
+    play(tmp_path, scene)
+
+
+def test_the_longer_a_session_rests_the_more_rarely_it_is_looked_at(tmp_path: Path) -> None:
+    async def scene(session: Session, gateway: Watches) -> None:
+        Viewer(session, gateway)
+        await asyncio.sleep(600)
+        looks = session.looks
+        await asyncio.sleep(3600)
+        assert 3600 / 144 - 1 <= session.looks - looks <= 3600 / 96 + 1
 
     play(tmp_path, scene)
 
@@ -96,14 +112,14 @@ def test_patience_is_what_it_is_told_to_be(tmp_path: Path) -> None:
         await asyncio.sleep(6)
         assert viewer.seqs == [1, 2, 3, 4]
 
-    play(tmp_path, scene, patience=Patience(working_s=10, resting_s=1))
+    play(tmp_path, scene, patience=Patience(working_s=10, resting_s=1, rested_s=1))
 
 
 def test_a_session_at_rest_is_looked_at_more_often_while_nothing_is_heard(tmp_path: Path) -> None:
     async def scene(session: Session, gateway: Watches) -> None:
         viewer = Viewer(session, gateway)
         await asyncio.sleep(60)
-        session.live.loses_pokes = session.live.is_lost = True
+        session.live.loses_pokes, session.live.is_at = True, "lost"
         # Noticed while the watch waits already.
         await asyncio.sleep(Patience().notice_s + SOON)
         session.turn()
@@ -115,10 +131,10 @@ def test_a_session_at_rest_is_looked_at_more_often_while_nothing_is_heard(tmp_pa
         assert viewer.seqs == list(range(1, session.seq + 1))
         assert len(session.asked) == asked + 1
         assert 45 < session.looks - looks < 80
-        session.live.is_lost = False
+        session.live.is_at = "ok"
         looks = session.looks
         await asyncio.sleep(3600)
-        assert session.looks - looks < 160
+        assert session.looks - looks < 45
 
     play(tmp_path, scene)
 

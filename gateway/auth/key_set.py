@@ -35,11 +35,19 @@ _MOST_BYTES: Final = 1024 * 1024
 
 
 class KeySet:
-    def __init__(self, issuer: str, address: str | None, clock: Callable[[], float] = time.monotonic) -> None:
-        """`address` is that of the JWKS; None: the issuer's configuration (OpenID Connect Discovery 1.0) names it."""
+    def __init__(
+        self,
+        issuer: str,
+        address: str | None,
+        clock: Callable[[], float] = time.monotonic,
+        timeout_s: float = _TIMEOUT_S,
+    ) -> None:
+        """`address` is that of the JWKS; None: the issuer's configuration (OpenID Connect Discovery 1.0) names it. All
+        requests of a fetch together may take `timeout_s` seconds."""
         self._issuer = issuer
         self._address = address
         self._clock = clock
+        self._timeout_s = timeout_s
         self._raw: dict[str | None, dict[str, Any]] = {}
         self._made: dict[tuple[str | None, str], PyJWK] = {}
         self._fetched_at: float | None = None
@@ -117,14 +125,17 @@ class KeySet:
         self._raw = {
             key.get("kid"): key
             for key in keys
-            if isinstance(key, dict) and key.get("kty") in ALGORITHMS and key.get("use", "sig") == "sig"
+            if isinstance(key, dict)
+            and isinstance(key.get("kid"), str | None)
+            and str(key.get("kty")) in ALGORITHMS
+            and key.get("use", "sig") == "sig"
         }
         self._made.clear()
         self._fetched_at = self._clock()
         log.info("auth.keys_fetched", issuer=self._issuer, keys=len(self._raw))
 
     async def _fetch(self) -> dict[str, Any]:
-        async with asyncio.timeout(_TIMEOUT_S), httpx2.AsyncClient(timeout=_TIMEOUT_S) as http:
+        async with asyncio.timeout(self._timeout_s), httpx2.AsyncClient(timeout=self._timeout_s) as http:
             if self._address is None:
                 found = await _json(http, f"{self._issuer.rstrip('/')}/.well-known/openid-configuration")
                 if found.get("issuer") != self._issuer or not isinstance(found.get("jwks_uri"), str):
@@ -155,7 +166,10 @@ async def _json(http: httpx2.AsyncClient, address: str) -> dict[str, Any]:
             data += chunk
             if len(data) > _MOST_BYTES:
                 raise ValueError(f"{address} answered with more than {_MOST_BYTES} bytes")
-    found = httpx2.Response(200, content=data).json()
+    try:
+        found = httpx2.Response(200, content=data).json()
+    except RecursionError:
+        raise ValueError(f"{address} answered with JSON that is nested too deep") from None
     if not isinstance(found, dict):
         raise ValueError(f"{address} answered with something else than an object")
     return found

@@ -9,13 +9,20 @@ from typing import Final
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from perdure.gateway.http.held_body import hold
 from perdure.gateway.http.problems import Problem
 
 _READS: Final = {"GET", "HEAD", "OPTIONS", "TRACE"}
 
 
+class _NotJson(Problem):
+    pass
+
+
 class JsonBodies:
-    """ASGI middleware. A write without a body needs no type. `raw`: paths whose bodies may have any type."""
+    """ASGI middleware. A write without a body needs no type. `raw`: paths whose bodies may have any type.
+
+    A body of another type is refused when the route lets it in, or when somebody reads it."""
 
     def __init__(self, app: ASGIApp, raw: Collection[str] = ()) -> None:
         self._app = app
@@ -30,22 +37,32 @@ class JsonBodies:
             await self._app(scope, receive, send)
             return
         first: list[Message] = []
-        if "transfer-encoding" in headers:
-            # Proxies send a request without a body this way, too, so only its bytes tell.
-            first.append(await receive())
-            while first[-1].get("more_body") and not first[-1].get("body"):
-                first[:] = [await receive()]
-        if (first and first[0].get("body")) or headers.get("content-length", "0").strip("0"):
-            problem = Problem(
-                "unsupported_media_type", "Send the body as JSON, with the header Content-Type: application/json."
-            )
-            await problem.response()(scope, receive, send)
-            return
+        checked = False
+
+        async def check() -> None:
+            nonlocal checked
+            if checked:
+                return
+            checked = True
+            if "transfer-encoding" in headers:
+                # Proxies send a request without a body this way, too, so only its bytes tell.
+                first.append(await receive())
+                while first[-1].get("more_body") and not first[-1].get("body"):
+                    first[:] = [await receive()]
+            if (first and first[0].get("body")) or headers.get("content-length", "0").strip("0"):
+                raise _NotJson(
+                    "unsupported_media_type", "Send the body as JSON, with the header Content-Type: application/json."
+                )
 
         async def received() -> Message:
+            await check()
             return first.pop() if first else await receive()
 
-        await self._app(scope, received, send)
+        hold(scope, check)
+        try:
+            await self._app(scope, received, send)
+        except _NotJson as problem:
+            await problem.response()(scope, receive, send)
 
 
 def _is_json(headers: Headers) -> bool:

@@ -1,7 +1,7 @@
 """JSON bodies, read strictly: what two readers could understand differently, or a later one could not take, is refused.
 
 Refused are text that is not UTF-8, names that come twice, NaN and infinity, numbers beyond 64 bits, values nested more
-than `MAX_DEPTH` deep, more than `MAX_VALUES` values, NUL characters and halves of surrogate pairs. `StrictRoute` reads
+than `MAX_DEPTH` deep, more than `MAX_VALUES` values, NUL characters and halves of surrogate pairs. `routes/door.py` reads
 bodies this way for FastAPI; that they say they are JSON is up to `json_bodies.py`.
 """
 
@@ -9,13 +9,9 @@ import asyncio
 import json
 import math
 import re
-from collections.abc import Callable, Coroutine
 from typing import Any, Final, NoReturn
 
-from fastapi.routing import APIRoute
 from pydantic import JsonValue
-from starlette.requests import Request
-from starlette.responses import Response
 
 from perdure.gateway.http.problems import invalid
 from perdure.temporal.schemas.yaml_source import field_name
@@ -27,6 +23,11 @@ _INT_LIMIT: Final = 2**63
 _BAD_CHARACTER: Final = re.compile("[\x00\ud800-\udfff]")
 #: Bytes from which a body is read in a thread, so that other sessions' streams go on meanwhile.
 _BIG: Final = 64 * 1024
+
+
+async def read(data: bytes) -> JsonValue:
+    """As `parse`, in a thread where it may take long."""
+    return parse(data) if len(data) < _BIG else await asyncio.to_thread(parse, data)
 
 
 def parse(data: bytes) -> JsonValue:
@@ -46,39 +47,6 @@ def parse(data: bytes) -> JsonValue:
         raise invalid("body", "holds a number that is too large") from None
     _Check().value(value)
     return value
-
-
-class StrictRoute(APIRoute):
-    """A route whose JSON body is read by `parse`."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
-        if self.body_field is None:
-            return handle
-
-        async def strict(request: Request) -> Response:
-            data = await request.body()
-            if not data:
-                return await handle(request)
-            value = parse(data) if len(data) < _BIG else await asyncio.to_thread(parse, data)
-            return await handle(_Read(request, data, value))
-
-        return strict
-
-
-class _Read(Request):
-    """A request whose body was read already."""
-
-    def __init__(self, request: Request, data: bytes, value: JsonValue) -> None:
-        super().__init__(request.scope, request.receive)
-        self._data = data
-        self._value = value
-
-    async def body(self) -> bytes:
-        return self._data
-
-    async def json(self) -> Any:
-        return self._value
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -3,8 +3,10 @@
 Rule 1: events come from the session by query and from nowhere else; the live plane only says when to ask. One query is
 in flight for a session at a time.
 Rule 2: a lost poke costs a moment, never an event: while a session works, its history length is compared each second;
-more rarely where the live plane is whole, which loses none. While nothing is heard, because what carries the live plane is
-away, sessions at rest are looked at more often, but all of a gateway's together no more than so many times a second.
+more rarely where the live plane is whole, which loses none. A session at rest is looked at each half minute, and ever more
+rarely the longer it has rested while the live plane carries what other processes publish. While nothing is heard, because
+what carries the live plane is away, sessions at rest are looked at more often, but all of a gateway's together no more than
+so many times a second.
 Rule 3: what a session that rests last told of itself holds until something happens to it. That is certain only where the
 live plane is whole, for then everything that happens pokes, and its worker is in this process.
 Rule 4: a viewer that has been told more than its watch knows yet gets live frames only once the watch knows it too.
@@ -54,6 +56,8 @@ class Patience:
     #: The former where the live plane is whole.
     whole_s: float = 5.0
     resting_s: float = 30.0
+    #: The former at most, which each look that finds nothing doubles. Thousands of idle viewers cost little that way.
+    rested_s: float = 120.0
     #: Looks a second at all sessions that rest, together, while the live plane is lost; and how soon that is noticed.
     lost_looks: float = 50.0
     notice_s: float = 5.0
@@ -214,29 +218,35 @@ class Watch:
 
     async def _until_news(self, seen: tuple[str, int] | None) -> tuple[str, int] | None:
         """Returns on a poke, or when the history is not as long as it was, or of another run; then with what it is now."""
-        while not self.closed and not await self._woken():
+        quiet = 0
+        while not self.closed and not await self._woken(quiet):
+            quiet += 1
             look = await self._remote.look()
             if (look.run_id, look.length) != seen:
                 return look.run_id, look.length
         return seen
 
-    async def _woken(self) -> bool:
-        """Waits for a poke, or until it is time to look whether one was lost."""
+    async def _woken(self, quiet: int) -> bool:
+        """Waits for a poke, or until it is time to look whether one was lost, after so many looks that found nothing."""
         loop = asyncio.get_running_loop()
         began, share = loop.time(), random.uniform(0.8, 1.2)
-        while not self._wake.is_set() and (left := began + self._pause_s(share) - loop.time()) > 0:
+        while not self._wake.is_set() and (left := began + self._pause_s(quiet, share) - loop.time()) > 0:
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(left, self._patience.notice_s)):
                     await self._wake.wait()
         return self._wake.is_set()
 
-    def _pause_s(self, share: float) -> float:
+    def _pause_s(self, quiet: int, share: float) -> float:
         patience = self._patience
         if self._working:
             return patience.whole_s if self._live.whole else patience.working_s
         if self._live.state == "lost":
             return min(patience.resting_s, max(patience.working_s, self._watched() / patience.lost_looks)) * share
-        return patience.resting_s * share
+        if self._live.state == "missing":
+            return patience.resting_s * share
+        # Bounded before it is shifted: `quiet` grows for days.
+        grown = patience.resting_s * (1 << min(quiet, 16))
+        return min(grown, max(patience.rested_s, patience.resting_s)) * share
 
     async def _catch_up(self) -> EventsPage:
         """Returns the last page."""

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path
 from perdure.gateway.http.problems import Problem
 from perdure.gateway.openapi.answers import AgentEntry, AgentList
 from perdure.gateway.routes.context import App, Caller, Gateway
+from perdure.gateway.routes.door import Door
 from perdure.temporal.definitions.store import DefinitionProblem, Known
 from perdure.temporal.server.deliveries import delivers
 from perdure.temporal.sessions.json_bytes import rfc3339
@@ -17,7 +18,7 @@ from perdure.workflows.definition.tools import name_of
 #: Of each schedule that are shown.
 NEXT_TIMES: Final = 3
 
-router = APIRouter(prefix="/v1/agents", tags=["agents"])
+router = APIRouter(prefix="/v1/agents", tags=["agents"], route_class=Door)
 
 
 @router.get("", response_model=None, responses={200: {"model": AgentList}})

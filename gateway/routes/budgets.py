@@ -5,13 +5,13 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query
 from starlette.responses import JSONResponse
 
-from perdure.gateway.http.strict_json import StrictRoute
 from perdure.gateway.openapi.budget_answers import Budget, BudgetList
 from perdure.gateway.routes.context import App, Caller
+from perdure.gateway.routes.door import Door
 from perdure.temporal.sessions.requests import Label
 from perdure.workflows.definition.agent import PurseLimits
 
-router = APIRouter(prefix="/v1/budgets", tags=["budgets"], route_class=StrictRoute)
+router = APIRouter(prefix="/v1/budgets", tags=["budgets"], route_class=Door)
 
 ScopePath = Annotated[Literal["user", "tenant"], Path(description="Whose budget: a user's, or the tenant's")]
 #: Whatever a session takes as its user, slashes included.

@@ -1,4 +1,7 @@
-"""What routes are given: the collaborators of one gateway as `App`, and who asks as `Caller`."""
+"""What routes are given: the collaborators of one gateway as `App`, and who asks as `Caller`.
+
+A route with `Caller` reads nothing of a body before the caller is known and the request is counted.
+"""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -13,7 +16,9 @@ from perdure.gateway.auth.sign_ins import SignedIn
 from perdure.gateway.http.draining import Draining
 from perdure.gateway.http.limit_headers import tell
 from perdure.gateway.http.problems import Problem
+from perdure.gateway.http.readiness import Readiness
 from perdure.gateway.live.watches import Watches
+from perdure.gateway.routes.door import Entrance
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.live.protocols import LiveState
 from perdure.temporal.sessions.limits.limits import Limits
@@ -52,6 +57,7 @@ class Gateway:
     temporal_ui: str | None
     #: What is carried live between processes.
     live_state: Callable[[], LiveState]
+    readiness: Readiness
     #: Of a blob store that all gateways share; None where each may have one of its own.
     shared_store: StoreHealth | None
     draining: Draining
@@ -62,7 +68,7 @@ async def _gateway(request: Request) -> Gateway:
     return cast(Gateway, request.app.state.gateway)
 
 
-async def _caller(request: Request) -> Principal:
+async def _enter(request: Request) -> Principal:
     gateway = await _gateway(request)
     who = await gateway.authenticate(request)
     verdict = await gateway.limits.request(who)
@@ -92,4 +98,4 @@ async def _known(request: Request) -> Known | None:
 #: Whether the key or the token of a request still counts; None: nobody is asked for one.
 StillKnown = Annotated[Known | None, Depends(_known)]
 App = Annotated[Gateway, Depends(_gateway)]
-Caller = Annotated[Principal, Depends(_caller)]
+Caller = Annotated[Principal, Depends(Entrance(_enter))]

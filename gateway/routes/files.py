@@ -13,9 +13,10 @@ from fastapi.responses import Response
 from perdure.gateway.http.bodies import SessionPath
 from perdure.gateway.http.problems import Problem
 from perdure.gateway.routes.context import App, Caller
+from perdure.gateway.routes.door import Door
 from perdure.temporal.sessions.file_names import file_name
 
-router = APIRouter(prefix="/v1/sessions/{session_id}/files", tags=["files"])
+router = APIRouter(prefix="/v1/sessions/{session_id}/files", tags=["files"], route_class=Door)
 
 #: Media types that are shown in place, and how their files are called.
 _SHOWN: Final = {

@@ -4,12 +4,12 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from perdure.gateway.http.bodies import SessionPath
-from perdure.gateway.http.strict_json import StrictRoute
 from perdure.gateway.openapi.answers import SessionCreated
 from perdure.gateway.routes.context import App, Caller
+from perdure.gateway.routes.door import Door
 from perdure.temporal.sessions.requests import ForkSession
 
-router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["sessions"], route_class=StrictRoute)
+router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["sessions"], route_class=Door)
 
 
 @router.post("/fork", status_code=201, response_model=SessionCreated)

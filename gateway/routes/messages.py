@@ -10,13 +10,13 @@ from starlette.responses import Response
 from perdure.gateway.http.bodies import SessionPath, StopTurn
 from perdure.gateway.http.sse import EventStreamResponse
 from perdure.gateway.http.stream_place import stream_place
-from perdure.gateway.http.strict_json import StrictRoute
 from perdure.gateway.live.worker_state import worker_frames
 from perdure.gateway.openapi.answers import FinishedTurn, MessageAccepted, MessageWaits, SessionNamed
 from perdure.gateway.openapi.event_stream import EVENT_STREAM
 from perdure.gateway.projections.frames import frames_of
 from perdure.gateway.projections.snapshot_json import sub_question_json
 from perdure.gateway.routes.context import App, Caller, StillKnown
+from perdure.gateway.routes.door import Door
 from perdure.gateway.routes.sent_turn import SentTurn, WaitingFor
 from perdure.temporal.sessions.event_json import question_json
 from perdure.temporal.sessions.json_bytes import to_json
@@ -25,7 +25,7 @@ from perdure.temporal.sessions.sending import rejection
 
 MAX_WAIT_S: Final = 300
 
-router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["messages"], route_class=StrictRoute)
+router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["messages"], route_class=Door)
 
 
 @router.post(

@@ -11,10 +11,11 @@ from starlette.responses import Response
 
 from perdure.gateway.http.problems import Problem
 from perdure.gateway.routes.context import App, Caller
+from perdure.gateway.routes.door import Door
 
 MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], route_class=Door)
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})

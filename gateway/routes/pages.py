@@ -9,6 +9,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.responses import FileResponse, Response
 
 from perdure.gateway.http.bodies import SessionPath
+from perdure.gateway.routes.door import Door
 
 PAGES: Final = Path(__file__).parent.parent / "pages"
 #: The paths of pages that people open; other sites may link to them.
@@ -22,7 +23,7 @@ HEADERS: Final = {
     "Referrer-Policy": "same-origin",
 }
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=Door)
 
 
 class PageFiles(StaticFiles):

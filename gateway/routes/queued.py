@@ -4,12 +4,12 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from perdure.gateway.http.bodies import MessagePath, SessionPath
-from perdure.gateway.http.strict_json import StrictRoute
 from perdure.gateway.openapi.answers import MessageEdited, MessageNamed
 from perdure.gateway.routes.context import App, Caller
+from perdure.gateway.routes.door import Door
 from perdure.temporal.sessions.requests import EditMessageBody
 
-router = APIRouter(prefix="/v1/sessions/{session_id}/messages/{message_id}", tags=["messages"], route_class=StrictRoute)
+router = APIRouter(prefix="/v1/sessions/{session_id}/messages/{message_id}", tags=["messages"], route_class=Door)
 
 
 @router.put("", response_model=MessageEdited)

@@ -7,15 +7,15 @@ from fastapi.responses import JSONResponse
 from starlette.responses import Response
 
 from perdure.gateway.http.bodies import SessionPath
-from perdure.gateway.http.strict_json import StrictRoute
 from perdure.gateway.openapi.branch_answers import BranchList, BranchMessages, RewindTaken, TurnRetried
 from perdure.gateway.projections.snapshot_json import excerpt_json, said_json
 from perdure.gateway.routes.context import App, Caller
+from perdure.gateway.routes.door import Door
 from perdure.gateway.routes.transcripts import MOST_MESSAGES
 from perdure.temporal.sessions.json_bytes import to_json
 from perdure.temporal.sessions.requests import RetryTurn, RewindSession
 
-router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["branches"], route_class=StrictRoute)
+router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["branches"], route_class=Door)
 
 
 @router.post("/rewind", status_code=202, response_model=RewindTaken)

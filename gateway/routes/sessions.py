@@ -7,17 +7,17 @@ from fastapi.responses import JSONResponse
 from starlette.responses import Response
 
 from perdure.gateway.http.bodies import SessionPath
-from perdure.gateway.http.strict_json import StrictRoute
 from perdure.gateway.openapi.answers import LimitsChanged, SessionCreated, SessionList, SessionNamed, Snapshot
 from perdure.gateway.projections.snapshot_json import snapshot_json
 from perdure.gateway.routes.context import App, Caller
+from perdure.gateway.routes.door import Door
 from perdure.gateway.routes.transcripts import MOST_MESSAGES
 from perdure.temporal.sessions.json_bytes import to_json
 from perdure.temporal.sessions.requests import ConfigureSession, CreateSession, Label
 from perdure.temporal.sessions.visibility import Status
 from perdure.workflows.definition.agent import Limits
 
-router = APIRouter(prefix="/v1/sessions", tags=["sessions"], route_class=StrictRoute)
+router = APIRouter(prefix="/v1/sessions", tags=["sessions"], route_class=Door)
 
 
 @router.post("", status_code=201, response_model=SessionCreated, responses={200: {"model": SessionCreated}})

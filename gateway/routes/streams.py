@@ -20,6 +20,7 @@ from perdure.gateway.live.worker_state import worker_frames
 from perdure.gateway.openapi.event_stream import EVENT_STREAM
 from perdure.gateway.projections.frames import frames_of
 from perdure.gateway.routes.context import App, Caller, StillKnown
+from perdure.gateway.routes.door import Door
 from perdure.temporal.sessions.errors import SessionError, SessionNotFound
 from perdure.temporal.sessions.session import Session
 
@@ -28,7 +29,7 @@ _CURSOR: Final = re.compile(r"[0-9]{1,15}")
 _CLOSED_S: Final = 1.0
 _PREFERRED_S: Final = 1.0
 
-router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["events"])
+router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["events"], route_class=Door)
 
 
 @router.get(

@@ -8,8 +8,9 @@ from fastapi.responses import JSONResponse
 from perdure.gateway.http.bodies import SessionPath
 from perdure.gateway.openapi.answers import SessionNamed, TimerList
 from perdure.gateway.routes.context import App, Caller
+from perdure.gateway.routes.door import Door
 
-router = APIRouter(prefix="/v1/sessions/{session_id}/timers", tags=["timers"])
+router = APIRouter(prefix="/v1/sessions/{session_id}/timers", tags=["timers"], route_class=Door)
 
 
 @router.get("", response_model=None, responses={200: {"model": TimerList}})

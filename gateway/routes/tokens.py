@@ -6,11 +6,11 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from perdure.gateway.http.bodies import MakeToken, SessionPath
-from perdure.gateway.http.strict_json import StrictRoute
 from perdure.gateway.openapi.answers import TokenMade, TokenNamed
 from perdure.gateway.routes.context import App, Caller
+from perdure.gateway.routes.door import Door
 
-router = APIRouter(prefix="/v1/sessions/{session_id}/tokens", tags=["tokens"], route_class=StrictRoute)
+router = APIRouter(prefix="/v1/sessions/{session_id}/tokens", tags=["tokens"], route_class=Door)
 
 
 @router.post("", status_code=201, response_model=TokenMade)

@@ -10,12 +10,13 @@ from perdure.gateway.http.bodies import SessionPath
 from perdure.gateway.http.problems import Problem, invalid
 from perdure.gateway.openapi.traces import Trace
 from perdure.gateway.routes.context import App, Caller
+from perdure.gateway.routes.door import Door
 from perdure.temporal.sessions.errors import FieldError
 
 #: Bytes of JSON after which a page ends: each step shows its whole conversation.
 PAGE_BYTES: Final = 8 * 1024 * 1024
 
-router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["trace"])
+router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["trace"], route_class=Door)
 
 
 @router.get("/trace", response_model=None, responses={200: {"model": Trace}})

@@ -9,12 +9,13 @@ from perdure.gateway.http.bodies import SessionPath
 from perdure.gateway.openapi.answers import MessagePage
 from perdure.gateway.projections.snapshot_json import excerpt_json, said_json
 from perdure.gateway.routes.context import App, Caller
+from perdure.gateway.routes.door import Door
 from perdure.temporal.sessions.json_bytes import to_json
 
 #: Messages of one page.
 MOST_MESSAGES: Final = 1000
 
-router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["messages"])
+router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["messages"], route_class=Door)
 
 
 @router.get("/messages", response_model=None, responses={200: {"model": MessagePage}})

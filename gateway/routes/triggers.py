@@ -6,12 +6,12 @@ from fastapi import APIRouter, Path
 from fastapi.responses import JSONResponse
 
 from perdure.gateway.http.bodies import SessionPath
-from perdure.gateway.http.strict_json import StrictRoute
 from perdure.gateway.openapi.answers import HandlerTriggered
 from perdure.gateway.routes.context import App, Caller
+from perdure.gateway.routes.door import Door
 from perdure.temporal.sessions.requests import TriggerBody
 
-router = APIRouter(prefix="/v1/sessions/{session_id}/triggers", tags=["triggers"], route_class=StrictRoute)
+router = APIRouter(prefix="/v1/sessions/{session_id}/triggers", tags=["triggers"], route_class=Door)
 
 
 @router.post("/{name}", status_code=202, response_model=HandlerTriggered)

@@ -12,9 +12,10 @@ from starlette.requests import Request
 from perdure.gateway.http.problems import invalid
 from perdure.gateway.openapi.answers import FileUploaded
 from perdure.gateway.routes.context import App, Caller
+from perdure.gateway.routes.door import Door
 
 PATH: Final = "/v1/files"
-router = APIRouter(prefix=PATH, tags=["files"])
+router = APIRouter(prefix=PATH, tags=["files"], route_class=Door)
 
 _CHUNK: Final = 256 * 1024
 _MAX_FIELDS: Final = 16

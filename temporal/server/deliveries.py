@@ -4,7 +4,6 @@ Rule: a tenant's own agents write to that tenant's sessions. Those that all shar
 long as it has none of that name of its own.
 """
 
-from pathlib import Path
 from typing import Final
 
 from perdure.temporal.definitions.store import Definitions, Known
@@ -37,14 +36,14 @@ def owner_of(delivery: Delivery) -> str:
     return _owner(delivery.tenant, delivery.agent)
 
 
-def scheduling(definitions: Definitions) -> dict[str, tuple[Path, tuple[Delivery, ...]]]:
-    """Each agent that may deliver, named as `owner_of` does: its file, and what it delivers."""
+def scheduling(definitions: Definitions) -> dict[str, tuple[Known, tuple[Delivery, ...]]]:
+    """Each agent that may deliver, named as `owner_of` does: its definition, and what it delivers."""
     found = {}
     for tenant in dict.fromkeys([SCHEDULED_TENANT, *definitions.tenants]):
         for name in definitions.names(tenant):
             known = definitions.current(name, tenant)
             if known is not None and (known.own or tenant == SCHEDULED_TENANT):
-                found[_owner(tenant, name)] = known.file, delivers(known, tenant)
+                found[_owner(tenant, name)] = known, delivers(known, tenant)
     return found
 
 

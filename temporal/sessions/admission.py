@@ -59,6 +59,11 @@ class Place:
         """Whether the message finds the session at work."""
         return self.receipt.turn_id is not None or self.receipt.queued + self._uncounted > 0
 
+    def check_room(self) -> None:
+        """Raises `TooMany` where the session itself has no room. To be asked before anything of the message is stored."""
+        if _room(self.receipt) <= 0:
+            raise full()
+
     async def take(self) -> int | None:
         """Reserves a place, and returns where in the queue it is, from 1; None where nothing waits and no turn runs.
         Raises `TooMany`."""

@@ -32,14 +32,16 @@ from perdure.temporal.sessions.errors import (
     Overloaded,
     SessionClosed,
     SessionError,
+    SessionNotFound,
     StateLost,
     TemporalSilent,
     from_rpc,
 )
 from perdure.temporal.sessions.failed_tasks import failing_task, meaning
 from perdure.temporal.sessions.limits.going_to_work import going_to_work
-from perdure.temporal.sessions.limits.limits import Limits
+from perdure.temporal.sessions.limits.limits import Limits, Place
 from perdure.temporal.sessions.look import Look, read_look
+from perdure.temporal.sessions.signal_of import SIGNALS
 from perdure.temporal.sessions.starting import WATCHED, Start, among_tenants, readable, start_session
 from perdure.temporal.sessions.turnstile import Turnstile
 from perdure.temporal.sessions.workers import Workers
@@ -47,19 +49,13 @@ from perdure.temporal.settings import Settings
 from perdure.workflows.protocol.activities import TASK_QUEUE
 from perdure.workflows.protocol.queries import EventsPage
 from perdure.workflows.protocol.signals import (
-    Answer,
     CallerCommand,
-    CancelTimer,
     Close,
-    Configure,
-    EditMessage,
     Retry,
     Rewind,
     SendMessage,
     Spending,
-    Stop,
     Trigger,
-    WithdrawMessage,
 )
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.search_attributes import USER
@@ -72,19 +68,6 @@ _PROBE_S: Final = 2.0
 #: Seconds without an answer after which it is asked whether a worker lives, and between two such looks.
 _DOUBT_S: Final = 1.0
 _DOUBT_AGAIN_S: Final = 0.5
-_SIGNALS: Final[dict[type[CallerCommand | Spending], Any]] = {
-    SendMessage: SessionWorkflow.send_message,
-    EditMessage: SessionWorkflow.edit_message,
-    WithdrawMessage: SessionWorkflow.withdraw_message,
-    Stop: SessionWorkflow.stop,
-    Answer: SessionWorkflow.answer,
-    CancelTimer: SessionWorkflow.cancel_timer,
-    Configure: SessionWorkflow.configure,
-    Close: SessionWorkflow.close,
-    Rewind: SessionWorkflow.rewind,
-    Retry: SessionWorkflow.retry,
-    Trigger: SessionWorkflow.trigger,
-}
 
 
 class Backend:
@@ -98,28 +81,28 @@ class Backend:
         self._settings = settings
         self._workers = workers or Workers(client)
         self.budgets = Budgets(client, settings, self._workers)
-        self._going_to_work = partial(going_to_work, limits)
+        self.going_to_work = partial(going_to_work, limits)
         self._turnstile = Turnstile(settings.calls_at_once, settings.calls_waiting, settings.calls_wait_s)
 
-    async def start(self, start: Start) -> bool:
-        """Starts a session, new or with a past. False where one with this id exists or existed. Raises `TooManyTurns`."""
-        async with self._going_to_work(start.works, start.workflow_id, start.new.user) as place:
-            async with self._turn(start.workflow_id):
-                started = await start_session(self._client, start, self._settings.workflow_task_timeout)
-            if not started:
-                place.leave()
-            return started
+    async def start(self, start: Start, place: Place | None = None) -> bool:
+        """Starts a session. False where one with this id exists or existed. Raises `TooManyTurns` where it has no `place`."""
+        if place is None:
+            async with self.going_to_work(start.works, start.workflow_id, start.new.user) as place:
+                return await self.start(start, place)
+        async with self._turn(start.workflow_id):
+            started = await start_session(self._client, start, self._settings.workflow_task_timeout)
+        if not started:
+            place.leave()
+        return started
 
     async def body_sha256(self, session: str) -> str | None:
         """Of the body that the session was created with; None where there is no such session."""
-        async with self._turn(session):
-            try:
+        try:
+            async with self._turn(session):
                 description = await self._handle(session).describe()
-            except RPCError as error:
-                if error.status is RPCStatusCode.NOT_FOUND:
-                    return None
-                raise
-            value = await description.memo_value("body_sha256", None, type_hint=str)
+        except SessionNotFound:
+            return None
+        value = await description.memo_value("body_sha256", None, type_hint=str)
         return value if isinstance(value, str) else None
 
     async def owner(self, session: str) -> str | None:
@@ -192,16 +175,19 @@ class Backend:
         await self._signal(session, command)
 
     async def let_spend(self, session: str, user: str | None, command: Spending) -> None:
-        """Signals a session of this user, and tells it which purses it has to ask. Raises as `signal`, and `TooManyTurns`
-        where it would go to work beside too many others."""
+        """As `spend`. Raises `TooManyTurns`, too, where the session would go to work beside too many others."""
+        async with self.going_to_work(isinstance(command, SendMessage | Trigger | Rewind | Retry), session, user):
+            await self.spend(session, user, command)
+
+    async def spend(self, session: str, user: str | None, command: Spending) -> None:
+        """Signals a session of this user, which may work, and tells it which purses it has to ask. Raises as `signal`."""
         tenant = session.partition("/")[0]
-        async with self._going_to_work(isinstance(command, SendMessage | Trigger | Rewind | Retry), session, user):
-            await self._signal(session, await self.budgets.announcing(command, tenant, user))
+        await self._signal(session, await self.budgets.announcing(command, tenant, user))
 
     async def _signal(self, session: str, command: CallerCommand | Spending) -> None:
         async with self._turn(session):
             try:
-                await self._handle(session).signal(_SIGNALS[type(command)], command)
+                await self._handle(session).signal(SIGNALS[type(command)], command)
             except RPCError as error:
                 # The caller has just asked the session, so it exists: what is not found is an open run of it.
                 if error.status is RPCStatusCode.NOT_FOUND:

@@ -12,6 +12,7 @@ from perdure.temporal.sessions.configuring import check_role
 from perdure.temporal.sessions.content import content_sha256, new_message
 from perdure.temporal.sessions.errors import Forbidden, IdConflict, InvalidRequest
 from perdure.temporal.sessions.message_files import MessageFiles
+from perdure.temporal.sessions.named_agent import named_agent
 from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.requests import CreateSession
 from perdure.temporal.sessions.starting import Start, title_of
@@ -78,61 +79,59 @@ class Creator:
     async def _start(self, caller: Principal, request: CreateSession, session_id: str, user: str | None) -> bool:
         """False where a session with this id exists. Raises `InvalidRequest` where the agent does not take its inputs, or
         where `metadata` name no time zone that there is."""
-        agent = self._definitions.current(request.agent, caller.tenant)
-        if agent is None:
-            raise InvalidRequest("agent", f"is not known{_others(self._definitions, caller)}")
+        agent = named_agent(self._definitions, caller, request.agent)
         try:
             inputs = check_inputs(agent.definition, request.inputs)
         except InputProblem as problem:
             raise InvalidRequest(f"inputs.{problem.field}", problem.message) from None
         timezone = timezone_in(request.metadata)
-        message, title = None, ""
-        if request.message is not None:
-            given = request.message.neutral_parts()
-            role = request.message.model
-            if role is not None:
-                check_role(agent.definition, role, agent.definition.name, "message.model")
-            session, taker = caller.workflow_id(session_id), self._files.taker_of(agent.definition, role)
-            parts = await self._files.take_in(caller, session, given, taker, "message.")
-            title = title_of(parts)
-            sha256 = content_sha256(given, role)
-            message = await new_message(
-                self._blobs,
-                session,
-                parts,
-                agent.digest,
-                request.message.message_id,
-                sha256=sha256,
-                model=role,
-                busy=request.message.busy,
+        session = caller.workflow_id(session_id)
+        async with self._backend.going_to_work(request.message is not None, session, user) as place:
+            message, title = None, ""
+            if request.message is not None:
+                given, role = request.message.neutral_parts(), request.message.model
+                if role is not None:
+                    check_role(agent.definition, role, agent.definition.name, "message.model")
+                if request.session_id is not None and not self._files.are_short(given) and await self._exists(session):
+                    place.leave()
+                    return False
+                taker = self._files.taker_of(agent.definition, role)
+                parts = await self._files.take_in(caller, session, given, taker, "message.")
+                title = title_of(parts)
+                message = await new_message(
+                    self._blobs,
+                    session,
+                    parts,
+                    agent.digest,
+                    request.message.message_id,
+                    sha256=content_sha256(given, role),
+                    model=role,
+                    busy=request.message.busy,
+                )
+                message = message.model_copy(update={"traceparent": caller.traceparent, "sender": caller.sender})
+            purses = await self._backend.budgets.announced(caller.tenant, user)
+            new = NewSession(
+                tenant=caller.tenant,
+                session_id=session_id,
+                agent=agent.definition.name,
+                digest=agent.digest,
+                inputs=inputs,
+                user=user,
+                purses=dict.fromkeys(purses, ()),
+                metadata=request.metadata,
+                timezone=timezone,
+                dated=True,
+                behavior=BEHAVIOR,
+                message=message,
+                continue_as_new_after=self._continue_as_new_after,
             )
-            message = message.model_copy(update={"traceparent": caller.traceparent, "sender": caller.sender})
-        purses = await self._backend.budgets.announced(caller.tenant, user)
-        new = NewSession(
-            tenant=caller.tenant,
-            session_id=session_id,
-            agent=agent.definition.name,
-            digest=agent.digest,
-            inputs=inputs,
-            user=user,
-            purses=dict.fromkeys(purses, ()),
-            metadata=request.metadata,
-            timezone=timezone,
-            dated=True,
-            behavior=BEHAVIOR,
-            message=message,
-            continue_as_new_after=self._continue_as_new_after,
-        )
-        return await self._backend.start(
-            Start(SessionInput(new=new), agent.digest, title, agent.demo, body_sha256=request.sha256())
-        )
+            start = Start(SessionInput(new=new), agent.digest, title, agent.demo, body_sha256=request.sha256())
+            return await self._backend.start(start, place)
 
-
-def _others(definitions: Definitions, caller: Principal) -> str:
-    """The agents that there are, for whoever may know them."""
-    if not caller.holds_scope("agents:read"):
-        return ""
-    return f"; there are: {', '.join(definitions.names(caller.tenant)) or 'none'}"
+    async def _exists(self, session: str) -> bool:
+        """Whether a session has this workflow id. Asked where a create would put something into the folder of a session that
+        may be another's; from there nothing can be taken back, since that session may keep the same."""
+        return await self._backend.body_sha256(session) is not None
 
 
 def _check(caller: Principal, request: CreateSession) -> None:

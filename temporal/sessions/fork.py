@@ -19,6 +19,7 @@ from perdure.temporal.sessions.content import new_message
 from perdure.temporal.sessions.errors import IdConflict, InvalidRequest, StateLost
 from perdure.temporal.sessions.fork_blobs import Move
 from perdure.temporal.sessions.fork_segments import SegmentMove, begun_as
+from perdure.temporal.sessions.named_agent import named_agent
 from perdure.temporal.sessions.pasts import read_past
 from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.requests import ForkSession
@@ -83,7 +84,7 @@ async def fork(
     An agent of `definitions` must have been published."""
     workflow_id = caller.workflow_id(source)
     state = await read_past(backend, sealed, workflow_id, wanted.turn_id, keep_turn=wanted.text is None)
-    choice = await choose(definitions, state, wanted.agent, wanted.model)
+    choice = await choose(definitions, caller, state, wanted.agent, wanted.model)
     session_id = uuid.uuid4().hex
     session = caller.workflow_id(session_id)
     user = caller.user or state.new.user
@@ -101,26 +102,33 @@ async def fork(
         purses=dict.fromkeys(purses, ()),
         forked_from=ForkedFrom(session_id=source, turn_id=wanted.turn_id),
     )
-    carried = await moved(blobs, as_fork(state, new, choice, datetime.now(UTC)), workflow_id, session)
-    asked = await _first_message(sealed, session, carried)
-    message = None
-    if wanted.text is not None:
-        message = await new_message(blobs, session, (Text(text=wanted.text),), choice.digest, cursor=carried.log.seq)
-        message = message.model_copy(update={"traceparent": caller.traceparent, "sender": caller.sender})
-    first = message.parts if asked is None and message is not None else asked.parts if asked is not None else None
-    start = Start(
-        SessionInput(carried=carried, message=message),
-        choice.digest,
-        title=title_of(first) if first is not None else "",
-        demo=choice.demo,
-    )
-    if not await backend.start(start):
-        raise IdConflict("The fork's id is taken; fork again.")
+    async with backend.going_to_work(wanted.text is not None, session, user) as place:
+        carried = await moved(blobs, as_fork(state, new, choice, datetime.now(UTC)), workflow_id, session)
+        asked = await _first_message(sealed, session, carried)
+        message = None
+        if wanted.text is not None:
+            message = await new_message(
+                blobs, session, (Text(text=wanted.text),), choice.digest, cursor=carried.log.seq
+            )
+            message = message.model_copy(update={"traceparent": caller.traceparent, "sender": caller.sender})
+        first = message.parts if asked is None and message is not None else asked.parts if asked is not None else None
+        start = Start(
+            SessionInput(carried=carried, message=message),
+            choice.digest,
+            title=title_of(first) if first is not None else "",
+            demo=choice.demo,
+        )
+        if not await backend.start(start, place):
+            raise IdConflict("The fork's id is taken; fork again.")
     return Forked(session_id, session, carried.log.seq)
 
 
 async def choose(
-    definitions: Definitions, state: SessionState, agent: str | None = None, role: str | None = None
+    definitions: Definitions,
+    caller: Principal,
+    state: SessionState,
+    agent: str | None = None,
+    role: str | None = None,
 ) -> Choice:
     """What a fork of `state` runs. Raises `InvalidRequest`, naming `agent`, `model` or the input.
 
@@ -133,10 +141,7 @@ async def choose(
         slot, inputs = state.slot, state.inputs_of(state.agent)
         choice = Choice(state.agent, digest, definition, slot.pinned, inputs, role or slot.role)
     else:
-        known = definitions.current(agent, state.new.tenant)
-        if known is None:
-            names = ", ".join(definitions.names(state.new.tenant)) or "none"
-            raise InvalidRequest("agent", f"is not known; there are: {names}")
+        known = named_agent(definitions, caller, agent)
         inputs = inputs_for(known.definition, state.inputs_of(state.agent))
         choice = Choice(agent, known.digest, known.definition, False, inputs, role)
     if role is not None and (choice.definition is None or role not in choice.definition.models):

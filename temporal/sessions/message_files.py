@@ -19,7 +19,7 @@ from perdure.temporal.sessions.errors import FileNotTaken, FileUnreadable, Inval
 from perdure.temporal.sessions.file_names import file_name, name_in
 from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.uploads import URI, Upload, Uploads
-from perdure.temporal.stores.blobs import BlobMissing, BlobStore
+from perdure.temporal.stores.blobs import BlobMissing, BlobStore, are_inline
 from perdure.temporal.stores.files import note_upload, put_file
 from perdure.workflows.definition.agent import AgentDefinition
 from perdure.workflows.protocol.queries import Receipt
@@ -65,6 +65,11 @@ class MessageFiles:
                 _refuse(taker, looked_at.media_type, field, looked_at.bytes)
             found.append(one)
         return tuple([await self._kept(caller, session, one, f"{below}parts[{i}].uri") for i, one in enumerate(found)])
+
+    def are_short(self, parts: tuple[Part, ...]) -> bool:
+        """Whether nothing of `parts` would be stored, so that a history holds them as they are."""
+        kept = (is_data_uri(part.uri) or URI.fullmatch(part.uri) for part in parts if isinstance(part, File))
+        return not any(kept) and are_inline(parts)
 
     async def taker(self, tenant: str, receipt: Receipt) -> Taker | None:
         """The model that a session runs on by its receipt. None where that is not known here."""

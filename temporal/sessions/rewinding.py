@@ -100,13 +100,14 @@ class Rewinder:
             "by": caller.by,
         }
         definition = await self._definitions.by_digest(receipt.digest, caller.tenant)
-        if wanted.branch is not None:
-            command = await self._going_back(session, wanted.branch, page, base, definition)
-        else:
-            if page.full:
-                raise TooManyBranches
-            command = await self._cutting(caller, session, wanted, receipt, base, definition, page.undone)
-        await self._backend.let_spend(session, receipt.user, command)
+        if wanted.branch is None and page.full:
+            raise TooManyBranches
+        async with self._backend.going_to_work(True, session, receipt.user):
+            if wanted.branch is not None:
+                command = await self._going_back(session, wanted.branch, page, base, definition)
+            else:
+                command = await self._cutting(caller, session, wanted, receipt, base, definition, page.undone)
+            await self._backend.spend(session, receipt.user, command)
         if receipt.turn_id is not None:
             # The model call hears it at once, not at its next heartbeat.
             self._live.stop(session)

@@ -1,8 +1,9 @@
 """Sending a message to a session, once however often it is sent.
 
-The session is asked first (`receipt`): is it closed, has it seen this message, and at which `seq` is it? Only then is it
-signalled, so whoever is told that a message was sent finds it in the session's history. A message whose id is made here
-cannot have been seen: it needs no question where the receipt is known for certain.
+The session is asked first (`receipt`): is it closed, has it seen this message, and at which `seq` is it? Only then is
+anything of the message stored, and the session signalled, so whoever is told that a message was sent finds it in the
+session's history. A message whose id is made here cannot have been seen: it needs no question where the receipt is known
+for certain.
 """
 
 import uuid
@@ -106,15 +107,17 @@ class Sender:
             agent = None if receipt.pinned else self._definitions.current(receipt.agent, caller.tenant)
             digest = agent.digest if agent is not None else None
             taker = await self._taker(caller.tenant, receipt, digest, model)
-            if any(isinstance(part, File) for part in parts):
-                taker = taker or await self._files.taker(caller.tenant, receipt)
-                parts = await self._files.take_in(caller, session, parts, taker)
-            command = await new_message(
-                self._blobs, session, parts, digest, message_id, receipt.seq, sha256, model, busy
-            )
-            command = command.model_copy(update={"traceparent": caller.traceparent, "sender": caller.sender})
-            position = await place.take()
-            await self._backend.let_spend(session, receipt.user, command)
+            place.check_room()
+            async with self._backend.going_to_work(True, session, receipt.user):
+                if any(isinstance(part, File) for part in parts):
+                    taker = taker or await self._files.taker(caller.tenant, receipt)
+                    parts = await self._files.take_in(caller, session, parts, taker)
+                command = await new_message(
+                    self._blobs, session, parts, digest, message_id, receipt.seq, sha256, model, busy
+                )
+                command = command.model_copy(update={"traceparent": caller.traceparent, "sender": caller.sender})
+                position = await place.take()
+                await self._backend.spend(session, receipt.user, command)
         if policy == "interrupt":
             # The model call hears it at once, not at its next heartbeat.
             self._live.stop(session)

@@ -231,6 +231,12 @@ async def fold(blobs: BlobStore, workflow_id: str, parts: tuple[Part, ...]) -> t
     return tuple(short)
 
 
+def are_inline(parts: tuple[Part, ...]) -> bool:
+    """Whether `fold` stores nothing of these."""
+    sizes = [len(_dump(part)) for part in parts]
+    return max(sizes, default=0) <= INLINE_LIMIT and sum(sizes) <= MESSAGE_LIMIT
+
+
 async def unfold(blobs: BlobStore, parts: tuple[Part, ...]) -> tuple[Part, ...]:
     """Hydrates folded parts. A part whose blob is missing or damaged keeps its short form.
 

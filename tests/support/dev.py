@@ -91,10 +91,10 @@ class Command:
             self._process.terminate()
         return await self.ended()
 
-    async def ended(self) -> int:
+    async def ended(self, within_s: float = 60) -> int:
         """The exit code, once it ends by itself."""
         assert self._process is not None
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(within_s):
             code = await self._process.wait()
         await self._reading
         return code

@@ -19,15 +19,18 @@ class Proxy:
     """A Caddy of its own process that can be killed and started again."""
 
     def __init__(self, folder: Path, gateways: Sequence[str]) -> None:
-        port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
+        self.url = f"http://127.0.0.1:{free_port()}"
+        #: For people on its machine.
+        self.inner_url = f"http://127.0.0.1:{free_port()}"
         ours = _CADDYFILE.read_text()
         head, found, _ = ours.partition("\n# Temporal's Web UI")
         upstreams = " ".join(urlsplit(url).netloc for url in gateways)
         file = head.replace("gateway-1:8000 gateway-2:8000", upstreams).replace("\n:8000 {", f"\n{self.url} {{")
+        file = file.replace("http://localhost:8081, http://127.0.0.1:8081 {", f"{self.inner_url} {{")
         assert found
         assert upstreams in file
         assert self.url in file
+        assert self.inner_url in file
         self._file = folder / "Caddyfile"
         self._file.write_text(file)
         self._folder = folder

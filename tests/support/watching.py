@@ -39,12 +39,11 @@ class LossyLive(MemoryLive):
 
     loses_pokes = False
     loses_frames = False
-    #: What carries it is away.
-    is_lost = False
+    is_at: LiveState = "ok"
 
     @property
     def state(self) -> LiveState:
-        return "lost" if self.is_lost else super().state
+        return self.is_at
 
     def _send(self, session: str, frame: Frame) -> None:
         lost = self.loses_pokes if isinstance(frame, Poke) else self.loses_frames

@@ -184,7 +184,8 @@ async def schedules(client: Client, reading: Reading) -> AsyncIterator[Check]:
     async for schedule_id, agent in ours(client):
         if schedule_id not in wanted:
             found = f"{schedule_id} is of an agent {agent}, and no definition here has it"
-            advice = f"leave it if other workers serve that agent, else: {_SCHEDULE} delete {_named(schedule_id)}"
+            waiting = "leave it if other workers serve that agent, or did within 10 minutes"
+            advice = f"{waiting}, else: {_SCHEDULE} delete {_named(schedule_id)}"
             yield Check("warning", "schedule", found, advice)
 
 

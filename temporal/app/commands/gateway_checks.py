@@ -11,6 +11,9 @@ from perdure.temporal.app.commands.checkup import Check
 #: The gateway sends the second frame half a second after the first.
 _APART_S: Final = 0.25
 _TIMEOUT_S: Final = 15.0
+_INSIDE: Final = (
+    "a proxy may keep this from the public, as the shipped Caddyfile does: ask from inside, there at port 8081"
+)
 
 
 async def gateway(url: str) -> AsyncIterator[Check]:
@@ -28,6 +31,9 @@ async def _ready(http: httpx2.AsyncClient) -> Check:
     answer = await http.get("/readyz")
     if answer.status_code == 200:
         return Check("ok", "gateway", f"{http.base_url} is ready, live answers: {_told(answer, 'live')}")
+    if answer.status_code in (403, 404):
+        found = f"/readyz answers {answer.status_code} at {http.base_url}"
+        return Check("unknown", "gateway", found, _INSIDE)
     found = f"{http.base_url} is not ready: {_told(answer, 'detail')} ({answer.status_code})"
     misdirected = "name this host in PERDURE_ALLOWED_HOSTS" if answer.status_code == 421 else ""
     return Check("failed", "gateway", found, misdirected or "the other lines may say why")
@@ -36,6 +42,9 @@ async def _ready(http: httpx2.AsyncClient) -> Check:
 async def _streams(http: httpx2.AsyncClient) -> Check:
     came: list[float] = []
     async with http.stream("GET", "/healthz/stream") as answer:
+        if answer.status_code in (403, 404):
+            found = f"/healthz/stream answers {answer.status_code}"
+            return Check("unknown", "streaming", found, _INSIDE)
         if answer.status_code != 200:
             advice = "let the proxy pass /healthz/stream on, or ask a gateway of this version"
             return Check("failed", "streaming", f"/healthz/stream answers {answer.status_code}", advice)

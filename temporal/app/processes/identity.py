@@ -4,6 +4,7 @@ An identity holds a random part: process ids come again, also on other machines,
 never fall on a living one.
 """
 
+import hashlib
 import json
 import os
 import secrets
@@ -25,6 +26,11 @@ def new_identity(data_dir: Path) -> tuple[str, str | None]:
     write_text(temporary, json.dumps({"identity": identity}))
     temporary.replace(path)
     return identity, previous
+
+
+def lasting_id(data_dir: Path) -> str:
+    """The same for every process on this machine that holds the lock of `data_dir`, one after the other."""
+    return hashlib.sha256(f"{socket.gethostname()}:{data_dir.absolute()}".encode()).hexdigest()[:32]
 
 
 def _read(path: Path) -> str | None:

@@ -7,6 +7,7 @@ viewers are cut (so that they come again), the worker drains, Temporal goes last
 
 import asyncio
 import contextlib
+import re
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -26,7 +27,7 @@ from perdure.temporal.app.dev_server.ports import listen
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.app.processes.assembly import DEFINITIONS_CHECK_S, Parts, assemble, make_app, make_workers
 from perdure.temporal.app.processes.health import WorkerHealth, health_served
-from perdure.temporal.app.processes.identity import new_identity
+from perdure.temporal.app.processes.identity import lasting_id, new_identity
 from perdure.temporal.app.processes.limits import limits_between
 from perdure.temporal.app.processes.live import live_between
 from perdure.temporal.app.processes.reap import reap
@@ -36,9 +37,10 @@ from perdure.temporal.app.processes.stopping import stop_signal
 from perdure.temporal.app.processes.telemetry import telemetry
 from perdure.temporal.app.processes.tool_files import ToolFiles
 from perdure.temporal.live.memory import MemoryLive
+from perdure.temporal.server.claims import Claims
 from perdure.temporal.server.client import connect, ensure_search_attributes
 from perdure.temporal.server.dev_addresses import DevAddresses, published
-from perdure.temporal.server.schedules import ScheduleKeeper
+from perdure.temporal.server.schedule_keeper import ScheduleKeeper
 from perdure.temporal.sessions.limits.caps import Caps
 from perdure.temporal.sessions.limits.limits import Limits
 from perdure.temporal.settings import Settings
@@ -51,6 +53,8 @@ log = structlog.get_logger(__name__)
 GATEWAY_STOP_S = 3
 #: Bytes of a body in a second, below which a client is too slow.
 _BODY_RATE = 8 * 1024
+#: How the SDK tells of a poll that it does not repeat.
+_POLL_REFUSED = re.compile(r'^Poll failure: .*?message: "((?:[^"\\\\]|\\\\.)*)"', re.DOTALL)
 
 
 async def run_dev(
@@ -97,7 +101,7 @@ async def run_dev(
         limits = Limits(Caps.of(settings), metrics=told.metrics)
         workers = make_workers(client, live, parts, get_args(Serves), limits)
         running = await stack.enter_async_context(_working(workers))
-        await stack.enter_async_context(_schedules(client, parts))
+        await stack.enter_async_context(_schedules(client, parts, lasting_id(settings.data_dir)))
         app = make_app(client, live, parts, limits, host=host, temporal_ui=server.ui_url, scrub=server.scrub)
         failed = await stack.enter_async_context(_serving(app, listener, settings))
         reviving = asyncio.create_task(revive(server))
@@ -182,9 +186,10 @@ async def _definitions(parts: Parts) -> AsyncIterator[None]:
         yield
 
 
-def _schedules(client: Client, parts: Parts) -> AbstractAsyncContextManager[None]:
+def _schedules(client: Client, parts: Parts, worker: str | None = None) -> AbstractAsyncContextManager[None]:
     """Not waited for: a server that has no schedules still serves sessions."""
-    keeper = ScheduleKeeper(client, parts.definitions, parts.settings.data_dir / "schedules.json")
+    claims = Claims(parts.blobs, client.namespace, worker)
+    keeper = ScheduleKeeper(client, parts.definitions, claims, parts.settings.data_dir / "schedules.json")
     return _in_background(keeper.keep(DEFINITIONS_CHECK_S))
 
 
@@ -211,10 +216,16 @@ async def _working(workers: list[Worker]) -> AsyncIterator["set[asyncio.Task[Non
 
 
 def _raise_failure(running: "set[asyncio.Task[None]]") -> None:
-    """Raises what a worker failed with, so that its process ends with an error and is started again."""
+    """Raises what a worker failed with, so that its process ends with an error and is started again: `Refused` where
+    Temporal takes its polls no more."""
     for task in running:
         if task.done():
-            task.result()
+            try:
+                task.result()
+            except RuntimeError as error:
+                if (reason := _POLL_REFUSED.search(str(error.__cause__))) is None:
+                    raise
+                raise Refused(f"the worker ended, because Temporal takes its polls no more: {reason[1]}") from error
 
 
 class _Uvicorn(uvicorn.Server):

@@ -1,4 +1,5 @@
-"""The place of a session that is told to go to work: taken before it is told, and left where that comes to nothing."""
+"""The place of a session that is told to go to work: taken before it is told, and before anything is stored for that; left
+where it comes to nothing."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

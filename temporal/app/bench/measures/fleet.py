@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from perdure.temporal.app.bench.measures import idle
 from perdure.temporal.app.bench.report.figures import curve, percentile, spread
 from perdure.temporal.app.bench.report.report import Group, Row, Target
 from perdure.temporal.app.bench.rig.apart import Apart, has_redis
@@ -21,8 +22,8 @@ _WORKERS: Final = 2
 _GATEWAYS: Final = 2
 _GAP_S: Final = 0.05
 _WORDS: Final = 40
-#: Of each run; one step for a crowd, one for viewers, and one for each process that is restarted.
-STEPS: Final = 2 + _WORKERS + _GATEWAYS
+#: Of each run; one step for a crowd, one for viewers, one for sessions at rest, and one for each process that is restarted.
+STEPS: Final = 3 + _WORKERS + _GATEWAYS
 
 
 async def measure(folder: Path, provider: Provider, quick: bool, step: Callable[[], None]) -> list[Row]:
@@ -37,6 +38,8 @@ async def measure(folder: Path, provider: Provider, quick: bool, step: Callable[
         rows = _crowd_rows(crowd, tokens, await _crowd(fleet, crowd, tokens))
         step()
         rows += await _viewers(fleet, viewers, tokens)
+        step()
+        rows.append(await _at_rest(fleet, *((40, 1.5) if quick else (2000, 20.0))))
         step()
         words = " ".join(f"word{number}" for number in range(_WORDS))
         await provider.answer(text=words, gap=_GAP_S)
@@ -133,6 +136,28 @@ async def _answer_seen_by(fleet: Apart, viewers: int) -> float:
 def _spent(fleet: Apart) -> float:
     times = [worker.process.cpu_times() for worker in fleet.workers]
     return sum(each.user + each.system for each in times)
+
+
+async def _at_rest(fleet: Apart, wanted: int, seconds: float) -> Row:
+    """What all processes spend over `seconds` on sessions in which nothing happens, each with a viewer."""
+    count = idle.viewers_at_most(wanted)
+    sessions = await idle.many_sessions(fleet, count)
+    async with AsyncExitStack() as viewers:
+        await idle.look_at(fleet, viewers, sessions)
+        # What the viewers' coming costs is over by then, and their sessions are looked at as rarely as they ever are.
+        await asyncio.sleep(4.5 * seconds)
+        before, began = [idle.processor_time(one) for one in fleet.everything], time.perf_counter()
+        await asyncio.sleep(seconds)
+        took = time.perf_counter() - began
+        spent = [idle.processor_time(one) - was for one, was in zip(fleet.everything, before, strict=True)]
+    return Row(
+        group=GROUP,
+        name=f"all processes together, {count:,} sessions at rest, with a viewer each",
+        value=round(100 * sum(spent) / took, 1),
+        unit="% of a core",
+        target=Target(bound="at most", value=20) if count >= 2000 else None,
+        details={"temporal, redis, workers, gateways": [round(100 * each / took, 1) for each in spent]},
+    )
 
 
 async def _restart(fleet: Apart, count: int, step: Callable[[], None]) -> list[Person]:

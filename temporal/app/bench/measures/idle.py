@@ -37,13 +37,17 @@ def raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
+def viewers_at_most(wanted: int) -> int:
+    """`wanted`, or as many as this process may have files open for."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return wanted if soft == resource.RLIM_INFINITY else min(wanted, soft - _OTHER_FILES)
+
+
 async def measure(rig: Rig, quick: bool, step: Callable[[], None]) -> list[Row]:
     await rig.provider.answer(text="Yes.")
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    room = soft - _OTHER_FILES if soft != resource.RLIM_INFINITY else 2000
-    count, seconds, messages = (min(40, room), 1.5, 5) if quick else (min(2000, room), 20.0, 20)
+    count, seconds, messages = (viewers_at_most(40), 1.5, 5) if quick else (viewers_at_most(2000), 20.0, 20)
     alone = await _delays(rig, await rig.create(), messages)
-    sessions = await _sessions(rig, count)
+    sessions = await many_sessions(rig, count)
     step()
     unwatched = await _busy(rig, seconds)
     step()
@@ -52,7 +56,7 @@ async def measure(rig: Rig, quick: bool, step: Callable[[], None]) -> list[Row]:
     refused = 0
     async with AsyncExitStack() as viewers:
         for part in range(4):
-            refused += await _look(rig, viewers, sessions[part * count // 4 : (part + 1) * count // 4])
+            refused += await look_at(rig, viewers, sessions[part * count // 4 : (part + 1) * count // 4])
             points.append(((part + 1) * count // 4, own_bytes(main) / 1024))
             step()
         watched = await _busy(rig, seconds)
@@ -61,7 +65,8 @@ async def measure(rig: Rig, quick: bool, step: Callable[[], None]) -> list[Row]:
     return _rows(count, seconds, refused, points, (unwatched, watched), (alone, among))
 
 
-async def _sessions(rig: Rig, count: int) -> list[str]:
+async def many_sessions(rig: Rig, count: int) -> list[str]:
+    """Ids of so many new sessions, all at rest."""
     room = asyncio.Semaphore(_AT_ONCE)
 
     async def one() -> str:
@@ -71,7 +76,7 @@ async def _sessions(rig: Rig, count: int) -> list[str]:
     return await asyncio.gather(*(one() for _ in range(count)))
 
 
-async def _look(rig: Rig, viewers: AsyncExitStack, sessions: list[str]) -> int:
+async def look_at(rig: Rig, viewers: AsyncExitStack, sessions: list[str]) -> int:
     """Gives each session a viewer; returns how many had to retry because the session was busy."""
     room = asyncio.Semaphore(_AT_ONCE)
     again = 0
@@ -95,14 +100,17 @@ async def _look(rig: Rig, viewers: AsyncExitStack, sessions: list[str]) -> int:
 async def _busy(rig: Rig, seconds: float) -> tuple[float, float]:
     """CPU use over `seconds`, in percent of a core: of gateway and worker, and of the Temporal server."""
     processes = rig.processes()
-    before, began = [_cpu(process) for process in processes], time.perf_counter()
+    before, began = [processor_time(process) for process in processes], time.perf_counter()
     await asyncio.sleep(seconds)
     took = time.perf_counter() - began
-    main, server = ((_cpu(process) - was) / took * 100 for process, was in zip(processes, before, strict=True))
+    main, server = (
+        (processor_time(process) - was) / took * 100 for process, was in zip(processes, before, strict=True)
+    )
     return main, server
 
 
-def _cpu(process: psutil.Process) -> float:
+def processor_time(process: psutil.Process) -> float:
+    """Seconds that it has used."""
     times = process.cpu_times()
     return times.user + times.system
 

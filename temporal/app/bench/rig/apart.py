@@ -81,8 +81,11 @@ class Apart(Rig):
         return next(self._next_url)
 
     async def start(self) -> float:
-        await self._running.enter_async_context(DevServer(self._data, self._ports[1], None, extra=self._server))
-        await self._running.enter_async_context(_redis(self._folder, self._redis))
+        server = DevServer(self._data, self._ports[1], None, extra=self._server)
+        await self._running.enter_async_context(server)
+        redis = await self._running.enter_async_context(_redis(self._folder, self._redis))
+        assert server.pid is not None
+        self._grounds = (psutil.Process(server.pid), psutil.Process(redis))
         for part in (*self.workers, *self.gateways):
             self._running.push_async_callback(part.stop)
             await part.start()
@@ -91,9 +94,15 @@ class Apart(Rig):
     async def stop(self) -> None:
         await self._running.aclose()
 
+    @property
+    def everything(self) -> tuple[psutil.Process, ...]:
+        """Temporal, Redis, the workers and the gateways."""
+        return (*self._grounds, *(part.process for part in (*self.workers, *self.gateways)))
+
 
 @asynccontextmanager
-async def _redis(folder: Path, port: int) -> AsyncIterator[None]:
+async def _redis(folder: Path, port: int) -> AsyncIterator[int]:
+    """The process id of a Redis that keeps nothing."""
     process = await asyncio.create_subprocess_exec(
         *("redis-server", "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)),
         *("--save", "", "--appendonly", "no"),
@@ -107,7 +116,7 @@ async def _redis(folder: Path, port: int) -> AsyncIterator[None]:
             while b"Ready to accept" not in (line := await process.stdout.readline()):
                 if not line:
                     raise BenchFailed("redis-server ended at its start")
-        yield
+        yield process.pid
     finally:
         with suppress(ProcessLookupError):
             process.terminate()

@@ -51,6 +51,7 @@ from perdure.gateway.routes import (
     transcripts,
     triggers,
     uploads,
+    worker_runs,
 )
 from perdure.gateway.routes import (
     sign_in as signing_in,
@@ -95,6 +96,7 @@ _ROUTES: Final = (
     streams,
     traces,
     transcripts,
+    worker_runs,
     agents,
     health,
     metrics,

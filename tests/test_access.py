@@ -5,6 +5,7 @@ import functools
 import hashlib
 import inspect
 import re
+import uuid
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -45,6 +46,7 @@ SHA256 = hashlib.sha256(PNG).hexdigest()
 #: A body that each route takes, where it takes one.
 BODIES: Mapping[str, Any] = {
     "POST /v1/sessions": {"agent": "helper"},
+    "POST /v1/runs": {"agent": "plain", "message": "hello"},
     "PATCH /v1/sessions/{session_id}": {"metadata": {"seen": True}},
     "PATCH /v1/sessions/{session_id}/limits": {"session": {"cost_usd": 9}},
     "POST /v1/sessions/{session_id}/fork": {"turn_id": "t1"},
@@ -60,7 +62,7 @@ BODIES: Mapping[str, Any] = {
 #: Routes that have nothing of a session, and are asked whatever the principal.
 OPEN = {"GET /healthz", "GET /healthz/stream", "GET /readyz"}
 #: Routes that are not about a session that there is; a stranger sees its own by them, and of Ann's nothing.
-NOT_OF_A_SESSION = {"POST /v1/sessions", "GET /v1/sessions", "POST /v1/files", "GET /v1/budgets"}
+NOT_OF_A_SESSION = {"POST /v1/sessions", "POST /v1/runs", "GET /v1/sessions", "POST /v1/files", "GET /v1/budgets"}
 
 
 @functools.cache
@@ -117,12 +119,15 @@ class House:
     http: httpx2.AsyncClient
     session_id: str
     who: Principal = ANN
+    #: An agent that Ann had run once.
+    run_id: str = ""
 
     async def ask(self, operation: str, who: Principal, **values: str) -> httpx2.Response:
         self.who = who
         method, path = operation.split(" ")
         given = {
             "session_id": self.session_id,
+            "run_id": self.run_id,
             "message_id": "m1",
             "branch": "b1",
             "timer_id": "t1.s1.c1.timer",
@@ -168,6 +173,11 @@ async def house(lab: Lab) -> AsyncIterator[House]:
         assert made.status_code == 201, made.text
         opened.session_id = made.json()["session_id"]
         talk = Talk(lab, lab.client.get_workflow_handle(f"lab/{opened.session_id}"))
+        # Its model is the demo model, which takes no part of another session's play.
+        wanted = {"agent": "plain", "message": SECRET, "idempotency_key": uuid.uuid4().hex}
+        opened.run_id = (await http.post("/v1/runs", json=wanted)).json()["run_id"]
+        done = await http.get(f"/v1/runs/{opened.run_id}?wait=60")
+        assert SECRET in done.json()["result"], done.text
         lab.stage.plays = [Play(calls=[("wake_me", {"after": "1d", "note": SECRET})]), Play(SECRET)]
         picture_part = {"type": "file", "uri": (await http.post("/v1/files", content=PNG)).json()["uri"]}
         first = {"message_id": "m1", "parts": [{"type": "text", "text": SECRET}, picture_part]}

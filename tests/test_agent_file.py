@@ -65,8 +65,24 @@ def test_a_good_file(tmp_path: Path) -> None:
         (
             "model: capable",
             "model: capable\nhandlers: {follow_up: [run_agent: {}]}",
-            "9: handlers.follow_up.do[0]: there is no block 'run_agent'",
+            "9: handlers.follow_up[0]: there is no block 'run_agent'",
         ),
+        (
+            "model: capable",
+            "model: capable\nanswer: {schema: {type: object, properties: {n: {type: nummer}}}}",
+            "9: answer.schema.properties.n.type: not a JSON Schema: 'nummer' is not one of its types",
+        ),
+        (
+            "model: capable",
+            "model: capable\nanswer:\n  schema: {type: array}",
+            "10: answer.schema: is a JSON Schema of type: object",
+        ),
+        (
+            "model: capable",
+            "model: capable\nanswer:\n  schema:\n    type: object\n    properties: {n: {$ref: '#/$defs/m'}}",
+            "12: answer.schema.properties.n.$ref: '#/$defs/m' is not in this schema",
+        ),
+        ("model: capable", "model: capable\nanswer: {}", "9: answer.schema: is required"),
         ("thinking: off", "fallback: [othr]", "6: models.capable.fallback[0]: 'othr' is not one of models"),
         ("thinking: off", "output: 3", "6: models.capable.output: there is no such field"),
         (

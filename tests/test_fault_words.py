@@ -57,6 +57,7 @@ WHOLE: dict[str, Any] = {
     "model": "main",
     "instructions": "x",
     "examples": [{"user": "x", "assistant": "x"}],
+    "answer": {"schema": OBJECT},
     "tools": [
         {
             "pay": {

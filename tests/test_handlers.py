@@ -7,6 +7,7 @@ import pytest
 from perdure.workflows.core.step import StepFailure
 from perdure.workflows.definition.limits import Limits, TurnLimits
 from perdure.workflows.protocol.activities import Partial
+from perdure.workflows.protocol.checked_answers import CheckedAnswer
 from perdure.workflows.protocol.signals import Retry, Stop
 from perdure.workflows.vocabulary.parts import Text, ToolCall, ToolError
 from tests.support.handler_world import Asked, HandlerWorld, output
@@ -103,6 +104,25 @@ def test_an_answer_that_never_fits_ends_the_turn() -> None:
     assert len(world.asked) == 3
     assert (world.ended.reason, world.ended.error.type) == ("failed", "answer_invalid")
     assert "message[0].choose" in world.ended.error.message
+
+
+def test_an_answer_of_a_form_is_a_record() -> None:
+    form = {"type": "object", "properties": {"late": {"type": "boolean"}}, "required": ["late"]}
+    handler: list[Any] = [
+        {"generate": {"prompt": "Is it late?", "output": form, "into": "verdict"}},
+        {"switch": [{"when": "{{ verdict.late }}", "do": [{"say": "It is late: {{ verdict }}"}]}]},
+    ]
+    answers = iter(
+        [
+            output(Text(text="yes"), answer=CheckedAnswer(misfit="late: is required")),
+            output(Text(text="hm")),
+            output(Text(text="{}"), answer=CheckedAnswer(value={"late": True})),
+        ]
+    )
+    world = HandlerWorld(handler, lambda asked: next(answers)).send("go").run()
+    assert world.said == ["user: go", 'assistant: It is late: {"late":true}']
+    assert [asked.prompt.output for asked in world.asked] == [form] * 3
+    assert "That is not what was asked for: late: is required. Answer once more." in world.asked[1].last
 
 
 def test_variables_loops_and_calls() -> None:

@@ -126,6 +126,7 @@ async def test_a_gateway_answers_as_its_document_says(dev: Dev, provider: FakePr
         await story.a_session_that_is_triggered()
         await story.a_sub_agent()
         await story.a_session_that_closes()
+        await story.an_agent_that_is_run_once()
         await story.what_stands_around_sessions()
         await story.refusals()
 
@@ -326,6 +327,17 @@ class Story:
         made = await self.http.post("/v1/sessions/closes/tokens", json={"scopes": ["session:read"], "ttl": 60})
         await self.http.delete(f"/v1/sessions/closes/tokens/{made.json()['jti']}")
         await self.http.delete("/v1/sessions/closes?erase=true")
+
+    async def an_agent_that_is_run_once(self) -> None:
+        self.provider.script(Reply(text="Done."), Reply(status=401))
+        body = {"agent": "clerk", "message": "Go", "idempotency_key": "k1"}
+        runs = [(await self.http.post("/v1/runs", json=body)).json()["run_id"] for _ in range(2)]
+        assert runs[0] == runs[1]
+        done = await self.http.get(f"/v1/runs/{runs[0]}?wait={PATIENCE_S}")
+        assert done.json()["result"] == "Done."
+        await self.http.post("/v1/runs", json=body | {"message": "Stop"})
+        failed = (await self.http.post("/v1/runs", json={"agent": "clerk"})).json()["run_id"]
+        assert (await self.http.get(f"/v1/runs/{failed}?wait={PATIENCE_S}")).json()["status"] == "failed"
 
     async def what_stands_around_sessions(self) -> None:
         await self.http.post("/v1/files?name=a.txt", content=b"text")

@@ -155,6 +155,7 @@ def test_a_snapshot_tells_what_the_session_is() -> None:
         "sub_sessions": {},
         "branch": "b1",
         "branches": 1,
+        "ended": {"turn_id": "t1", "reason": "done"},
     }
     assert (page.cost_usd, page.created_at, page.messages) == (0.25, AT, story.state.transcript.messages)
 

@@ -142,6 +142,7 @@ def test_what_failed_is_told_in_words() -> None:
         tried=[{"model": "demo/y", "reason": "key", "message": "It needs one.", "attempts": 1, "cost_usd": None}],
         adapted=["left out reasoning_effort"],
         skipped=2,
+        misfit="urgency: is required",
         attempt=2,
         stop="error",
         tools=[tool],
@@ -155,6 +156,7 @@ def test_what_failed_is_told_in_words() -> None:
         "        ├── demo/y gave no answer (key): It needs one.  cost unknown",
         "        ├── changed for the server: left out reasoning_effort",
         "        ├── passed over 2 pieces of the answer whose shape is not known",
+        "        ├── not of the form that is asked for: urgency: is required",
         "        └── find(id=7)  30.50 s  3 attempts  timeout: 30 s",
     ]
 

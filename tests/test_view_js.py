@@ -58,7 +58,7 @@ def test_a_sum_with_an_estimate_in_it_is_one(node: Node) -> None:
 
 
 def test_a_step_tells_what_was_changed_and_passed_over(node: Node) -> None:
-    told: dict[str, Any] = {"adapted": ["left out reasoning_effort"], "skipped": 2}
+    told: dict[str, Any] = {"adapted": ["left out reasoning_effort"], "skipped": 2, "misfit": "n: is required"}
     view = last(node, Story().opening().answer(text("Hm"), **told))
     step = view["turns"][0]["messages"][-1]
     assert {name: step[name] for name in told} == told

@@ -95,7 +95,7 @@ class SessionWorkflow:
 
     @workflow.run
     async def run(self, start: SessionInput) -> Any:
-        """Returns why the session was closed; a sub-agent's, a `SubAnswer`."""
+        """Returns why the session was closed; a `SubAnswer` where it is a sub-agent's, or an agent is run once."""
         while not isinstance(action := next_action(self._driver.state), Exit):
             if self._open.empty and self._run.is_over(action, self._driver.state):
                 await workflow.wait_condition(workflow.all_handlers_finished)
@@ -103,7 +103,7 @@ class SessionWorkflow:
             await self._carry_out(action)
         await workflow.wait_condition(workflow.all_handlers_finished)
         state = self._driver.state
-        return answer_of(state) if state.new.parent else state.closing or "closed"
+        return answer_of(state) if state.new.parent or state.new.once else state.closing or "closed"
 
     async def _carry_out(self, action: Action) -> None:
         match action:

@@ -202,6 +202,7 @@ class ModelCalls:
             stop_raw=answer.stop_raw if answer and not stopped else None,
             adapted=(*attempt.loaded.adapted, *(answer.adapted if answer else ())),
             skipped=answer.skipped if answer else 0,
+            answer=attempt.checked if not stopped else None,
             request_sha256=hashlib.sha256(attempt.body).hexdigest(),
             tools_digest=self._tools_digest([tool.name for tool in attempt.conversation.prompt.tools]),
         )

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pydantic import JsonValue
 from temporalio import activity
 
+from perdure.activities.models.answer_validation import checked_answer
 from perdure.activities.models.argument_validation import OwnTool, validated
 from perdure.activities.models.call_progress import Progress
 from perdure.activities.models.conversation import Conversation
@@ -23,6 +24,7 @@ from perdure.activities.models.wire import Answer, Delta, Started, Wire
 from perdure.temporal.definitions.prices import price_of
 from perdure.temporal.definitions.servers import server_of
 from perdure.temporal.telemetry.metrics import Metrics
+from perdure.workflows.protocol.checked_answers import CheckedAnswer
 from perdure.workflows.vocabulary.parts import Part, Reasoning, Text, Timing, ToolCall
 
 
@@ -63,6 +65,8 @@ class Attempt:
         self.conversation = conversation
         self.progress = progress
         self.answer: Answer | None = None
+        #: Where the prompt asks for a form (`Prompt.output`) and the answer is final.
+        self.checked: CheckedAnswer | None = None
         self._wire = wire
         self._metrics = metrics
         self._own_tool = own_tool
@@ -117,6 +121,9 @@ class Attempt:
                         # In a thread, for validators of tools are the users' own code.
                         tools = self.conversation.prompt.tools
                         parts = await asyncio.to_thread(validated, item.parts, tools, self._own_tool)
+                        output = self.conversation.prompt.output
+                        if output is not None:
+                            self.checked = await asyncio.to_thread(checked_answer, parts, item.stop, output)
                         self.answer = replace(item, parts=signed(parts, server_of(self.conversation.prompt.model)))
 
     def partial(self) -> tuple[Part, ...]:

@@ -9,13 +9,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from perdure.activities.models.adaptation import Body, Change, Drop, Put, Rename, value_at
+from perdure.activities.models.adaptation import Body, Change, Drop, Path, Put, Rename, value_at
 from perdure.activities.models.missing_members import Signatures, ThinkingBlocks, Thoughts
 from perdure.activities.models.other_forms import ThinkingAs
 from perdure.activities.models.refusal import Refusal
 from perdure.activities.models.refused_members import may_go, refused_members
 from perdure.activities.models.refused_numbers import LIMITS, OTHER_LIMIT, limit_cures, limit_in, range_cures
 from perdure.activities.models.refused_roles import role_cures
+from perdure.activities.models.structured_output import form_cures
 
 #: Levels of reasoning, in order, as any vendor has them.
 _LEVELS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
@@ -80,6 +81,10 @@ def cures(refusal: Refusal, body: Body) -> list[Change]:
         if found:
             return found
     return []
+
+
+def _form(refusal: Refusal, body: Body) -> list[Change]:
+    return [*form_cures(refusal, body)]
 
 
 def _suggested(refusal: Refusal, body: Body) -> list[Change]:
@@ -187,10 +192,16 @@ def _left_out(refusal: Refusal, body: Body) -> list[Change]:
     if len(named) > 1 and _BOTH.search(refusal.words) is not None:
         # One of them is enough: that which stands last.
         named = [max(named, key=lambda path: refusal.words.rfind(path[-1]))]
-    return [Drop(path) for path in named]
+    return [Drop(_without_form(path, body)) for path in named]
+
+
+def _without_form(path: Path, body: Body) -> Path:
+    """What says how much to think lies beside the form of the answer, which is not meant."""
+    return ("output_config", "effort") if path == ("output_config",) and value_at(body, (*path, "format")) else path
 
 
 _CURES: Final[tuple[Callable[[Refusal, Body], list[Change]], ...]] = (
+    _form,
     _missing,
     _suggested,
     role_cures,

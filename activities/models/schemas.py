@@ -1,4 +1,4 @@
-"""JSON Schemas of tools as each provider takes them. Pure.
+"""JSON Schemas of tools and of answers as each provider takes them. Pure.
 
 Rule 1: strict mode, where the provider keeps a model to the schema, is used only for a schema that it can express in full.
 Rule 2: any other schema goes as it is, but for what the provider refuses outright. A schema of which no form could be taken
@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+
+from pydantic import JsonValue
 
 from perdure.activities.models.strict_schemas import Counts, NotStrict, StrictForm
 from perdure.workflows.definition.providers.dialect import Dialect, StrictTools
@@ -35,6 +37,17 @@ def fit_all(tools: Iterable[ToolSpec], dialect: Dialect) -> list[Fitted]:
         total.add(form[1])
         fitted.append(Fitted(form[0], strict=True))
     return fitted
+
+
+def fit_output(schema: dict[str, JsonValue], dialect: Dialect) -> Fitted | None:
+    """The schema of a whole answer, as a request to a provider of this dialect has it. None: there is no form of it that the
+    provider takes."""
+    form = None if dialect.strict is None else _strict(json.dumps(schema), dialect.strict)
+    if form is not None and dialect.strict is not None and Counts().fit(form[1], dialect.strict):
+        return Fitted(form[0], strict=True)
+    if dialect.structured_strictly:
+        return None
+    return Fitted(_with_items(schema) if dialect.array_items else schema, strict=False)
 
 
 @lru_cache(maxsize=1024)

@@ -18,7 +18,11 @@ def with_thinking(body: Body, model: ModelDefinition, dialect: Dialect) -> Body:
     level, thinking = model.thinking, dialect.thinking
     match PROVIDERS[model.provider].api:
         case "anthropic_messages" | "anthropic_bedrock":
-            return body | anthropic_thinking.thinking(level, thinking, model.max_output_tokens)
+            made = anthropic_thinking.thinking(level, thinking, model.max_output_tokens)
+            config, form = made.get("output_config"), body.get("output_config")
+            # The form of the answer lies beside the effort.
+            both = {"output_config": {**form, **config}} if isinstance(config, dict) and isinstance(form, dict) else {}
+            return body | made | both
         case "openai_chat":
             return body | openai_chat_thinking.thinking(level, thinking, tools=bool(body.get("tools")))
         case "openai_responses":

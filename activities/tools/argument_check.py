@@ -23,8 +23,12 @@ def misfits(args: dict[str, Any], tool: ToolSpec) -> list[str]:
 
     Raises whatever comes of a schema that cannot be applied (dangling references, patterns of another dialect).
     """
-    errors = faults(args, tool.input, foreign=tool.foreign)
-    return list(dict.fromkeys(line for error in islice(errors, _MOST) for line in _lines(error)))[:_MOST]
+    return in_words(faults(args, tool.input, foreign=tool.foreign), "an argument of this tool; its arguments")
+
+
+def in_words(errors: Iterable[ValidationError], known: str) -> list[str]:
+    """A line for each field at fault. `known`: what the names at the top level are, before a list of them."""
+    return list(dict.fromkeys(line for error in islice(errors, _MOST) for line in _lines(error, known)))[:_MOST]
 
 
 def wrong_arguments(name: str, why: str) -> str:
@@ -32,7 +36,7 @@ def wrong_arguments(name: str, why: str) -> str:
     return f"{name} was not called, because its arguments are wrong. {why}."
 
 
-def _lines(error: ValidationError) -> Iterable[str]:
+def _lines(error: ValidationError, top: str) -> Iterable[str]:
     """One line for each field at fault, in the words that a Python tool uses for its arguments."""
     place = tuple(error.absolute_path)
     schema: Any = error.schema
@@ -43,7 +47,7 @@ def _lines(error: ValidationError) -> Iterable[str]:
             return [f"{field_name((*place, name))}: is required" for name in expected if name not in given]
         case "additionalProperties" if expected is False and "patternProperties" not in schema:
             properties = schema.get("properties", {})
-            known = f"not an argument of this tool; its arguments: {', '.join(properties) or 'none'}"
+            known = f"not {top}: {', '.join(properties) or 'none'}"
             what = "not a known field" if place else known
             extra = [name[:_LONGEST_NAME] for name in given if name not in properties]
             return [f"{field_name((*place, name))}: is {what}" for name in extra]

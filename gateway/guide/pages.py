@@ -38,6 +38,7 @@ PAGES: Final = (
     Page("tools", "Tools"),
     Page("budgets", "Budgets"),
     Page("chat", "Chat page and inspector"),
+    Page("workers", "Run once"),
     Page("http", "HTTP"),
     Page("events", "Events"),
     Page("testing", "Testing"),

@@ -152,6 +152,10 @@ class Watches:
     def viewers(self) -> int:
         return self._viewers
 
+    async def until_cut(self) -> None:
+        """Returns once this process stops, for whoever waits for something beside its viewers."""
+        await self._shut.wait()
+
     def cut(self) -> None:
         """Drops all viewers; for a process that stops."""
         self._shut.set()

@@ -92,16 +92,6 @@ class MessageAccepted(Frozen):
     waiting_for: tuple[Question | SubQuestion, ...] | None = Field(default=None, exclude_if=absent)
 
 
-class HandlerTriggered(Frozen):
-    session_id: str
-    #: By which `turn.started`, or `message.rejected`, tells what became of it.
-    trigger_id: str
-    #: A cursor from before the trigger's first event.
-    seq: int
-    #: Where it waits, from 1; absent where it does not wait.
-    position: int | None = Field(default=None, exclude_if=absent)
-
-
 class MessageNamed(Frozen):
     session_id: str
     message_id: str
@@ -135,6 +125,8 @@ class TurnOutcome(Frozen):
     usage: Usage
     #: Dollars; null when a price is unknown.
     cost_usd: float | None
+    #: The answer as a checked value, where the definition says its form (`answer:`) and the turn is done.
+    result: dict[str, JsonValue] | None = Field(default=None, exclude_if=absent)
 
 
 class FinishedTurn(Frozen):
@@ -247,6 +239,8 @@ class AgentEntry(Frozen):
     #: What happens to a message that arrives while a turn runs, unless the message says otherwise.
     busy: Busy
     schedules: tuple[ScheduleEntry, ...]
+    #: JSON Schema of its final answers; absent where they are text.
+    answer: dict[str, JsonValue] | None = Field(default=None, exclude_if=absent)
     #: The demo model answers in place of a provider without a key.
     demo: bool
     #: sha256 of the definition.

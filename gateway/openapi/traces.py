@@ -64,6 +64,8 @@ class PromptShown(Frozen):
     examples: tuple[Message, ...]
     messages: tuple[Message, ...]
     tools: tuple[ToolSpec, ...]
+    #: JSON Schema that the final answer has to keep to; absent where it is text.
+    output: dict[str, JsonValue] | None = Field(default=None, exclude_if=absent)
 
 
 class TriedModel(Frozen):
@@ -121,6 +123,8 @@ class StepTrace(Frozen):
     adapted: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
     #: Pieces of the answer whose shape was not known, and which were passed over.
     skipped: int = Field(default=0, exclude_if=operator.not_)
+    #: Why the answer is not of the form that the definition asks for, in words.
+    misfit: str | None = Field(default=None, exclude_if=absent)
     #: The models of the route that gave no answer, in order.
     tried: tuple[TriedModel, ...] = Field(default=(), exclude_if=operator.not_)
     tools: tuple[CallTrace, ...]

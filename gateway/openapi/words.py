@@ -73,6 +73,7 @@ FIELDS: Final = {
     "rewind_id": "The rewind, as its caller or the gateway named it.",
     "role": "Who speaks.",
     "schedules": "Messages that sessions get by cron.",
+    "run_id": "The run of an agent, by which it is read.",
     "scope": "Whose limit it is.",
     "scopes": "What that person or program may do.",
     "seconds": "For how long.",

@@ -21,7 +21,7 @@ from perdure.workflows.vocabulary.events import (
 class TurnRecord:
     def __init__(self) -> None:
         self.messages: list[Any] = []
-        #: `turn_id`, `reason`, `error`, `usage`, `cost_usd`; None until the turn is finished.
+        #: `turn_id`, `reason`, `error`, `usage`, `cost_usd`, `result` where there is one; None until the turn is finished.
         self.turn: dict[str, Any] | None = None
         #: Why the message was rejected, if it was.
         self.rejected: str | None = None
@@ -45,7 +45,7 @@ class TurnRecord:
                 self.messages.append({**tool, "turn_id": event["turn_id"], "at": event["at"]})
             case TurnFinished():
                 event = event_json(value)
-                names = ("turn_id", "reason", "error", "usage", "cost_usd")
+                names = ("turn_id", "reason", "error", "usage", "cost_usd", "result")
                 self.turn = {name: event[name] for name in names if name in event}
             case MessageRejected():
                 self.rejected = value.reason

@@ -19,6 +19,7 @@ _TITLES: Final = {
     "McpServer": "MCP servers",
     "ClientTool": "Client tools",
     "AgentTool": "Other agents",
+    "AnswerForm": "The form of answers",
     "Limits": "Limits",
     "TurnLimits": "Limits of a turn",
     "SessionLimits": "Limits of a session",

@@ -69,6 +69,7 @@ def _agent_json(app: Gateway, agent: Known, tenant: str) -> dict[str, Any]:
         "limits": definition.limits.model_dump(mode="json"),
         "busy": definition.busy,
         "schedules": _schedules_json(agent, tenant),
+        **({} if definition.answer is None else {"answer": definition.answer.form}),
         "demo": agent.demo,
         "digest": agent.digest,
     }

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path
 from fastapi.responses import JSONResponse
 
 from perdure.gateway.http.bodies import SessionPath
-from perdure.gateway.openapi.answers import HandlerTriggered
+from perdure.gateway.openapi.trigger_answers import HandlerTriggered
 from perdure.gateway.routes.context import App, Caller
 from perdure.gateway.routes.door import Door
 from perdure.temporal.sessions.requests import TriggerBody

@@ -40,17 +40,18 @@ def inputs_schema(definition: AgentDefinition) -> dict[str, JsonValue]:
 
 def check_inputs(definition: AgentDefinition, inputs: dict[str, JsonValue]) -> dict[str, JsonValue]:
     """`inputs` with defaults filled in. Raises InputProblem for the first that is missing, unknown or wrong."""
-    return fitted_inputs(definition.name, definition.inputs, inputs)
+    return check_values(definition.name, definition.inputs, inputs)
 
 
-def fitted_inputs(
-    taker: str, schemas: Mapping[str, dict[str, JsonValue]], inputs: dict[str, JsonValue]
+def check_values(
+    agent: str, schemas: Mapping[str, dict[str, JsonValue]], inputs: dict[str, JsonValue]
 ) -> dict[str, JsonValue]:
-    """As `check_inputs`, of what takes inputs of these schemas by name; `taker` is what people call it."""
+    """The same for an agent of which only the schemas of its inputs are known."""
     defaults = {name: schema["default"] for name, schema in schemas.items() if "default" in schema}
     for name in inputs:
         if name not in schemas:
-            raise InputProblem(name, f"{taker} takes no such input; there are: {', '.join(schemas) or 'none'}")
+            there = ", ".join(schemas) or "none"
+            raise InputProblem(name, f"{agent} takes no such input; there are: {there}")
     for name, schema in schemas.items():
         if name not in inputs and name not in defaults:
             raise InputProblem(name, "is required")

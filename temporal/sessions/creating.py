@@ -49,8 +49,9 @@ class Creator:
         self._definitions = definitions
         self._continue_as_new_after = continue_as_new_after
 
-    async def create(self, caller: Principal, request: CreateSession) -> Created:
-        """Starts a session; the same request with the same `session_id` again finds the session that it made.
+    async def create(self, caller: Principal, request: CreateSession, *, once: bool = False) -> Created:
+        """Starts a session; the same request with the same `session_id` again finds the session that it made. `once`: it
+        closes by itself when its agent has answered.
 
         Raises `Forbidden`, `InvalidRequest`, `IdConflict` where the id was taken by another request, and what `Backend.start`
         raises."""
@@ -59,7 +60,7 @@ class Creator:
         workflow_id = caller.workflow_id(session_id)
         owner = request.user or caller.user
         try:
-            if await self._start(caller, request, session_id, owner):
+            if await self._start(caller, request, session_id, owner, once):
                 return Created(session_id, workflow_id, is_new=True)
         except InvalidRequest:
             # A session that could be created yesterday is found, even where its agent has changed since.
@@ -76,7 +77,9 @@ class Creator:
             return False
         return await self._backend.owner(workflow_id) == owner
 
-    async def _start(self, caller: Principal, request: CreateSession, session_id: str, user: str | None) -> bool:
+    async def _start(
+        self, caller: Principal, request: CreateSession, session_id: str, user: str | None, once: bool
+    ) -> bool:
         """False where a session with this id exists. Raises `InvalidRequest` where the agent does not take its inputs, or
         where `metadata` name no time zone that there is."""
         agent = named_agent(self._definitions, caller, request.agent)
@@ -123,6 +126,7 @@ class Creator:
                 dated=True,
                 behavior=BEHAVIOR,
                 message=message,
+                once=once,
                 continue_as_new_after=self._continue_as_new_after,
             )
             start = Start(SessionInput(new=new), agent.digest, title, agent.demo, body_sha256=request.sha256())

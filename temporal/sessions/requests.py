@@ -178,6 +178,20 @@ class CreateSession(Frozen):
         return hashlib.sha256(canonical(self.model_dump(mode="json", exclude_defaults=True))).hexdigest()
 
 
+class RunAgent(Frozen):
+    """An agent that is run once for a result."""
+
+    agent: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    inputs: SmallObject = {}
+    #: What the agent is told. Left out: its inputs, a line for each.
+    message: FirstMessage | None = None
+    #: Made by the caller, so that asking again after a lost answer is not a second run.
+    idempotency_key: Label | None = None
+    user: Label | None = None
+    #: What tools and the headers of MCP servers may know of the run. `timezone`, an IANA name, is its time zone.
+    metadata: SmallObject = {}
+
+
 class ConfigureSession(Frozen):
     """What is left out stays as it is."""
 

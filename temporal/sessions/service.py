@@ -26,7 +26,7 @@ from perdure.temporal.sessions.listing import list_sessions
 from perdure.temporal.sessions.message_files import MessageFiles
 from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.queued import Queued
-from perdure.temporal.sessions.requests import CreateSession
+from perdure.temporal.sessions.requests import CreateSession, RunAgent
 from perdure.temporal.sessions.rewinding import Rewinder
 from perdure.temporal.sessions.scopes import Act
 from perdure.temporal.sessions.sealed import Sealed
@@ -36,6 +36,7 @@ from perdure.temporal.sessions.trace import RebuildRequest, not_rebuilt
 from perdure.temporal.sessions.triggering import Triggerer
 from perdure.temporal.sessions.uploads import Uploads
 from perdure.temporal.sessions.visibility import Status
+from perdure.temporal.sessions.worker_runs import RunStarted, RunState, WorkerRuns
 from perdure.temporal.sessions.workers import Workers
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.blobs import BlobStore
@@ -68,6 +69,7 @@ class Sessions:
         #: The sealed past of sessions.
         self.sealed = Sealed(blobs)
         admissions = Admissions(backend)
+        self._runs = WorkerRuns(client, self._creator, blobs)
         self._shared = Collaborators(
             backend=backend,
             triggerer=Triggerer(backend, admissions, definitions, live),
@@ -88,6 +90,14 @@ class Sessions:
     async def start(self, caller: Principal, request: CreateSession) -> Created:
         """Starts a session. Raises as `Creator.create`."""
         return await self._creator.create(caller, request)
+
+    async def run(self, caller: Principal, request: RunAgent) -> RunStarted:
+        """Runs an agent once for a result. Raises as `WorkerRuns.start`."""
+        return await self._runs.start(caller, request)
+
+    async def run_state(self, caller: Principal, run_id: str, wait_s: float = 0) -> RunState:
+        """What has become of such a run. Raises as `WorkerRuns.state`."""
+        return await self._runs.state(self.open(caller, run_id), wait_s)
 
     def open(self, caller: Principal, session_id: str) -> Session:
         """The caller's session with this id; whether there is one shows when it is asked."""

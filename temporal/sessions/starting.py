@@ -51,9 +51,12 @@ class Memo:
     created_at: str
     title: str
     demo: bool
+    #: An agent is run once for a result.
+    run: bool = False
 
     def values(self) -> dict[str, Any]:
-        return asdict(self)
+        values = asdict(self)
+        return values if self.run else {name: value for name, value in values.items() if name != "run"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,7 @@ class Start:
 async def start_session(client: Client, start: Start, task_timeout: timedelta) -> bool:
     """Starts the session's workflow. False where one with this id exists or existed. Raises `RPCError`."""
     new, title = start.new, start.title
-    memo = Memo(start.body_sha256, rfc3339(datetime.now(UTC)), title, start.demo)
+    memo = Memo(start.body_sha256, rfc3339(datetime.now(UTC)), title, start.demo, new.once)
     joins = start.signal is not None
     try:
         await client.start_workflow(

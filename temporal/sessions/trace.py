@@ -194,6 +194,7 @@ class TraceReader:
                 *[message_json(message) for message in prompt.closing],
             ],
             "tools": fragment([tool.model_dump(mode="json") for tool in prompt.tools]),
+            **({} if prompt.output is None else {"output": fragment(prompt.output)}),
         }
 
 
@@ -236,5 +237,5 @@ def _outcome(finished: StepFinished | None) -> dict[str, Any]:
         return dict.fromkeys(names)
     event = event_json(finished)
     # There only where they say something.
-    more = ("stop_raw", "adapted", "skipped")
+    more = ("stop_raw", "adapted", "skipped", "misfit")
     return {name: fragment(event[name]) for name in (*names, *more) if name in event}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from perdure.temporal.definitions.inputs import InputProblem, fitted_inputs
+from perdure.temporal.definitions.inputs import InputProblem, check_values
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.live.protocols import LivePublisher
 from perdure.temporal.sessions.admission import Admissions
@@ -96,6 +96,6 @@ def _inputs(definition: AgentDefinition | None, name: str, inputs: dict[str, Jso
         agent = definition.name if definition is not None else "the session's agent"
         raise InvalidRequest("name", f"{agent} has no handler {name!r} that can be triggered{near}")
     try:
-        return fitted_inputs(name, handlers[name].inputs, inputs)
+        return check_values(name, handlers[name].inputs, inputs)
     except InputProblem as problem:
         raise InvalidRequest(f"inputs.{problem.field}", problem.message) from None

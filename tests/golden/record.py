@@ -733,6 +733,14 @@ async def _leasing(lab: Lab, user: str) -> Talk:
     return talk
 
 
+async def run_once(lab: Lab) -> Talk:
+    """An agent whose answers have a form: the first has another, and so has the one behind a call."""
+    lab.stage.plays = [Play("Three."), Play("", [("add", {"a": 1, "b": 2})]), Play('{"n": "3"}'), Play('{"n": 3}')]
+    talk = await lab.start("counter", first="What is 1 + 2?", once=True)
+    await talk.until(lambda events: "session.closed" in kinds(events))
+    return talk
+
+
 async def _sealed(talk: Talk) -> None:
     """Returns once nothing is being sealed."""
     while (await talk.ask(SessionWorkflow.part, PartRequest())).open:
@@ -782,6 +790,7 @@ SCENES: Final[tuple[Callable[[Lab], Awaitable[Talk]], ...]] = (
     leases,
     working_time,
     working_time_begun_before,
+    run_once,
 )
 
 

@@ -142,7 +142,9 @@ class Story:
         self.event("step.started", step_id=record.step_id, model=record.model)
         return record
 
-    def answered(self, *parts: Part, stop: StopReason = "end", cost: float | None = 0.25) -> "Story":
+    def answered(
+        self, *parts: Part, stop: StopReason = "end", cost: float | None = 0.25, misfit: str | None = None
+    ) -> "Story":
         """Finishes the open step."""
         assert self.state.turn is not None
         step = self.state.turn.step
@@ -159,6 +161,7 @@ class Story:
             stop=stop,
             attempt=1,
             request_sha256=None,
+            misfit=misfit,
         )
         return self
 

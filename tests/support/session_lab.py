@@ -66,6 +66,8 @@ _TREE: Final = {
     "expert": "inputs: {level: {type: string}}\ninstructions: 'You are {{ session.agent }}, {{ level }}.'\n"
     "models: {main: {use: demo/stage, price: {input: 1, output: 1}}}\ntools: [add, agent: {name: boss, handoff: true}]",
     "routed": "models: {main: {use: demo/stage, fallback: [other]}, other: {use: demo/quick}}\ntools: [add]",
+    "counter": "models: {main: {use: demo/stage}}\ntools: [add]\n"
+    "answer: {schema: {type: object, properties: {n: {type: integer}}, required: [n]}}",
     "one": "models: {main: {use: demo/stage}}\ntools: [agent: {name: two}]",
     "two": "models: {main: {use: demo/stage}}\ntools: [agent: {name: three}]",
     "three": "models: {main: {use: demo/stage}}\ntools: [agent: {name: two, handoff: true}]",

@@ -14,6 +14,7 @@ from perdure.workflows.core.traced import traced
 from perdure.workflows.protocol.paths import Stretch
 from perdure.workflows.protocol.queries import (
     PAGE_BYTES,
+    EndedTurn,
     EventsPage,
     PageRequest,
     PastPage,
@@ -94,7 +95,7 @@ def snapshot(state: SessionState, workflow_id: str, request: PageRequest) -> Sna
     after = max(request.after if request.last is None else until - request.last, 0)
     # Whoever reads on in the transcript has been told of what waits.
     first = request.after <= 0
-    model = state.slot.model
+    model, ended = state.slot.model, state.ended
     queued = _page((_shortened(message) for message in state.inbox.messages), most=PAGE_BYTES // 2) if first else ()
     open_questions = state.questions.open[max(request.questions, 0) :]
     asked = _page(open_questions, most=PAGE_BYTES // 4) if first or until <= after else ()
@@ -138,6 +139,8 @@ def snapshot(state: SessionState, workflow_id: str, request: PageRequest) -> Sna
         more_questions=len(asked) < len(open_questions),
         parent=state.new.parent,
         sub_sessions=state.sub_sessions,
+        ended=None if ended is None else EndedTurn(turn_id=ended.turn_id, reason=ended.reason, error=ended.error),
+        result=None if ended is None else ended.result,
     )
 
 

@@ -278,7 +278,12 @@ def _finish_turn(draft: Draft, action: FinishTurn) -> None:
     books, steered = draft.turn.books, draft.state.inbox.joining
     draft.add(
         TurnFinished(
-            **draft.stamp, reason=action.reason, error=action.error, usage=books.usage, cost_usd=books.cost_usd
+            **draft.stamp,
+            reason=action.reason,
+            error=action.error,
+            usage=books.usage,
+            cost_usd=books.cost_usd,
+            result=draft.turn.result if action.reason == "done" else None,
         )
     )
     tell_places(draft, steered)

@@ -5,7 +5,7 @@ Rule: an estimate that decides over money errs upwards.
 
 from perdure.workflows.core.context.estimate import beside, media_tokens, shown_size
 from perdure.workflows.core.context.sizes import BYTES_PER_TOKEN as BYTES_PER_TOKEN
-from perdure.workflows.core.endings import NUDGES, nudge_after
+from perdure.workflows.core.endings import nudge_after, told
 from perdure.workflows.core.handlers.answers import length_of
 from perdure.workflows.core.handlers.steps import asking_of, most_bytes
 from perdure.workflows.core.need import Need
@@ -51,5 +51,6 @@ def input_tokens(state: SessionState) -> int:
     if asking is not None:
         return min(shown_size(state) + length_of(asking), most_bytes(asking)) // BYTES_PER_TOKEN
     added = nudge(state)
-    size = shown_size(state) + beside(state) + (len(NUDGES[added]) if added else 0)
+    misfit = state.turn.misfit if state.turn is not None else None
+    size = shown_size(state) + beside(state) + (len(told(added, misfit).encode()) if added else 0)
     return size // BYTES_PER_TOKEN + media_tokens(state)

@@ -213,6 +213,13 @@ class ExchangeDeclined:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AnswerRead:
+    """The last answer is of the form that is asked for, and this is its value."""
+
+    value: dict[str, JsonValue]
+
+
+@dataclass(frozen=True, kw_only=True)
 class TurnBroken:
     """The turn cannot go on and ends `failed`."""
 
@@ -255,6 +262,7 @@ Note = (
     | CallerTraced
     | Requested
     | ExchangeDeclined
+    | AnswerRead
     | RewindTaken
     | UndoBegun
     | UndoStarted

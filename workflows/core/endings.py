@@ -4,6 +4,8 @@ Rule 1: calls run only if their answer ended well; those of one that was cut, fi
 told why.
 Rule 2: a turn is done only if its last answer has a text and ended for a good reason.
 Rule 3: an answer whose calls did not run, and an empty one, have one further step, once for each in a row of such answers.
+Rule 4: an answer that is not of the form that the definition asks for has two further steps, in which the model is told what
+is wrong.
 """
 
 from typing import Final, Literal
@@ -12,6 +14,7 @@ from perdure.workflows.protocol.steps import Nudge
 from perdure.workflows.vocabulary.errors import (
     ANSWER_CUT,
     ANSWER_FILTERED,
+    ANSWER_INVALID,
     ANSWER_PAUSED,
     ANSWER_REFUSED,
     ANSWER_REPEATED,
@@ -22,8 +25,10 @@ from perdure.workflows.vocabulary.errors import (
 from perdure.workflows.vocabulary.parts import Part, Reasoning, StopReason, Text, ToolCall, ToolError
 
 #: An answer after which its model is asked once more: its calls did not run; it held neither text nor call; it repeated
-#: itself without end.
-Odd = Literal["not_run", "empty", "repetition"]
+#: itself without end; it was not of the form that is asked for.
+Odd = Literal["not_run", "empty", "repetition", "misfit"]
+#: Times that a model is asked again in a row, by what was odd.
+_TIMES: Final[dict[Odd, int]] = {"not_run": 1, "empty": 1, "repetition": 1, "misfit": 2}
 
 #: What ends an answer well.
 GOOD: Final[frozenset[StopReason]] = frozenset(["end", "stop_sequence", "tool_calls"])
@@ -37,6 +42,8 @@ NUDGES: Final[dict[Nudge, str]] = {
     "else.)",
     "window": "(Your last answer was cut, because it filled your context window. There is room now: go on where it ended.)",
     "time": "(Your last answer was cut, because the time for it was used up. There is time now: go on where it ended.)",
+    "misfit": "(Your last answer does not have the form that is asked for. What is wrong with it: {misfit}. Answer again, "
+    "with the whole JSON object and nothing else.)",
 }
 #: Error type, what happened, and what a model can do about it.
 _NOT_RUN: Final[dict[StopReason, tuple[str, str, str]]] = {
@@ -71,15 +78,18 @@ def not_run(stop: StopReason | None) -> ToolError | None:
     return ToolError(type=kind, message=f"not run: {why}. {advice}".rstrip())
 
 
-def oddity(parts: tuple[Part, ...], stop: StopReason) -> Odd | None:
-    """Whether an answer of these parts that ended so asks for a further step."""
+def oddity(parts: tuple[Part, ...], stop: StopReason, misfit: str | None = None) -> Odd | None:
+    """Whether an answer of these parts that ended so asks for a further step. `misfit`: why it is not of the form that is
+    asked for."""
     if stop in ("refusal", "content_filter", "stopped", "error"):
         return None
     if stop == "repetition":
         return "repetition"
     if any(isinstance(part, ToolCall) for part in parts):
         return None if stop in GOOD else "not_run"
-    return "empty" if is_blank(parts) else None
+    if is_blank(parts):
+        return "empty"
+    return "misfit" if misfit is not None and stop in GOOD else None
 
 
 def is_blank(parts: tuple[Part, ...]) -> bool:
@@ -93,6 +103,8 @@ def nudge_after(stop: StopReason | None, odd: tuple[Odd, ...]) -> Nudge | None:
         return "thought" if stop == "max_tokens" else "empty"
     if odd and odd[-1] == "repetition":
         return "repetition"
+    if odd and odd[-1] == "misfit":
+        return "misfit"
     if stop == "context_window" and not odd:
         return "window"
     if stop == "stopped":
@@ -100,19 +112,25 @@ def nudge_after(stop: StopReason | None, odd: tuple[Odd, ...]) -> Nudge | None:
     return "pause" if stop == "pause" and not odd else None
 
 
+def told(nudge: Nudge, misfit: str | None) -> str:
+    """What a request says at its end. `misfit`: what is wrong with the answer before it."""
+    return NUDGES[nudge].replace("{misfit}", misfit or "")
+
+
 def goes_on(stop: StopReason | None, odd: tuple[Odd, ...]) -> bool:
     """Whether the model is asked again after its last answer, whose calls have their results. `odd` are the odd answers
     in a row that ended with it; none: it was not odd. A turn that is being stopped is not asked about here."""
     if odd:
-        return odd.count(odd[-1]) == 1
+        return odd.count(odd[-1]) <= _TIMES[odd[-1]]
     return stop in (None, "tool_calls", "pause", "stopped")
 
 
 def fault(
-    stop: StopReason, odd: tuple[Odd, ...], *, role: str, limit: int | None, word: str | None
+    stop: StopReason, odd: tuple[Odd, ...], *, role: str, limit: int | None, word: str | None, misfit: str | None = None
 ) -> ToolError | None:
     """Why a turn that does not go on has failed; None: it is done. `role` is the model's, with `limit` tokens of output at
-    most; `word` is the provider's own for an unknown end."""
+    most; `word` is the provider's own for an unknown end; `misfit` says why the last answer is not of the form that is asked
+    for."""
     most = "its output limit" if limit is None else f"max_output_tokens ({limit}) of the model role {role!r}"
     if odd and odd[-1] == "empty":
         reached = f" The last one reached {most} before it had said anything." if stop == "max_tokens" else ""
@@ -121,6 +139,11 @@ def fault(
             message=f"The model gave an empty answer, also when it was asked once more.{reached}",
             retryable=True,
         )
+    if odd and odd[-1] == "misfit":
+        message = (
+            f"The answer is not of the form that `answer` asks for, also when the model was asked again: {misfit}."
+        )
+        return ToolError(type=ANSWER_INVALID, message=message, retryable=True)
     again = ", as was the one before, and no tool call of them ran" if odd else ""
     match stop:
         case "end" | "stop_sequence" | "tool_calls" if not odd:

@@ -17,6 +17,7 @@ from perdure.workflows.core.approvers import Requested, with_requester
 from perdure.workflows.core.calls.fold import move, settled
 from perdure.workflows.core.changes import (
     Accepted,
+    AnswerRead,
     CallChanged,
     CallerTraced,
     CloseRequested,
@@ -169,6 +170,8 @@ def apply_note(state: SessionState, note: Note) -> SessionState:
             return counted(replace(state, books=state.books.called_by(note.call_id)), note.count)
         case ExchangeDeclined():
             return replace(state, transcript=state.transcript.leaving_out(note.left_out))
+        case AnswerRead():
+            return with_turn(state, replace(in_turn(state), result=note.value))
         case _ if isinstance(note, LeaseChange):
             return fold_leases.changed(state, note)
         case RewindTaken():

@@ -64,7 +64,7 @@ def finished_step(state: SessionState, turn: Turn, event: StepFinished) -> Sessi
     elif calls and stop in GOOD:
         # Whatever it says, it waits for their results.
         stop = "tool_calls"
-    odd = oddity(event.message.parts, stop)
+    odd = oddity(event.message.parts, stop, event.misfit)
     turn = replace(
         turn,
         step=None,
@@ -75,6 +75,9 @@ def finished_step(state: SessionState, turn: Turn, event: StepFinished) -> Sessi
         stop_raw=event.stop_raw,
         bound=turn.step.bound if turn.step is not None else None,
         odd=(*turn.odd, odd) if odd else (),
+        result=None,
+        # A step that failed may be gone back on; the next one then has the same to say.
+        misfit=turn.misfit if stop == "error" else event.misfit,
         calls=calls,
     )
     state = _spent(state, turn, event.usage, event.cost_usd)

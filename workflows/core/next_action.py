@@ -88,13 +88,19 @@ def _next(state: SessionState) -> Action:
     if due is not None:
         renewed = state.slot.renewal is not None and state.slot.renewal.timer_id == due.timer_id
         return WakeUp(due) if renewed else RenewAgent(due)
-    if state.new.parent is not None and state.turns and not state.timers.pending:
+    if _has_answered(state):
         return _close(state, "answered")
     if state.context.open is not None:
         return Wait(frozenset([state.context.open.record.step_id]), until=state.timers.next_at)
     if waits_in_vain(state):
         return DrawLeases(Amounts())
     return relief.at_rest(state) or Rest(state.timers.next_at, closes_at(state))
+
+
+def _has_answered(state: SessionState) -> bool:
+    """Whether a session that somebody waits for has nothing more to do."""
+    waited_for = state.new.parent is not None or state.new.once
+    return waited_for and state.turns > 0 and not state.timers.pending
 
 
 def _close(state: SessionState, reason: str) -> Action:
@@ -253,4 +259,5 @@ def _last_fault(state: SessionState, turn: Turn) -> ToolError | None:
         )
         return ToolError(type=ANSWER_CUT, message=message, retryable=True)
     limit = hop.model.max_output_tokens if hop is not None else None
-    return fault(turn.stop or "end", turn.odd, role=answering_role(state), limit=limit, word=turn.stop_raw)
+    role = answering_role(state)
+    return fault(turn.stop or "end", turn.odd, role=role, limit=limit, word=turn.stop_raw, misfit=turn.misfit)

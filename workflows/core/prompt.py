@@ -19,7 +19,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from perdure.workflows.core.context import summary
 from perdure.workflows.core.dates import turn_start
-from perdure.workflows.core.endings import NUDGES
+from perdure.workflows.core.endings import told as told_to
 from perdure.workflows.core.handlers.answers import ASKS, closing
 from perdure.workflows.core.state.dates import message_of
 from perdure.workflows.core.state.session import SessionState
@@ -106,6 +106,7 @@ def build_prompt(state: SessionState, record: StepRecord, told: Summary | None =
         start=record.view.start,
         summary=_summary(state, record, told),
         trim=record.view.trim,
+        output=None if definition.answer is None else definition.answer.form,
     )
 
 
@@ -130,6 +131,7 @@ def _of_question(
         summary=_summary(state, record, told),
         trim=record.view.trim,
         retelling=Retelling(room=block.room, latest=True),
+        output=block.output,
     )
 
 
@@ -227,7 +229,7 @@ def _render(state: SessionState, agent: LoadedAgent, record: StepRecord) -> str:
 def _closing(state: SessionState, record: StepRecord) -> tuple[Message, ...]:
     if record.nudge is None:
         return closing(record.block, record.step_id, state.created_at) if record.block is not None else ()
-    text = Text(text=NUDGES[record.nudge])
+    text = Text(text=told_to(record.nudge, record.misfit))
     return (Message(id=nudge_id(record.step_id), role="user", parts=(text,), at=state.created_at),)
 
 

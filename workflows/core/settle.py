@@ -11,7 +11,14 @@ from perdure.workflows.core.calls.agents import adopted, opened, session_ended
 from perdure.workflows.core.calls.asking import expire
 from perdure.workflows.core.calls.call import Adopt, Call, Ending, Running
 from perdure.workflows.core.calls.ended import give_up, tool_ended
-from perdure.workflows.core.changes import Changes, ExchangeDeclined, ModelGivenUp, StopRequested, TurnBroken
+from perdure.workflows.core.changes import (
+    AnswerRead,
+    Changes,
+    ExchangeDeclined,
+    ModelGivenUp,
+    StopRequested,
+    TurnBroken,
+)
 from perdure.workflows.core.context.blame import what_is_too_long
 from perdure.workflows.core.context.ended import compaction_ended, is_too_long, measure, too_long
 from perdure.workflows.core.declined import is_declined, left_out_for
@@ -140,6 +147,8 @@ def _model_ended(draft: Draft, ended: ModelEnded) -> None:
     if turn.step.asks:
         block_answered(draft, turn.step, outcome)
     else:
+        if outcome.answer is not None and outcome.answer.value is not None:
+            draft.add(AnswerRead(value=outcome.answer.value))
         measure(draft, turn.step, outcome)
     loaded = draft.state.slot.loaded
     if outcome.tools_digest and loaded and outcome.tools_digest != loaded.tools_digest:

@@ -55,6 +55,7 @@ def opened_step(state: SessionState, action: CallModel) -> StepRecord:
         reserved_usd=action.reserved_usd,
         sent=sent(state, hops[place]),
         nudge=action.nudge,
+        misfit=in_turn(state).misfit if action.nudge == "misfit" else None,
         bound=action.bound,
         left=left(state, action.step_id),
         hop=place,
@@ -85,6 +86,7 @@ def finished_step(record: StepRecord, outcome: StepOutput | StepFailure, stoppin
             adapted=outcome.adapted,
             skipped=outcome.skipped,
             block=mark_of(record),
+            misfit=None if outcome.answer is None else outcome.answer.misfit,
         )
     partial = outcome.partial
     stop: StopReason = "stopped" if stopping else "error"

@@ -1,15 +1,16 @@
-"""How a sub-agent's session ended: the result of its workflow, and what its caller makes of that. Pure."""
+"""How a session ended that somebody waits for: the result of its workflow, and what the caller of a sub-agent makes of it.
+Pure."""
 
 import operator
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.vocabulary.errors import AGENT_FAILED, BUDGET_EXCEEDED, MAX_STEPS, TOOL_STOPPED, TOOL_TIMEOUT
 from perdure.workflows.vocabulary.events import TurnEnd, TurnFinished
 from perdure.workflows.vocabulary.folding import preview
-from perdure.workflows.vocabulary.parts import Frozen, Part, Text, ToolError, Usage
+from perdure.workflows.vocabulary.parts import Frozen, Part, Text, ToolError, Usage, absent
 
 
 class SubAnswer(Frozen):
@@ -25,6 +26,8 @@ class SubAnswer(Frozen):
     cost_usd: float | None
     #: Tool calls that it made, those of its own sub-agents included.
     tool_calls: int = Field(default=0, exclude_if=operator.not_)
+    #: The answer as a checked value, where its agent says the form.
+    result: dict[str, JsonValue] | None = Field(default=None, exclude_if=absent)
 
 
 def answer_of(state: SessionState) -> SubAnswer:
@@ -44,6 +47,7 @@ def answer_of(state: SessionState) -> SubAnswer:
         usage=books.usage,
         cost_usd=books.cost_usd,
         tool_calls=books.tool_calls,
+        result=last.result,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import Field, JsonValue, model_validator
 
+from perdure.workflows.definition.answer import AnswerForm
 from perdure.workflows.definition.context import TOOL_OUTPUT_TOKENS, ContextPolicy
 from perdure.workflows.definition.handlers import Handlers, handler_faults
 from perdure.workflows.definition.limits import (
@@ -99,6 +100,12 @@ class AgentDefinition(Frozen):
     tools: tuple[ToolEntry, ...] = Field(
         default=(),
         description="What the agent can call: names of tools, names with options, and `client`, `agent` and `mcp` entries.",
+    )
+    answer: AnswerForm | None = Field(
+        default=None,
+        exclude_if=absent,
+        description="The form of the final answer of each turn, for callers that want checked JSON. Without it, an answer is "
+        "text.",
     )
     limits: Limits = Field(
         default=Limits(), description="What a turn, a session, a user and a tenant may do and spend at most."

@@ -13,7 +13,9 @@ from perdure.workflows.definition.agent import LoadedAgent
 from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.definition.schedules import Schedule
 from perdure.workflows.definition.tools import McpAddress
+from perdure.workflows.protocol.checked_answers import CheckedAnswer
 from perdure.workflows.protocol.current_agent import CurrentAgent, CurrentAgentInput
+from perdure.workflows.protocol.current_agent import LoadAgentInput as LoadAgentInput
 from perdure.workflows.protocol.steps import Left, StepRecord
 from perdure.workflows.vocabulary.elicitation import ServerAsks, ServerInput
 from perdure.workflows.vocabulary.parts import (
@@ -37,13 +39,6 @@ DELIVERED_WITHIN = timedelta(hours=1)
 FOLDED_ARGS = "$perdure_blob"
 #: Key beside the arguments of a call that a person may be asked about: `spec_sha256` of the tool that it is.
 ALLOWED_SPEC = "$perdure_spec"
-
-
-class LoadAgentInput(Frozen):
-    name: str
-    digest: str
-    #: The turn that needs it, for traces.
-    turn_id: str | None = Field(default=None, exclude_if=absent)
 
 
 class CallModelInput(Frozen):
@@ -120,6 +115,8 @@ class StepOutput(Frozen):
     adapted: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
     #: Pieces of the answer whose shape was not known, and which were passed over.
     skipped: int = Field(default=0, exclude_if=operator.not_)
+    #: Where the prompt asks for an answer in a form (`Prompt.output`), and this is one: its value, or why it does not fit.
+    answer: CheckedAnswer | None = Field(default=None, exclude_if=absent)
 
 
 class CallOptions(Frozen):

@@ -15,11 +15,13 @@ from perdure.workflows.protocol.paths import Path, is_whole
 from perdure.workflows.protocol.segment_refs import SegmentRef
 from perdure.workflows.protocol.signals import ForkedFrom, Parent
 from perdure.workflows.vocabulary.busy import Ahead, Busy
+from perdure.workflows.vocabulary.event_base import TurnEnd
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import (
     Frozen,
     Message,
     SessionStatus,
+    ToolError,
     Usage,
     absent,
 )
@@ -138,6 +140,14 @@ class EventsPage(Frozen):
     rests: Receipt | None = Field(default=None, exclude_if=absent)
 
 
+class EndedTurn(Frozen):
+    """How a turn ended."""
+
+    turn_id: str
+    reason: TurnEnd
+    error: ToolError | None = Field(default=None, exclude_if=absent)
+
+
 class SnapshotPage(Frozen):
     """Answer to `snapshot(after, until)`: the session in whole, its messages a page at a time.
 
@@ -191,6 +201,10 @@ class SnapshotPage(Frozen):
     parent: Parent | None = None
     #: Sessions of sub-agents that run, by call id.
     sub_sessions: dict[str, str] = {}
+    #: The last turn of the branch that goes on; None: none has ended.
+    ended: EndedTurn | None = Field(default=None, exclude_if=absent)
+    #: Its answer as a checked value, where the definition says the form of answers (`answer:`) and the turn is done.
+    result: dict[str, JsonValue] | None = Field(default=None, exclude_if=absent)
 
 
 class PageRequest(Frozen):

@@ -272,6 +272,8 @@ class NewSession(Frozen):
     message: SendMessage | None = None
     #: Set for a sub-agent's session, which closes by itself once it has answered.
     parent: Parent | None = None
+    #: An agent is run once for a result: the session closes by itself, as a sub-agent's does.
+    once: bool = Field(default=False, exclude_if=operator.not_)
     #: Purses that have caps of their own; for a sub-agent, also those that the definitions above it cap, with those caps.
     purses: dict[Scope, tuple[PurseLimits, ...]] = Field(default={}, exclude_if=operator.not_)
     #: History events after which the session continues as new at its next rest point.

@@ -4,7 +4,7 @@ import operator
 from datetime import datetime
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from perdure.workflows.definition.agent import TOOL_OUTPUT_TOKENS, LoadedAgent, ModelDefinition
 from perdure.workflows.definition.pricing import Spent
@@ -48,8 +48,9 @@ class View(Frozen):
 
 
 #: Why a request says something of its own at its end: the last answer was empty, also for all the thinking, paused, cut
-#: because it filled the window, because it repeated itself without end, or because the turn's working time was used up.
-Nudge = Literal["empty", "thought", "pause", "window", "repetition", "time"]
+#: because it filled the window, because it repeated itself without end, because the turn's working time was used up, or did
+#: not have the form that is asked for.
+Nudge = Literal["empty", "thought", "pause", "window", "repetition", "time", "misfit"]
 
 
 class Prompt(Frozen):
@@ -76,6 +77,8 @@ class Prompt(Frozen):
     trim: Trim | None = Field(default=None, exclude_if=absent)
     #: The conversation is told as one text, to a model that summarises it.
     retelling: Retelling | None = Field(default=None, exclude_if=absent)
+    #: JSON Schema, with `type: object`, of the answer that ends without tool calls. None: it is text.
+    output: dict[str, JsonValue] | None = Field(default=None, exclude_if=absent)
 
     @property
     def instructions(self) -> str:
@@ -192,6 +195,8 @@ class StepRecord(Frozen):
     sent: Spent | None = Field(default=None, exclude_if=absent)
     #: What the request says at its end.
     nudge: Nudge | None = Field(default=None, exclude_if=absent)
+    #: What was wrong with the answer before, where the nudge is about that.
+    misfit: str | None = Field(default=None, exclude_if=absent)
     #: When its turn started, and the session's time zone then; None: an older version opened it, and told no date.
     turn_at: datetime | None = Field(default=None, exclude_if=absent)
     timezone: str | None = Field(default=None, exclude_if=absent)

@@ -35,6 +35,8 @@ ANSWER_PAUSED: Final = "answer_paused"
 EMPTY_ANSWER: Final = "empty_answer"
 #: A text that repeated itself without end.
 ANSWER_REPEATED: Final = "answer_repeated"
+#: Not of the form that the definition asks for (`answer:`), also when it was asked for twice more.
+ANSWER_INVALID: Final = "answer_invalid"
 #: The provider gave a reason that nothing is known of.
 STOP_UNKNOWN: Final = "stop_unknown"
 
@@ -95,8 +97,6 @@ INSTRUCTIONS_INVALID: Final = "instructions_invalid"
 HANDLER_INVALID: Final = "handler_invalid"
 #: A handler went through more blocks than one may.
 HANDLER_TOO_LONG: Final = "handler_too_long"
-#: A model's answer was not what a block asks for, also when it was asked again.
-ANSWER_INVALID: Final = "answer_invalid"
 
 # Between an activity and its session.
 #: An activity was called by something that is no session.

@@ -103,6 +103,8 @@ class TurnFinished(EventBase):
     usage: Usage
     #: Dollars; null when a price is unknown.
     cost_usd: float | None
+    #: The answer as a checked value, where the definition says its form (`answer:`) and the turn is done.
+    result: dict[str, JsonValue] | None = Field(default=None, exclude_if=absent)
 
 
 class StepStarted(EventBase):
@@ -138,6 +140,8 @@ class StepFinished(EventBase):
     skipped: int = Field(default=0, exclude_if=operator.not_)
     #: The block of a handler that the step belongs to.
     block: Block | None = Field(default=None, exclude_if=absent)
+    #: Why the answer is not of the form that the definition asks for (`answer:`), in words.
+    misfit: str | None = Field(default=None, exclude_if=absent)
 
 
 class ToolStarted(EventBase):

@@ -4,12 +4,14 @@ It reacts to the first of these: results of tools, a requested failure, tools th
 or for what was said before, times, sums and addresses. Otherwise it explains in a friendly way what it is.
 """
 
+import json
 import re
 from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import JsonValue
 
+from perdure.activities.models.demo.answers import answer
 from perdure.activities.models.demo.arguments import IDENTIFIER, QUOTED, URL, arguments, expression, words
 from perdure.activities.models.demo.files import described
 from perdure.activities.models.demo.summaries import summary
@@ -82,12 +84,31 @@ def script(request: dict[str, Any]) -> Script:
         told = "\n\n".join(part["text"] for message in messages for part in message["parts"] if part["type"] == "text")
         return Say("The older part of the conversation has to be told in short, so I quote what I can.", summary(told))
     results = _newest_results(messages)
-    if results:
+    if results and "output" not in request:
         return Say("The tools have answered; now I put it in words.", tool_report(results))
     said = [line for message in messages if message["role"] == "user" for line in _lines(message)]
     text = said[-1] if said else ""
     past = Past([one for one in said[:-1] if one], len(messages), any(map(_is_summary, messages)))
-    files = _newest_files(messages)
+    if results:
+        return _in_form(Say("The tools have answered; now I put it in the form that is asked for.", ""), request, text)
+    part = _next(request, messages, text, past)
+    return _in_form(part, request, text) if "output" in request else part
+
+
+def _in_form(part: Script, request: dict[str, Any], text: str) -> Script:
+    """The same with an answer of the form that is asked for; calls stay what they are."""
+    match part:
+        case Say():
+            return Say(part.reasoning, json.dumps(answer(request["output"], text), ensure_ascii=False))
+        case Fail():
+            otherwise = _in_form(part.otherwise, request, _FAIL.sub("", text).strip())
+            return Fail(part.kind, part.once, otherwise) if isinstance(otherwise, Say) else part
+        case CallTools():
+            return part
+
+
+def _next(request: dict[str, Any], messages: list[dict[str, Any]], text: str, past: Past) -> Script:
+    """What comes next where no tool has just answered."""
     if found := _FAIL.search(text):
         kind, once = found[1].lower(), bool(found[2])
         if kind == "once":
@@ -95,7 +116,7 @@ def script(request: dict[str, Any]) -> Script:
         rest = f"{text[: found.start()]} {text[found.end() :]}".strip()
         nothing_else = Say("The user asked me to fail.", "The session went on by itself, and nothing was said twice.")
         return Fail(kind, once, _talk(rest, past, request["tools"]) if rest else nothing_else)
-    if files:
+    if files := _newest_files(messages):
         wrote = f" You wrote “{_short(text)}”." if text else ""
         return Say("The user sent files, so I look at them.", f"{described(files)}{wrote}")
     return _answer(text, past, request["tools"])

@@ -87,6 +87,7 @@ class Demo:
             "system": prompt.system,
             "tools": [tool.model_dump(mode="json") for tool in prompt.tools],
             "messages": [_dumped(message) for message in asked],
+            **({} if prompt.output is None else {"output": prompt.output}),
         }
 
     async def stream(
@@ -106,7 +107,7 @@ class Demo:
         part = script(request)
         midway: Callable[[], Exception] | None = None
         if isinstance(part, Fail):
-            part, midway = self._failing(part)
+            part, midway = self._failing(part, in_form="output" in request)
         before = _tokens(compact(_without_data(request)))
         yield Started(Usage(input_tokens=before))
         thought = _tokens(part.reasoning)
@@ -138,10 +139,12 @@ class Demo:
         usage = Usage(input_tokens=before, output_tokens=thought + written, reasoning_tokens=thought)
         yield Answer(tuple(parts), f"demo/{request['model']}", usage, stop)
 
-    def _failing(self, part: Fail) -> tuple[Say, Callable[[], Exception] | None]:
+    def _failing(self, part: Fail, *, in_form: bool) -> tuple[Say, Callable[[], Exception] | None]:
         attempt = self._attempt()
         if part.once and attempt > 1:
             words = f"Attempt 1 failed with “{part.kind}”, as you asked; this is attempt {attempt}."
+            if in_form:
+                return Say(f"{part.otherwise.reasoning} {words}", part.otherwise.text), None
             return Say(part.otherwise.reasoning, f"{words} {part.otherwise.text}"), None
         if part.kind in _FAILURES:
             raise _FAILURES[part.kind]()

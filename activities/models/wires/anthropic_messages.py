@@ -31,6 +31,7 @@ from perdure.activities.models.received import Received
 from perdure.activities.models.refusal import Refusal
 from perdure.activities.models.schemas import fit_all
 from perdure.activities.models.sse_events import Decoder, SseDecoder, events_of
+from perdure.activities.models.structured_output import native_form, told
 from perdure.activities.models.think_tags import ThinkTags
 from perdure.activities.models.wire import Answer, Delta, Started, Wire
 from perdure.activities.models.wires.anthropic_answer import API, ArrivingAnswer
@@ -102,6 +103,7 @@ class AnthropicMessages:
         model = prompt.model
         asked = self._clients.asked(API, prompt)
         dialect = asked.dialect
+        prompt = told(prompt, dialect)
         body: dict[str, JsonValue] = {"model": model.model_name, "max_tokens": model.max_output_tokens, "stream": True}
         if prompt.system.strip():
             body["system"] = prompt.system
@@ -117,6 +119,8 @@ class AnthropicMessages:
                 for tool, fit in zip(prompt.tools, fitted, strict=True)
             ]
         body["messages"] = messages(turns(prompt.around(conversation), asked), dialect)
+        if (form := native_form(prompt, dialect)) is not None:
+            body["output_config"] = {"format": {"type": "json_schema", "schema": form.schema}}
         made = with_parameters(with_caching(body, dialect.caching), model, dialect)
         return made if "thinking" in model.extra else fitting_loop(made)
 

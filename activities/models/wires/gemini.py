@@ -20,8 +20,9 @@ from perdure.activities.models.failures import ModelFailed
 from perdure.activities.models.parameters import with_parameters
 from perdure.activities.models.provider_turns import turns
 from perdure.activities.models.received import Received
-from perdure.activities.models.schemas import fit_all
+from perdure.activities.models.schemas import Fitted, fit_all
 from perdure.activities.models.sse_events import SseDecoder, SseEvent, events_of
+from perdure.activities.models.structured_output import native_form, told
 from perdure.activities.models.wire import Answer, Delta, Started, Wire
 from perdure.activities.models.wires.gemini_answer import ArrivingAnswer
 from perdure.activities.models.wires.gemini_clients import GeminiClients
@@ -56,6 +57,7 @@ class Gemini:
     def request(self, prompt: Prompt, messages: tuple[Message, ...]) -> dict[str, JsonValue]:
         model = prompt.model
         asked = self._clients.asked(API, prompt)
+        prompt = told(prompt, asked.dialect)
         body: dict[str, JsonValue] = {"contents": contents(turns(prompt.around(messages), asked), asked)}
         if prompt.system.strip():
             body["systemInstruction"] = {"parts": [{"text": prompt.system}]}
@@ -63,7 +65,11 @@ class Gemini:
             fitted = fit_all(prompt.tools, asked.dialect)
             declared = [_declared(tool, fit.schema) for tool, fit in zip(prompt.tools, fitted, strict=True)]
             body["tools"] = [{"functionDeclarations": declared}]
-        body["generationConfig"] = {"maxOutputTokens": model.max_output_tokens, **_thinking(model, asked.dialect)}
+        body["generationConfig"] = {
+            "maxOutputTokens": model.max_output_tokens,
+            **_thinking(model, asked.dialect),
+            **_form(native_form(prompt, asked.dialect)),
+        }
         return with_parameters(body, model, asked.dialect)
 
     async def stream(
@@ -113,6 +119,10 @@ def _declared(tool: ToolSpec, schema: dict[str, Any]) -> JsonValue:
     declared: dict[str, JsonValue] = {"name": tool.name, "description": tool.description}
     # Without properties, some models refuse the schema.
     return declared | {"parametersJsonSchema": schema} if schema.get("properties") else declared
+
+
+def _form(form: Fitted | None) -> dict[str, JsonValue]:
+    return {} if form is None else {"responseMimeType": "application/json", "responseJsonSchema": form.schema}
 
 
 def _thinking(model: ModelDefinition, dialect: Dialect) -> dict[str, JsonValue]:

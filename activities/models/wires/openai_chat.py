@@ -22,6 +22,7 @@ from perdure.activities.models.provider_turns import turns
 from perdure.activities.models.received import Received
 from perdure.activities.models.schemas import fit_all
 from perdure.activities.models.sse_events import SseDecoder, SseEvent, events_of
+from perdure.activities.models.structured_output import NAME, native_form, told
 from perdure.activities.models.wire import Answer, Delta, Started, Wire
 from perdure.activities.models.wires.openai_chat_answer import ArrivingAnswer
 from perdure.activities.models.wires.openai_chat_call import API
@@ -61,6 +62,7 @@ class OpenAIChat:
         model = prompt.model
         asked = self._clients.asked(API, prompt)
         dialect = asked.dialect
+        prompt = told(prompt, dialect)
         body: dict[str, JsonValue] = {
             "model": model.model_name,
             dialect.output_limit: model.max_output_tokens,
@@ -82,6 +84,9 @@ class OpenAIChat:
                 }
                 for tool, fit in zip(prompt.tools, fitted, strict=True)
             ]
+        if (form := native_form(prompt, dialect)) is not None:
+            schema: dict[str, JsonValue] = {"name": NAME, "schema": form.schema, "strict": form.strict}
+            body["response_format"] = {"type": "json_schema", "json_schema": schema}
         body["messages"] = messages(prompt.system, turns(prompt.around(conversation), asked), dialect)
         return with_parameters(body, model, dialect)
 

@@ -26,6 +26,7 @@ from perdure.activities.models.received import Received
 from perdure.activities.models.refusal import Refusal
 from perdure.activities.models.schemas import fit_all
 from perdure.activities.models.sse_events import SseDecoder, events_of
+from perdure.activities.models.structured_output import NAME, native_form, told
 from perdure.activities.models.wire import Answer, Delta, Started, Wire
 from perdure.activities.models.wires.openai_clients import OpenAIClients
 from perdure.activities.models.wires.openai_errors import neutral
@@ -58,6 +59,7 @@ class OpenAIResponses:
     def request(self, prompt: Prompt, messages: tuple[Message, ...]) -> dict[str, JsonValue]:
         model = prompt.model
         asked = self._clients.asked(API, prompt)
+        prompt = told(prompt, asked.dialect)
         body: dict[str, JsonValue] = {
             "model": model.model_name,
             "max_output_tokens": model.max_output_tokens,
@@ -84,6 +86,14 @@ class OpenAIResponses:
                 }
                 for tool, fit in zip(prompt.tools, fitted, strict=True)
             ]
+        if (form := native_form(prompt, asked.dialect)) is not None:
+            form_of: dict[str, JsonValue] = {
+                "type": "json_schema",
+                "name": NAME,
+                "schema": form.schema,
+                "strict": form.strict,
+            }
+            body["text"] = {"format": form_of}
         body["input"] = history
         return with_parameters(body, model, asked.dialect)
 

@@ -76,6 +76,7 @@ function factsOf({
   request_matches: same,
   adapted,
   skipped,
+  misfit,
   status,
   live,
 }) {
@@ -90,6 +91,7 @@ function factsOf({
     ['Counts', usage?.estimated && ESTIMATED],
     ['Changed for the server', adapted?.join('; ')],
     ['Passed over', skipped && `${skipped} ${skipped === 1 ? 'piece' : 'pieces'} of the answer whose shape is not known`],
+    ['Not of the form asked for', misfit],
     ['Attempt', attempt && String(attempt)],
     ['Started', fullTime(startedAt)],
     ['Would be sent the same today', running ? null : SAME[same ?? null]],

@@ -3,8 +3,9 @@ import { turnOf } from './ids.js';
 import { added, newStep, patchStep, plus } from './turns.js';
 
 export function finishStep(view, event) {
-  const { message, step_id, model, usage, cost_usd, timing, stop, attempt, request_sha256, adapted, skipped, at } = event;
-  const told = { ...(adapted && { adapted }), ...(skipped && { skipped }) };
+  const { message, step_id, model, usage, cost_usd, timing, stop, attempt, request_sha256, at } = event;
+  const { adapted, skipped, misfit } = event;
+  const told = { ...(adapted && { adapted }), ...(skipped && { skipped }), ...(misfit && { misfit }) };
   const numbers = { model, usage, cost_usd, timing, stop, attempt, request_sha256, finished_at: at, ...told };
   const finish = (step) => ({ ...step, ...message, key: step_id, step_id, live: false, ...numbers });
   const sums = (whole) => ({ usage: added(whole.usage, usage), cost_usd: plus(whole.cost_usd, cost_usd) });

@@ -15,6 +15,7 @@ from perdure.temporal.app.cli import (
     processes,
     projects,
     recordings,
+    runs,
     sessions,
     tools,
 )
@@ -29,6 +30,7 @@ app = typer.Typer(
 app.command("new")(projects.new)
 app.command()(processes.dev)
 app.command()(conversations.chat)
+app.command()(runs.run)
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(budgets.app, name="budgets")
 app.command()(conversations.trace)

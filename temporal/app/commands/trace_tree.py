@@ -89,6 +89,8 @@ def _add_step(branch: Tree, step: Mapping[str, Any]) -> None:
     if skipped := step.get("skipped", 0):
         pieces = "1 piece" if skipped == 1 else f"{skipped} pieces"
         node.add(Text(f"passed over {pieces} of the answer whose shape is not known", style="yellow"))
+    if misfit := step.get("misfit"):
+        node.add(Text(f"not of the form that is asked for: {one_line(misfit, 200)}", style="yellow"))
     if step["prompt"] is not None:
         _add_prompt(node, step)
     for part in (step["message"] or {"parts": []})["parts"]:
@@ -145,6 +147,8 @@ def _add_prompt(node: Tree, step: Mapping[str, Any]) -> None:
             branch.add(Text.assemble((f"{message['role']}\n", "yellow"), _whole(part)))
     for tool in prompt["tools"]:
         branch.add(Text.assemble(("tool ", "yellow"), plain(f"{tool['name']}: {tool['description']}")))
+    if output := prompt.get("output"):
+        branch.add(Text.assemble(("answer ", "yellow"), plain(orjson.dumps(output).decode())))
 
 
 def _whole(part: Mapping[str, Any]) -> str:

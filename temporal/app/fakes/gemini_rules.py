@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from perdure.temporal.app.fakes.gemini import call_signature
 from perdure.temporal.app.fakes.manners import GeminiManner
+from perdure.temporal.app.fakes.output_rules import gemini_output
 
 _UNSIGNED: Final = "skip_thought_signature_validator"
 _BODY: Final = frozenset(
@@ -22,6 +23,7 @@ _PART: Final = frozenset(
 def gemini(body: dict[str, Any], manner: GeminiManner) -> Iterator[str]:
     for name in sorted(set(body) - _BODY):
         yield f'Invalid JSON payload received. Unknown name "{name}": Cannot find field.'
+    yield from gemini_output(body)
     contents = body.get("contents") or []
     if not contents:
         yield "* GenerateContentRequest.contents: contents is not specified"

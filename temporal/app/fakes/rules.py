@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from perdure.temporal.app.fakes.anthropic import signature_of
 from perdure.temporal.app.fakes.manners import PLAIN_ANTHROPIC, PLAIN_RESPONSES, AnthropicManner, ResponsesManner
+from perdure.temporal.app.fakes.output_rules import anthropic_output, chat_output, responses_output
 from perdure.temporal.app.fakes.responses import encrypted
 from perdure.temporal.app.fakes.tools import anthropic_tools, openai_tools
 
@@ -36,6 +37,7 @@ def responses_complaint(body: dict[str, Any]) -> str | None:
 
 def anthropic(body: dict[str, Any], manner: AnthropicManner) -> Iterator[str]:
     yield from anthropic_tools(body.get("tools") or [])
+    yield from anthropic_output(body)
     if not isinstance(body.get("max_tokens"), int):
         yield "max_tokens: field required"
     messages = body.get("messages") or []
@@ -87,6 +89,7 @@ def _signature(at: int, block: dict[str, Any], body: dict[str, Any], manner: Ant
 def chat(body: dict[str, Any]) -> Iterator[str]:
     """Calls and results."""
     yield from openai_tools([tool["function"] for tool in body.get("tools") or ()])
+    yield from chat_output(body)
     messages = body.get("messages") or []
     if not messages:
         yield "messages: array too short"
@@ -113,6 +116,7 @@ def chat_fields(body: dict[str, Any]) -> Iterator[str]:
 
 def responses(body: dict[str, Any], manner: ResponsesManner) -> Iterator[str]:
     yield from openai_tools(body.get("tools") or [])
+    yield from responses_output(body)
     items = body.get("input") or []
     if not items:
         yield "input: one of input, previous_response_id, prompt or conversation must be given"

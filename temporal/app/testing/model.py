@@ -42,6 +42,8 @@ class Asked:
     #: Names of the tools that it could call.
     tools: tuple[str, ...]
     date: str = ""
+    #: JSON Schema that the final answer has to keep to; None: it is text.
+    output: dict[str, JsonValue] | None = None
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,9 @@ class ScriptedModel:
         undated = prompt.model_copy(update={"dates": {}})
         told = [message.model_dump(mode="json") for message in undated.around(messages)]
         tools = [tool.model_dump(mode="json") for tool in prompt.tools]
-        return {"model": prompt.model.use, "system": prompt.system, "messages": [*told], "tools": [*tools]}
+        body: dict[str, JsonValue] = {"model": prompt.model.use, "system": prompt.system}
+        body |= {"messages": [*told], "tools": [*tools]}
+        return body if prompt.output is None else body | {"output": prompt.output}
 
     async def stream(
         self, request: dict[str, JsonValue], prompt: Prompt, step_id: str
@@ -175,7 +179,9 @@ class ScriptedModel:
         assert isinstance(messages, list)
         transcript = Transcript.of(Message.model_validate(message) for message in messages)
         tool_names = tuple(tool.name for tool in prompt.tools)
-        self.asked.append(Asked(prompt.model.use, prompt.instructions, transcript, tool_names, prompt.date))
+        self.asked.append(
+            Asked(prompt.model.use, prompt.instructions, transcript, tool_names, prompt.date, prompt.output)
+        )
         key = (activity.info().workflow_id or "", step_id)
         given = self._given.get(key)
         if given is not None and given.failure is None:

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from pydantic import JsonValue
+
 from perdure.temporal.app.testing.questions import waits
 from perdure.workflows.vocabulary.events import Event, MessageAdded, StepFinished, TurnFinished
 from perdure.workflows.vocabulary.parts import Message, Text, ToolError, Usage
@@ -25,6 +27,8 @@ class Turn:
     events: tuple[Event, ...]
     #: What it waits for.
     questions: tuple[Question, ...] = ()
+    #: The answer as a checked value, where the agent says its form (`answer:`).
+    result: dict[str, JsonValue] | None = None
 
     @property
     def waiting(self) -> bool:
@@ -59,7 +63,7 @@ def turn_in(events: list[Event], turn_id: str | None, now: datetime | None = Non
         costs = [step.cost_usd for step in steps]
         cost = sum(one for one in costs if one is not None) if None not in costs else None
         return Turn(text, "waiting", None, cost, _sum(step.usage for step in steps), own, asked) if asked else None
-    return Turn(text, end.reason, end.error, end.cost_usd, end.usage, own)
+    return Turn(text, end.reason, end.error, end.cost_usd, end.usage, own, result=end.result)
 
 
 def _said_in(event: Event) -> Message | None:

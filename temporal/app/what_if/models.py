@@ -13,6 +13,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from perdure.activities.models.answer_validation import checked_answer
 from perdure.activities.models.argument_validation import OwnTool, validated
 from perdure.activities.models.call_attempt import encode_request
 from perdure.activities.models.failures import ModelFailed
@@ -115,6 +116,7 @@ class Models:
             ),
             stop=answer.stop,
             stop_raw=answer.stop_raw,
+            answer=checked_answer(parts, answer.stop, prompt.output) if prompt.output is not None else None,
             attempt=1,
             request_sha256="",
         )

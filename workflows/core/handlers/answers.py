@@ -1,5 +1,6 @@
 """What blocks that ask a model tell it, and what they take its answer for. Pure."""
 
+import json
 import re
 from datetime import datetime
 from typing import Final
@@ -34,7 +35,7 @@ def closing(block: StepBlock, step_id: str, at: datetime) -> tuple[Message, ...]
         return (_message(first, "user", _GO_ON, at),) if block.follows_answer else ()
     made = [_message(first, "user", f"{block.text}\n\n{_form(block)}".strip(), at)]
     for number, misfit in enumerate(block.misfits, 1):
-        why = f"That is not what was asked for: {misfit.why} Answer once more."
+        why = f"(That is not what was asked for: {misfit.why} Answer once more.)"
         made.append(_message(f"{first}{number}.answer", "assistant", misfit.text or "(nothing)", at))
         made.append(_message(f"{first}{number}", "user", why, at))
     return tuple(made)
@@ -43,7 +44,8 @@ def closing(block: StepBlock, step_id: str, at: datetime) -> tuple[Message, ...]
 def length_of(block: StepBlock | Asking) -> int:
     """Bytes of what a request holds because of the block, at most."""
     said = block.text if isinstance(block, StepBlock) else block.prompt
-    texts = (said, ASKS, *block.options, *(one.text + one.why for one in block.misfits))
+    form = "" if block.output is None else json.dumps(block.output)
+    texts = (said, form, ASKS, *block.options, *(one.text + one.why for one in block.misfits))
     return sum(len(one.encode()) for one in texts) + 100 * (2 + len(block.misfits))
 
 
@@ -59,7 +61,13 @@ def value_of(asking: Asking, output: StepOutput) -> JsonValue | Misfit:
         if option is not None:
             return option
         return _misfit(said, f"It has to be one of: {', '.join(asking.options)}.")
-    return said
+    if asking.output is None:
+        return said
+    checked = output.answer
+    if checked is None or checked.value is None:
+        why = checked.misfit if checked is not None else None
+        return _misfit(said, f"{why or 'it is no JSON object'}.")
+    return checked.value
 
 
 def _form(block: StepBlock) -> str:

@@ -39,6 +39,7 @@ def step_block(state: SessionState, hop: Hop) -> StepBlock | None:
                 block=doing.block,
                 thinking=doing.thinking,
                 text=doing.prompt,
+                output=doing.output,
                 options=doing.options,
                 misfits=doing.misfits,
             )

@@ -115,6 +115,8 @@ def ended(state: SessionState, turn: Turn, event: TurnFinished) -> SessionState:
             role=turn.role,
             handler=run.handler if run is not None else None,
             run=run if event.reason not in ("done", "parked") else None,
+            error=event.error,
+            result=event.result,
         )
         return replace(state, ended=kept)
     rewinding = state.rewinding

@@ -48,11 +48,11 @@ def ended_then(events: tuple[Event, ...], turn_id: str, transcript: Transcript) 
     said = transcript.on(transcript.path, 0, transcript.count)
     sound = transcript.count
     for step in reversed(steps):
-        if step.stop in GOOD and oddity(step.message.parts, step.stop) is None:
+        if step.stop in GOOD and oddity(step.message.parts, step.stop, step.misfit) is None:
             break
         place = next((place for place, one in enumerate(reversed(said), 1) if one.id == step.step_id), None)
         sound = sound if place is None else transcript.count - place
-    return Ended(turn_id=turn_id, reason=finished.reason, sound=sound)
+    return Ended(turn_id=turn_id, reason=finished.reason, sound=sound, error=finished.error, result=finished.result)
 
 
 def _second(branches: Branches) -> object:

@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from pydantic import JsonValue
+
 from perdure.workflows.core.state.handlers import HandlerRun
 from perdure.workflows.core.state.record import Record, replace
 from perdure.workflows.protocol.paths import Path
 from perdure.workflows.vocabulary.events import TurnEnd
+from perdure.workflows.vocabulary.parts import ToolError
 from perdure.workflows.vocabulary.rewinds import FIRST_BRANCH, RewindCause, Undone
 
 #: Branches of one session.
@@ -34,6 +37,9 @@ class Ended(Record):
     handler: str | None = None
     #: Where that stood, so that a retry goes on with it; None: the turn ended well, or its branch was left.
     run: HandlerRun | None = None
+    error: ToolError | None = None
+    #: Its answer as a checked value, where the definition says its form.
+    result: dict[str, JsonValue] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

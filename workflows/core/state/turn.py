@@ -97,6 +97,10 @@ class Turn(Record):
     undoing: Undoing | None = None
     #: Messages of the branch as of the last answer that ended well, or of the turn's beginning.
     sound: int = 0
+    #: Its last answer as a checked value, where the definition says its form.
+    result: dict[str, JsonValue] | None = None
+    #: Why its last answer is not of that form.
+    misfit: str | None = None
     #: Spans of the callers whose messages and answers it works on.
     callers: tuple[str, ...] = ()
     #: The handler that it carries out; None: the agent responds.
@@ -118,7 +122,7 @@ class Turn(Record):
 
     def joined(self) -> "Turn":
         """With a message at its end that its next step answers, however the last one ended."""
-        return replace(self, stop=None, stop_raw=None, odd=())
+        return replace(self, stop=None, stop_raw=None, odd=(), result=None, misfit=None)
 
     def call(self, call_id: str) -> Call | None:
         return next((call for call in self.calls if call.call_id == call_id), None)

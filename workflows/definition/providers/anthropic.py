@@ -41,6 +41,8 @@ ANTHROPIC: Final = ProviderInfo(
         caching="request",
         # "Requests which include `tool_use` or `tool_result` blocks must define tools."
         calls_without_tools=False,
+        structured_output=True,
+        structured_strictly=True,
     ),
     elsewhere=Dialect(caching="request", calls_without_tools=False),
     models=CLAUDE_MODELS,

@@ -26,6 +26,11 @@ CLAUDE_MODELS: Final = (
         r"claude-(?:3[-.]7|(?:opus|sonnet)-4(?:[-.][01])?(?![-.]?\d(?!\d{4}))|(?:opus|sonnet|haiku)-4[-.]5)",
         {"thinking": thinks("budget", **_BUDGETS), "refuses_thinking": _SAMPLING},
     ),
+    # Models of before Claude Sonnet 4.5 cannot be kept to a schema.
+    Models(
+        r"claude-(?:3|2|instant|(?:opus|sonnet)-4(?:[-.]0)?(?![-.]?\d(?!\d{4})))",
+        {"structured_output": False},
+    ),
     # `max` is known from here on; before, `high` is the most.
     Models(r"claude-(?:opus|sonnet)-4[-.]6", {"thinking": thinks(), "refuses_thinking": _SAMPLING}),
     Models(r"claude-opus-4[-.][78]", {"thinking": thinks(), "refuses": _SAMPLING}),

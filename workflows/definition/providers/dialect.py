@@ -128,6 +128,10 @@ class Dialect:
     caching: Caching = "automatic"
     #: The model can be kept to a JSON Schema for its whole answer.
     structured_output: bool = False
+    #: Also where the request offers tools.
+    structured_with_tools: bool = True
+    #: Only to a schema that strict mode can express in full.
+    structured_strictly: bool = False
     files: FilesDialect = FilesDialect()
     #: Places in the body for fields of `ModelParams`, where they are other than their provider has them.
     parameters: Mapping[str, str] = field(default_factory=dict)

@@ -34,8 +34,11 @@ _DIALECT: Final = Dialect(
 _MODELS: Final = (
     Models(r"gemini-3[.\d]*-pro", {"thinking": always_thinks("level", "low", max="high")}),
     Models(r"gemini-3-pro", {"thinking": always_thinks("level", "low", medium="high", max="high")}),
-    # Before the third generation, neither signatures nor media in results.
-    Models(r"gemini-[12]|gemma", {"signed_calls": False, "files": replace(_FILES, in_results=False)}),
+    # Before the third generation, neither signatures nor media in results, and either tools or a schema for the answer.
+    Models(
+        r"gemini-[12]|gemma",
+        {"signed_calls": False, "files": replace(_FILES, in_results=False), "structured_with_tools": False},
+    ),
     Models(r"gemini-1|gemini-2\.0|gemma", {"thinking": NO_THINKING}),
     Models(r"gemini-2\.5-flash", {"thinking": thinks("budget", 0, **_BUDGETS, high=16384, max=24576)}),
     Models(r"gemini-2\.5-pro", {"thinking": always_thinks("budget", 128, **_BUDGETS, high=24576, max=32768)}),

@@ -16,6 +16,8 @@ _FILES: Final = sees(documents=True, image_bytes=15_000_000, fetches_urls=True, 
 GPT_MODELS: Final = (
     Models(r"gpt-4o|gpt-4\.1|gpt-4\.5|gpt-4-turbo|gpt-[5-9]|(?:^|/)o[134](?!-mini)|o4-mini|chatgpt", {"files": _FILES}),
     Models(r"gpt-(?:3\.5|4)|chatgpt", {"thinking": NO_THINKING}),
+    # Models of before GPT-4o know only JSON of any form.
+    Models(r"gpt-3\.5|gpt-4(?!o|\.)|(?:^|/)o1-(?:mini|preview)", {"structured_output": False}),
     Models(r"(?:^|/)o\d", {"thinking": always_thinks("effort", "low", max="high"), "refuses": _SAMPLING}),
     Models(r"(?:^|/)o1-(?:mini|preview)", {"thinking": NO_THINKING, "system_role": "user", "instructions": "user"}),
     Models(r"gpt-5(?!\.\d)", {"thinking": always_thinks("effort", "minimal", max="high"), "refuses": _SAMPLING}),

@@ -69,9 +69,7 @@ def test_what_is_asked_aside_shows_the_conversation_and_no_tools() -> None:
     assert "Be brief." not in choosing.prompt.system
     assert [message.role for message in choosing.messages] == ["user", "user"]
     assert "User: hi" in str(choosing.messages[0].parts)
-    assert (
-        choosing.last == "What is hi about?\n\nAnswer with exactly one of these, as it stands here: order | smalltalk"
-    )
+    assert choosing.last == "What is hi about?\n\nChoose exactly one of these, as it stands here: order | smalltalk"
     assert answering.prompt.system == "Be brief.\n\nIt is about an order."
 
 
@@ -97,6 +95,17 @@ def test_an_answer_that_does_not_fit_is_asked_for_again_twice() -> None:
     assert "It has to be one of: order, smalltalk." in str(third.messages[3].parts)
     assert world.state.turns == 1
     assert world.asked[3].record.role == "other"
+
+
+def test_a_choice_may_come_as_a_record() -> None:
+    def answer(asked: Asked) -> Any:
+        if not asked.record.asks:
+            return "Hello!"
+        assert asked.prompt.output is not None
+        return output(Text(text='{"choice": "smalltalk"}'), answer=CheckedAnswer(value={"choice": "smalltalk"}))
+
+    world = HandlerWorld(ROUTER, answer).send("hi").run()
+    assert [asked.record.role for asked in world.asked] == ["other", "other"]
 
 
 def test_an_answer_that_never_fits_ends_the_turn() -> None:

@@ -7,6 +7,7 @@ import pytest
 from perdure.workflows.core.step import StepFailure
 from perdure.workflows.definition.limits import Limits, TurnLimits
 from perdure.workflows.protocol.activities import Partial
+from perdure.workflows.protocol.checked_answers import CheckedAnswer
 from perdure.workflows.protocol.signals import Retry, Stop
 from perdure.workflows.vocabulary.parts import Text, ToolCall, ToolError
 from tests.support.handler_world import Asked, HandlerWorld, output
@@ -68,9 +69,7 @@ def test_what_is_asked_aside_shows_the_conversation_and_no_tools() -> None:
     assert "Be brief." not in choosing.prompt.system
     assert [message.role for message in choosing.messages] == ["user", "user"]
     assert "User: hi" in str(choosing.messages[0].parts)
-    assert (
-        choosing.last == "What is hi about?\n\nAnswer with exactly one of these, as it stands here: order | smalltalk"
-    )
+    assert choosing.last == "What is hi about?\n\nChoose exactly one of these, as it stands here: order | smalltalk"
     assert answering.prompt.system == "Be brief.\n\nIt is about an order."
 
 
@@ -98,11 +97,41 @@ def test_an_answer_that_does_not_fit_is_asked_for_again_twice() -> None:
     assert world.asked[3].record.role == "other"
 
 
+def test_a_choice_may_come_as_a_record() -> None:
+    def answer(asked: Asked) -> Any:
+        if not asked.record.asks:
+            return "Hello!"
+        assert asked.prompt.output is not None
+        return output(Text(text='{"choice": "smalltalk"}'), answer=CheckedAnswer(value={"choice": "smalltalk"}))
+
+    world = HandlerWorld(ROUTER, answer).send("hi").run()
+    assert [asked.record.role for asked in world.asked] == ["other", "other"]
+
+
 def test_an_answer_that_never_fits_ends_the_turn() -> None:
     world = HandlerWorld(ROUTER, lambda asked: "weather").send("hi").run()
     assert len(world.asked) == 3
     assert (world.ended.reason, world.ended.error.type) == ("failed", "answer_invalid")
     assert "message[0].choose" in world.ended.error.message
+
+
+def test_an_answer_of_a_form_is_a_record() -> None:
+    form = {"type": "object", "properties": {"late": {"type": "boolean"}}, "required": ["late"]}
+    handler: list[Any] = [
+        {"generate": {"prompt": "Is it late?", "output": form, "into": "verdict"}},
+        {"switch": [{"when": "{{ verdict.late }}", "do": [{"say": "It is late: {{ verdict }}"}]}]},
+    ]
+    answers = iter(
+        [
+            output(Text(text="yes"), answer=CheckedAnswer(misfit="late: is required")),
+            output(Text(text="hm")),
+            output(Text(text="{}"), answer=CheckedAnswer(value={"late": True})),
+        ]
+    )
+    world = HandlerWorld(handler, lambda asked: next(answers)).send("go").run()
+    assert world.said == ["user: go", 'assistant: It is late: {"late":true}']
+    assert [asked.prompt.output for asked in world.asked] == [form] * 3
+    assert "That is not what was asked for: late: is required. Answer once more." in world.asked[1].last
 
 
 def test_variables_loops_and_calls() -> None:

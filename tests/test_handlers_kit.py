@@ -4,6 +4,7 @@ import pytest
 
 from perdure.temporal.app.testing.kit import Perdure, assistant, user
 from perdure.temporal.app.testing.points import Point
+from perdure.temporal.sessions.errors import InvalidRequest
 from perdure.workflows.vocabulary.events import Event
 
 pytestmark = pytest.mark.server
@@ -81,3 +82,18 @@ async def test_a_handler_waits_for_days(perdure: Perdure) -> None:
 
     assert (await session.transcript())[-1] == assistant("You asked me to remind you: the roses")
     assert (await session.snapshot()).status == "idle"
+
+
+async def test_a_trigger_is_carried_out_once(perdure: Perdure) -> None:
+    session = await perdure.session("router")
+    perdure.model.says("Two weeks.")
+
+    for _ in range(2):
+        turn = await session.trigger("look_up", "x1", order_id="A-1")
+
+    assert (turn.reason, turn.text) == ("done", "A-1 takes Two weeks.")
+    assert await session.transcript() == [assistant("A-1 takes Two weeks.")]
+    with pytest.raises(InvalidRequest, match="is required"):
+        await session.trigger("look_up")
+    with pytest.raises(InvalidRequest, match="did you mean 'look_up'"):
+        await session.trigger("lookup", order_id="A-1")

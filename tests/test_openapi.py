@@ -35,6 +35,12 @@ tools:
   - wake_me
   - todo
 schedules: [{{cron: "0 9 * * MON", session: weekly, message: "Write the report"}}]
+handlers:
+  check:
+    inputs: {{topic: {{type: string}}}}
+    do:
+      - generate: {{prompt: "How many {{{{ topic }}}} are broken?", into: found}}
+      - say: "{{{{ topic }}}}: {{{{ found }}}}"
 """
 BOSS = f"name: boss\n{_HEAD}\ntools: [agent: {{name: clerk, description: Helps}}]"
 TOOLS = '''
@@ -118,6 +124,7 @@ async def test_a_gateway_answers_as_its_document_says(dev: Dev, provider: FakePr
         await story.a_session_that_changes()
         await story.a_session_that_outgrows_its_model()
         await story.a_session_that_is_rewound()
+        await story.a_session_that_is_triggered()
         await story.a_sub_agent()
         await story.a_session_that_closes()
         await story.an_agent_that_is_run_once()
@@ -265,6 +272,32 @@ class Story:
         await self.http.get(f"{url}/branches/b2")
         await self.http.post(f"{url}/rewind", json={"message_id": "nobody"})
         await self.http.post(f"{url}/retry", json={"turn_id": "t1"})
+
+    async def a_session_that_is_triggered(self) -> None:
+        url = "/v1/sessions/triggered"
+        self.provider.script(Reply(text="Two of three."))
+        await self.sessions.create("clerk", session_id="triggered")
+        async with self.view("triggered") as viewer:
+            for _ in range(2):
+                body = {"inputs": {"topic": "lamps"}, "trigger_id": "x1"}
+                assert (await self.http.post(f"{url}/triggers/check", json=body)).status_code == 202
+            await viewer.until("turn.finished")
+            seen = [frame.data for frame in viewer.frames if frame.type in ("turn.started", "message.added")]
+        assert [one.get("trigger_id") for one in seen] == ["x1", None]
+        assert seen[-1]["message"]["parts"][0]["text"] == "lamps: Two of three."
+        (step,) = (await self.http.get(f"{url}/trace")).json()["steps"]
+        assert (step["purpose"], step["block"]["at"]) == ("generate", "check[0].generate")
+        assert step["message"]["parts"][0]["text"] == "Two of three."
+        refusals: tuple[tuple[str, dict[str, Any], int, str], ...] = (
+            ("check", {"inputs": {"topic": "tables"}, "trigger_id": "x1"}, 409, "id_conflict"),
+            ("check", {"inputs": {"topic": 3}}, 422, "validation"),
+            ("chek", {}, 422, "validation"),
+            ("message", {}, 422, "validation"),
+        )
+        for name, body, status, code in refusals:
+            refused = await self.http.post(f"{url}/triggers/{name}", json=body)
+            assert (refused.status_code, refused.json()["code"]) == (status, code), refused.text
+        assert (await self.http.post("/v1/sessions/nobody/triggers/check", json={})).status_code == 404
 
     async def a_sub_agent(self) -> None:
         ask = Reply(text="", tools=(("clerk", {"message": "Pick."}),))

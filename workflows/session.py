@@ -51,6 +51,7 @@ from perdure.workflows.protocol.signals import (
     Signal,
     Stop,
     Supersede,
+    Trigger,
     WithdrawMessage,
 )
 from perdure.workflows.protocol.steps import ModelInputPage, ModelInputRequest, StepState
@@ -113,8 +114,7 @@ class SessionWorkflow:
             case Exit():
                 pass
             case _:
-                before = self._driver.state
-                self._reporting.begins(action, before)
+                self._reporting.begins(action, before := self._driver.state)
                 self._driver.carry_out(action)
                 self._reporting.did(action, self._driver.state)
                 await breathe(before, self._driver.state)
@@ -181,6 +181,11 @@ class SessionWorkflow:
     @workflow.signal
     @command_only
     def send_message(self, command: SendMessage) -> None:
+        self._receive(command)
+
+    @workflow.signal
+    @command_only
+    def trigger(self, command: Trigger) -> None:
         self._receive(command)
 
     @workflow.signal

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
+from perdure.workflows.vocabulary.blocks import Block
 from perdure.workflows.vocabulary.parts import (
     Blocked,
     Frozen,
@@ -89,8 +90,13 @@ class StepTrace(Frozen):
     model: str
     #: The role, a key of the definition's `models`.
     role: str
-    #: `compact`: it summarised the older part of the conversation, beside the turns; its answer is the summary.
-    purpose: Literal["answer", "compact"] = Field(default="answer", exclude_if=lambda value: value == "answer")
+    #: `compact`: it summarised the older part of the conversation, beside the turns; its answer is the summary. `generate`: a
+    #: handler asked for a value.
+    purpose: Literal["answer", "compact", "generate"] = Field(
+        default="answer", exclude_if=lambda value: value == "answer"
+    )
+    #: The block of a handler that the step belongs to.
+    block: Block | None = Field(default=None, exclude_if=absent)
     #: sha256 of the definition.
     digest: str
     status: Literal["running", "finished"]

@@ -20,6 +20,7 @@ from perdure.temporal.definitions.answer_check import answer_findings
 from perdure.temporal.definitions.documents import read_documents
 from perdure.temporal.definitions.field_problems import problem_of
 from perdure.temporal.definitions.finding import Finding
+from perdure.temporal.definitions.handler_check import handler_findings
 from perdure.temporal.definitions.inputs import input_faults
 from perdure.temporal.definitions.instructions import Instructions, own_files, read_instructions
 from perdure.temporal.definitions.limit_check import limit_findings
@@ -183,8 +184,8 @@ class _Reading:
     def _findings(self, draft: AgentDefinition) -> Iterator[Finding]:
         own: dict[str, Any] = self._own if isinstance(self._own, dict) else {}
         for field, message in draft.inconsistencies():
-            # Those of models and of the context are given with their places below.
-            placed = field in ("models", "context") or (field == "model" and draft.model in own)
+            # Those of models, of the context and of handlers are given with their places below.
+            placed = field in ("models", "context", "handlers") or (field == "model" and draft.model in own)
             if not placed and not self._is_guessed(field):
                 yield Finding((field,), message)
         if not self._is_guessed("models"):
@@ -193,6 +194,9 @@ class _Reading:
                 yield Finding(("context", field), message)
         for loc, message in input_faults(draft):
             yield Finding(("inputs", *loc), message)
+        if not any(place[:1] == ("handlers",) for place in self._found.mended):
+            # What a block would set that is not there now, those behind it would miss.
+            yield from handler_findings(draft, self._values.get("handlers"))
         yield from answer_findings(draft)
         yield from tool_findings(draft, self._known)
         yield from mcp_findings(draft)

@@ -53,7 +53,7 @@ def write_handlers(made: dict[str, Any]) -> None:
     handlers.pop("maxLength", None)
     forms = [handler["properties"]["do"], {"$ref": "#/$defs/Handler"}]
     handlers["properties"] = {MESSAGE: {"anyOf": forms, "description": "What is done when a message comes."}}
-    handlers["additionalProperties"] = False
+    handlers["additionalProperties"] = {"anyOf": forms, "description": "What is done when this handler is triggered."}
 
 
 def _refer(schema: Any) -> None:

@@ -63,7 +63,12 @@ def check_values(
 
 def input_faults(definition: AgentDefinition) -> Iterator[tuple[Loc, str]]:
     """What is wrong with the schemas themselves: where below `inputs`, and why."""
-    for name, schema in definition.inputs.items():
+    return faults_of(definition.inputs)
+
+
+def faults_of(schemas: Mapping[str, dict[str, JsonValue]]) -> Iterator[tuple[Loc, str]]:
+    """The same of any inputs, by name."""
+    for name, schema in schemas.items():
         if (reference := _reference(schema)) is not None:
             yield (name,), f"{reference} cannot be used in an input"
             continue

@@ -26,6 +26,8 @@ T = TypeVar("T")
 #: What stands in for a value that is needed: any field of a definition takes one of these, once its own fields have theirs.
 _STAND_INS: Final[tuple[Any, ...]] = ("x", "demo/x", "http://x", "* * * * *", 1, {}, [], {"x": {}})
 _ROUNDS: Final = 200
+#: Fields of handlers and their blocks in place of which their value alone may be written.
+_LEFT_OUT: Final = ("do", "cases", "values", "text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,19 @@ def place_of(detail: ErrorDetails) -> Loc:
     return place if named is None else (*place, named)
 
 
+def _as_listed(values: Any, loc: Loc) -> Loc:
+    """The place in a handler as `values` have it: what people leave out there, pydantic names."""
+    at, place = values, list[int | str]()
+    for step in loc:
+        there = at if isinstance(at, dict) else dict(enumerate(at)) if isinstance(at, list) else {}
+        if step in there:
+            at = there[step]
+        elif step in _LEFT_OUT and there:
+            continue
+        place.append(step)
+    return tuple(place)
+
+
 def _without_kind(loc: Loc) -> Loc:
     """pydantic names the kind of an entry of `fallback` behind its number, too."""
     for depth, step in enumerate(loc[:-2]):
@@ -122,8 +137,12 @@ class _Recovery(Generic[T]):
         mended = [self._mend(detail) for detail in misspelt or details]
         return all(mended)
 
+    def _place_of(self, detail: ErrorDetails) -> Loc:
+        place = place_of(detail)
+        return _as_listed(self.values, place) if place[:1] == ("handlers",) else place
+
     def _is_result(self, detail: ErrorDetails) -> bool:
-        place, mended = place_of(detail), self.found.mended
+        place, mended = self._place_of(detail), self.found.mended
         if any(place[: len(one)] == one for one in mended):
             return True
         if detail["type"] == "too_short" and any(one[:-1] == place for one in mended):
@@ -141,7 +160,7 @@ class _Recovery(Generic[T]):
         # Mending changes what pydantic gave as its input.
         kept = detail.copy()
         kept["input"] = copy.copy(detail["input"])
-        return Fault(self.found.as_written(place_of(detail)), kept, self._meant(detail))
+        return Fault(self.found.as_written(self._place_of(detail)), kept, self._meant(detail))
 
     def _meant(self, detail: ErrorDetails) -> str | None:
         """The field that an unknown one was probably meant to be."""
@@ -150,7 +169,7 @@ class _Recovery(Generic[T]):
         return near_name(str(detail["loc"][-1]), _fields_of(self._adapter).at(detail["loc"][:-1]) - {"kind"})
 
     def _mend(self, detail: ErrorDetails) -> bool:
-        place = place_of(detail)
+        place = self._place_of(detail)
         if _is_whole_tool(detail):
             place = place[:2]
         if detail["loc"][-1:] == (KEY,):
@@ -227,6 +246,9 @@ def _near_choice(detail: ErrorDetails) -> str | None:
 
 def _stand_ins(holder: Any, place: Loc) -> list[Any]:
     found: list[Any] = copy.deepcopy(list(_STAND_INS))
+    if place[:1] == ("handlers",) and isinstance(place[-1], int):
+        # A block that sets nothing.
+        found.insert(0, {"say": "x"})
     entry: Any = None
     # A role of models may be called `tools`, too.
     if isinstance(holder, list) and holder and place[:1] == ("tools",) and len(place) == 2:

@@ -43,6 +43,7 @@ from perdure.temporal.sessions.limits.going_to_work import going_to_work
 from perdure.temporal.sessions.limits.limits import Limits, Place
 from perdure.temporal.sessions.listed_runs import Page, listed_runs
 from perdure.temporal.sessions.look import Look, read_belonging, read_look
+from perdure.temporal.sessions.signal_of import SIGNALS
 from perdure.temporal.sessions.starting import WATCHED, Start, among_tenants, start_session
 from perdure.temporal.sessions.turnstile import Turnstile
 from perdure.temporal.sessions.workers import Workers
@@ -50,18 +51,13 @@ from perdure.temporal.settings import Settings
 from perdure.workflows.protocol.activities import TASK_QUEUE
 from perdure.workflows.protocol.queries import EventsPage
 from perdure.workflows.protocol.signals import (
-    Answer,
     CallerCommand,
-    CancelTimer,
     Close,
-    Configure,
-    EditMessage,
     Retry,
     Rewind,
     SendMessage,
     Spending,
-    Stop,
-    WithdrawMessage,
+    Trigger,
 )
 from perdure.workflows.session import SessionWorkflow
 
@@ -73,18 +69,6 @@ _PROBE_S: Final = 2.0
 #: Seconds without an answer after which it is asked whether a worker lives, and between two such looks.
 _DOUBT_S: Final = 1.0
 _DOUBT_AGAIN_S: Final = 0.5
-_SIGNALS: Final[dict[type[CallerCommand | Spending], Any]] = {
-    SendMessage: SessionWorkflow.send_message,
-    EditMessage: SessionWorkflow.edit_message,
-    WithdrawMessage: SessionWorkflow.withdraw_message,
-    Stop: SessionWorkflow.stop,
-    Answer: SessionWorkflow.answer,
-    CancelTimer: SessionWorkflow.cancel_timer,
-    Configure: SessionWorkflow.configure,
-    Close: SessionWorkflow.close,
-    Rewind: SessionWorkflow.rewind,
-    Retry: SessionWorkflow.retry,
-}
 
 
 class Backend:
@@ -191,7 +175,7 @@ class Backend:
 
     async def let_spend(self, session: str, user: str | None, command: Spending) -> None:
         """As `spend`. Raises `TooManyTurns`, too, where the session would go to work beside too many others."""
-        async with self.going_to_work(isinstance(command, SendMessage | Rewind | Retry), session, user):
+        async with self.going_to_work(isinstance(command, SendMessage | Trigger | Rewind | Retry), session, user):
             await self.spend(session, user, command)
 
     async def spend(self, session: str, user: str | None, command: Spending) -> None:
@@ -202,7 +186,7 @@ class Backend:
     async def _signal(self, session: str, command: CallerCommand | Spending) -> None:
         async with self._turn(session):
             try:
-                await self._handle(session).signal(_SIGNALS[type(command)], command)
+                await self._handle(session).signal(SIGNALS[type(command)], command)
             except RPCError as error:
                 # The caller has just asked the session, so it exists: what is not found is an open run of it.
                 if error.status is RPCStatusCode.NOT_FOUND:

@@ -13,6 +13,7 @@ from perdure.temporal.sessions.rewinding import Rewinder
 from perdure.temporal.sessions.sealed import Sealed
 from perdure.temporal.sessions.sending import Sender
 from perdure.temporal.sessions.trace import RebuildRequest
+from perdure.temporal.sessions.triggering import Triggerer
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.blobs import BlobStore
 
@@ -21,6 +22,7 @@ from perdure.temporal.stores.blobs import BlobStore
 class Collaborators:
     backend: Backend
     sender: Sender
+    triggerer: Triggerer
     queued: Queued
     eraser: Eraser
     blobs: BlobStore

@@ -144,6 +144,16 @@ class MessageBody(EditMessageBody):
     busy: Busy | None = None
 
 
+class TriggerBody(Frozen):
+    """What a handler is triggered with."""
+
+    #: By the names that the handler's definition gives its inputs.
+    inputs: SmallObject = {}
+    #: Made by the caller, so that triggering again after a lost answer is not a second trigger. It may not be the id of a
+    #: message.
+    trigger_id: SessionId | None = None
+
+
 class FirstMessage(MessageBody):
     """A message, or simply its text."""
 

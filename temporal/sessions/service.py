@@ -36,6 +36,7 @@ from perdure.temporal.sessions.sealed import Sealed
 from perdure.temporal.sessions.sending import Sender
 from perdure.temporal.sessions.session import Session
 from perdure.temporal.sessions.trace import RebuildRequest, not_rebuilt
+from perdure.temporal.sessions.triggering import Triggerer
 from perdure.temporal.sessions.uploads import Uploads
 from perdure.temporal.sessions.visibility import Status
 from perdure.temporal.sessions.worker_runs import RunStarted, RunState, WorkerRuns
@@ -71,10 +72,12 @@ class Sessions:
         self._creator = Creator(backend, blobs, definitions, files, after)
         #: The sealed past of sessions.
         self.sealed = Sealed(blobs)
+        admissions = Admissions(backend)
         self._runs = WorkerRuns(client, self._creator, blobs)
         self._shared = Collaborators(
             backend=backend,
-            sender=Sender(backend, Admissions(backend), blobs, definitions, live, files),
+            triggerer=Triggerer(backend, admissions, definitions, live),
+            sender=Sender(backend, admissions, blobs, definitions, live, files),
             queued=Queued(backend, blobs, files, live),
             eraser=Eraser(client, backend, blobs, self.sealed, gone_within_s, scrub),
             blobs=blobs,

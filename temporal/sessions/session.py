@@ -18,7 +18,14 @@ from perdure.temporal.sessions.fork import Forked, fork
 from perdure.temporal.sessions.look import Look
 from perdure.temporal.sessions.pasts import in_whole, read_past
 from perdure.temporal.sessions.principal import Principal
-from perdure.temporal.sessions.requests import AnswerBody, ConfigureSession, ForkSession, RetryTurn, RewindSession
+from perdure.temporal.sessions.requests import (
+    AnswerBody,
+    ConfigureSession,
+    ForkSession,
+    RetryTurn,
+    RewindSession,
+    TriggerBody,
+)
 from perdure.temporal.sessions.rewinding import Rewound
 from perdure.temporal.sessions.scopes import Act
 from perdure.temporal.sessions.sealed import Shown, all_events
@@ -37,6 +44,7 @@ from perdure.temporal.sessions.snapshot import (
 )
 from perdure.temporal.sessions.timers import cancel_timer
 from perdure.temporal.sessions.trace import RebuildRequest, TraceReader, find_step, kept_steps, last_steps
+from perdure.temporal.sessions.triggering import TriggerSent
 from perdure.temporal.stores.files import get_file
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.agent import Limits
@@ -95,6 +103,12 @@ class Session:
         )
         reads = await access.may(self._belongings, self._caller, self.session_id, "read")
         return sent if reads else sent.without_questions
+
+    @needs("write")
+    async def trigger(self, name: str, wanted: TriggerBody) -> TriggerSent:
+        """Has a handler of the agent carried out; returns once that is in the session's history. Raises as
+        `Triggerer.trigger`."""
+        return await self._shared.triggerer.trigger(self._caller, self.session_id, name, wanted)
 
     @needs("write")
     async def edit(self, message_id: str, parts: tuple[Part, ...]) -> int | None:

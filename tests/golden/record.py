@@ -34,7 +34,7 @@ from perdure.workflows.definition.schedules import Schedule
 from perdure.workflows.protocol.activities import TASK_QUEUE, Delivery
 from perdure.workflows.protocol.purses import PurseName
 from perdure.workflows.protocol.sealing import PartRequest
-from perdure.workflows.protocol.signals import BEHAVIOR, EditMessage, Retry, WithdrawMessage
+from perdure.workflows.protocol.signals import BEHAVIOR, EditMessage, Retry, Trigger, WithdrawMessage
 from perdure.workflows.scheduled import DeliverMessage
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.busy import Busy
@@ -749,6 +749,25 @@ async def run_once(lab: Lab) -> Talk:
     return talk
 
 
+async def handlers(lab: Lab) -> Talk:
+    """Blocks that choose, ask, call and respond; a long loop, which gives way; an error that is caught; a wait; a trigger."""
+    talk = await lab.start("router")
+    lab.stage.plays = [Play("weather"), Play("sums"), Play("Not a lot."), Play("Six.")]
+    await talk.turn("sum them up")
+    lab.stage.plays = [Play("counting")]
+    await talk.turn("count")
+    lab.stage.plays = [Play("pause")]
+    await talk.turn("in a moment")
+    lab.stage.plays = [Play("smalltalk"), Play("Fine.")]
+    await talk.turn("how are you?")
+    await talk.until(lambda events: "timer.fired" in kinds(events) and ends(events, 5))
+    lab.stage.plays = [Play("Two weeks.")]
+    trigger = Trigger(id="x1", name="look_up", inputs={"order_id": "A-1"}, content_sha256="", cursor=0)
+    await talk.handle.signal(SessionWorkflow.trigger, trigger)
+    await talk.until(lambda events: ends(events, 6))
+    return talk
+
+
 async def _sealed(talk: Talk) -> None:
     """Returns once nothing is being sealed."""
     while (await talk.ask(SessionWorkflow.part, PartRequest())).open:
@@ -800,6 +819,7 @@ SCENES: Final[tuple[Callable[[Lab], Awaitable[Talk]], ...]] = (
     working_time,
     working_time_begun_before,
     run_once,
+    handlers,
 )
 
 

@@ -14,6 +14,7 @@ from perdure.workflows.core.state.session import new_state
 from perdure.workflows.core.step import StepFailure
 from perdure.workflows.definition.agent import LoadedAgent, ModelDefinition
 from perdure.workflows.protocol.activities import StepOutput, ToolOutput
+from perdure.workflows.protocol.checked_answers import CheckedAnswer
 from perdure.workflows.protocol.signals import BEHAVIOR, NewSession, SendMessage
 from perdure.workflows.protocol.steps import Prompt, StepRecord
 from perdure.workflows.running.driver import Driver
@@ -144,7 +145,7 @@ def text_of(message: Message) -> str:
     return "".join(part.text for part in message.parts if isinstance(part, Text))
 
 
-def output(*parts: Part, stop: StopReason = "end") -> StepOutput:
+def output(*parts: Part, stop: StopReason = "end", answer: CheckedAnswer | None = None) -> StepOutput:
     return StepOutput(
         parts=parts,
         model="demo",
@@ -154,4 +155,5 @@ def output(*parts: Part, stop: StopReason = "end") -> StepOutput:
         stop=stop,
         attempt=1,
         request_sha256="0" * 64,
+        answer=answer,
     )

@@ -7,9 +7,10 @@ Rule 2: what the message says of itself (`busy`) counts before what the definiti
 from perdure.workflows.core.calls.superseding import supersede
 from perdure.workflows.core.changes import Accepted, MessageEdited, StopRequested, Withdrawn
 from perdure.workflows.core.draft import Draft
+from perdure.workflows.core.handlers.triggers import as_message, triggered
 from perdure.workflows.core.rewinds.receive import supersede_rewind
 from perdure.workflows.core.state.session import SessionState
-from perdure.workflows.protocol.signals import EditMessage, SendMessage, WithdrawMessage
+from perdure.workflows.protocol.signals import EditMessage, SendMessage, Trigger, WithdrawMessage
 from perdure.workflows.vocabulary.busy import Busy
 from perdure.workflows.vocabulary.events import MessageQueued, MessageRejected
 from perdure.workflows.vocabulary.parts import Message, as_foreign
@@ -21,15 +22,44 @@ def take_in(draft: Draft, command: SendMessage) -> None:
     seen = state.inbox.taken_in(command.message_id)
     if seen is not None:
         if not seen.is_of(command.content_sha256):
-            _reject(draft, command, "conflict")
+            _reject(draft, command.message_id, "conflict")
     elif state.closing is not None or state.closed:
-        _reject(draft, command, "session_closed")
+        _reject(draft, command.message_id, "session_closed")
     elif state.is_busy and busy_policy(state, command) == "reject":
-        _reject(draft, command, "busy")
+        _reject(draft, command.message_id, "busy")
     elif state.room < 1:
-        _reject(draft, command, "queue_full")
+        _reject(draft, command.message_id, "queue_full")
     else:
         accept(draft, command)
+
+
+def take_trigger_in(draft: Draft, command: Trigger) -> None:
+    """A trigger has come: it waits for its turn, whatever the definition says of messages."""
+    state = draft.state
+    seen = state.inbox.taken_in(command.id)
+    reason = None
+    if seen is not None:
+        reason = None if seen.is_of(command.content_sha256) else "conflict"
+    elif state.closing is not None or state.closed:
+        reason = "session_closed"
+    elif state.room < 1:
+        reason = "queue_full"
+    if reason is not None:
+        _reject(draft, command.id, reason)
+    if seen is not None or reason is not None:
+        return
+    message = as_message(command, Message(id=command.id, role="user", parts=(), at=draft.now))
+    draft.add(
+        Accepted(
+            message=message,
+            content_sha256=command.content_sha256,
+            cursor=command.cursor,
+            digest=command.digest,
+            traceparent=command.traceparent,
+        )
+    )
+    if state.is_busy:
+        _tell_place(draft, message)
 
 
 def accept(draft: Draft, command: SendMessage) -> None:
@@ -61,7 +91,8 @@ def accept(draft: Draft, command: SendMessage) -> None:
 
 def edit(draft: Draft, command: EditMessage) -> None:
     """Other parts for a message; nothing where it does not wait any more."""
-    if draft.state.inbox.find(command.message_id) is None:
+    found = draft.state.inbox.find(command.message_id)
+    if found is None or triggered(found) is not None:
         return
     parts = tuple(map(as_foreign, command.parts))
     draft.add(MessageEdited(message_id=command.message_id, parts=parts, command_id=command.id))
@@ -101,7 +132,7 @@ def _tell_place(draft: Draft, message: Message, *, edited: bool = False) -> None
     )
 
 
-def _reject(draft: Draft, command: SendMessage, reason: str) -> None:
+def _reject(draft: Draft, message_id: str, reason: str) -> None:
     # What comes after the last event is dropped.
     if not draft.state.closed:
-        draft.add(MessageRejected(**draft.stamp, message_id=command.message_id, reason=reason))
+        draft.add(MessageRejected(**draft.stamp, message_id=message_id, reason=reason))

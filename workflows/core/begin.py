@@ -57,8 +57,10 @@ from perdure.workflows.core.handlers.carrying_on import (
     catch_error,
     handler_of_messages,
     leave_block,
+    start_triggered,
 )
 from perdure.workflows.core.handlers.parking import park, resume
+from perdure.workflows.core.handlers.triggers import triggered
 from perdure.workflows.core.leases import ask, end_leases, give_back
 from perdure.workflows.core.loops import insists
 from perdure.workflows.core.model_calls import ask_next_model, call_model, end_step
@@ -116,7 +118,11 @@ def begin(state: SessionState, action: Work, now: datetime) -> Begun:
             draft.add(RenewalAsked(timer_id=action.timer.timer_id))
             effects = (FindDefinition(CurrentAgentInput(name=state.agent, user=state.new.user)),)
         case StartTurn():
-            _start_turn(draft, action.message)
+            wanted = triggered(action.message)
+            if wanted is None:
+                _start_turn(draft, action.message)
+            else:
+                start_triggered(draft, action.message, wanted)
         case Join():
             for message in action.messages:
                 draft.add(MessageAdded(**draft.stamp, message=message.of_turn(draft.turn.turn_id)))

@@ -31,7 +31,14 @@ from perdure.workflows.core.context_changes import (
     ContextMeasured,
     Overflowed,
 )
-from perdure.workflows.core.handler_changes import BlockAnswered, BlockCalled, ErrorCaught, HandlerMoved, HandlerResumed
+from perdure.workflows.core.handler_changes import (
+    BlockAnswered,
+    BlockCalled,
+    ErrorCaught,
+    HandlerMoved,
+    HandlerResumed,
+    TriggerTaken,
+)
 from perdure.workflows.core.lease_changes import LeaseChange
 from perdure.workflows.core.limit_changes import (
     CallsCounted,
@@ -277,6 +284,7 @@ Note = (
     | BlockAnswered
     | ErrorCaught
     | HandlerResumed
+    | TriggerTaken
 )
 Change = Event | Note
 Changes = tuple[Change, ...]

@@ -57,7 +57,14 @@ from perdure.workflows.core.fold_turn import (
     opened_step,
     passed_on,
 )
-from perdure.workflows.core.handler_changes import BlockAnswered, BlockCalled, ErrorCaught, HandlerMoved, HandlerResumed
+from perdure.workflows.core.handler_changes import (
+    BlockAnswered,
+    BlockCalled,
+    ErrorCaught,
+    HandlerMoved,
+    HandlerResumed,
+    TriggerTaken,
+)
 from perdure.workflows.core.handlers import fold as handlers
 from perdure.workflows.core.lease_changes import LeaseChange
 from perdure.workflows.core.limit_changes import (
@@ -200,6 +207,8 @@ def apply_note(state: SessionState, note: Note) -> SessionState:
             return replace(state, sealing=state.sealing.failed())
         case HandlerMoved():
             return handlers.moved(state, note.run)
+        case TriggerTaken():
+            return replace(state, inbox=state.inbox.without(note.trigger_id))
         case HandlerResumed():
             return handlers.resumed(state, note.run)
         case ErrorCaught():

@@ -144,6 +144,8 @@ def still_waiting(events: Iterable[Event], waiting: dict[str, None]) -> dict[str
                 waiting[event.message_id] = None
             case MessageAdded():
                 waiting.pop(event.message.id, None)
+            case TurnStarted(trigger_id=str(trigger_id)):
+                waiting.pop(trigger_id, None)
             case MessageRejected() if event.reason != "conflict":
                 waiting.pop(event.message_id, None)
             case _:

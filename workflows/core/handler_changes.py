@@ -41,3 +41,10 @@ class HandlerResumed:
     """The turn goes on with this run, which was parked."""
 
     run: HandlerRun
+
+
+@dataclass(frozen=True, kw_only=True)
+class TriggerTaken:
+    """The trigger has its turn, or has none, and waits no more."""
+
+    trigger_id: str

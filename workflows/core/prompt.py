@@ -20,7 +20,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from perdure.workflows.core.context import summary
 from perdure.workflows.core.dates import turn_start
 from perdure.workflows.core.endings import told as told_to
-from perdure.workflows.core.handlers.answers import ASKS, closing
+from perdure.workflows.core.handlers.answers import ASKS, closing, form_of
 from perdure.workflows.core.state.dates import message_of
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.agent import LoadedAgent, ModelDefinition
@@ -131,6 +131,7 @@ def _of_question(
         summary=_summary(state, record, told),
         trim=record.view.trim,
         retelling=Retelling(room=block.room, latest=True),
+        output=form_of(block),
     )
 
 

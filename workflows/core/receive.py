@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import assert_never
 
 from perdure.workflows.core.approvers import Requested
-from perdure.workflows.core.arriving import accept, edit, take_in, withdraw
+from perdure.workflows.core.arriving import accept, edit, take_in, take_trigger_in, withdraw
 from perdure.workflows.core.calls.asking import answer
 from perdure.workflows.core.calls.superseding import SUPERSEDED, supersede
 from perdure.workflows.core.changes import (
@@ -42,6 +42,7 @@ from perdure.workflows.protocol.signals import (
     SpendingCommand,
     Stop,
     Supersede,
+    Trigger,
     WithdrawMessage,
 )
 from perdure.workflows.vocabulary.events import SessionStarted
@@ -50,13 +51,15 @@ from perdure.workflows.vocabulary.events import SessionStarted
 def receive(state: SessionState, signal: Signal, now: datetime) -> Changes:
     """The changes that follow from `signal`."""
     draft = Draft(state, now)
-    if isinstance(signal, SendMessage | EditMessage | Rewind | Retry) and signal.sender is not None:
+    if isinstance(signal, SendMessage | Trigger | EditMessage | Rewind | Retry) and signal.sender is not None:
         draft.add(Requested(subject=signal.sender))
     if isinstance(signal, SpendingCommand):
         announce(draft, signal.purses)
     match signal:
         case SendMessage():
             take_in(draft, signal)
+        case Trigger():
+            take_trigger_in(draft, signal)
         case _:
             if not state.inbox.has_command(signal.id):
                 draft.add(CommandSeen(id=signal.id))

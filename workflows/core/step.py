@@ -86,7 +86,8 @@ def finished_step(record: StepRecord, outcome: StepOutput | StepFailure, stoppin
             adapted=outcome.adapted,
             skipped=outcome.skipped,
             block=mark_of(record),
-            misfit=None if outcome.answer is None else outcome.answer.misfit,
+            # What a handler asks for is looked at by its block.
+            misfit=None if outcome.answer is None or record.asks else outcome.answer.misfit,
         )
     partial = outcome.partial
     stop: StopReason = "stopped" if stopping else "error"

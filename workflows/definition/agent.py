@@ -143,7 +143,8 @@ class AgentDefinition(Frozen):
     handlers: Handlers = Field(
         default={},
         exclude_if=operator.not_,
-        description="What the agent does when a message comes, block after block: `message: [...]`. Without it, it responds.",
+        description="What the agent does, block after block: `message: [...]` when a message comes (without it, the agent "
+        "responds), any other handler when it is triggered by its name.",
     )
     secrets: tuple[Variable, ...] = Field(
         default=(),

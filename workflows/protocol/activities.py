@@ -15,6 +15,7 @@ from perdure.workflows.definition.schedules import Schedule
 from perdure.workflows.definition.tools import McpAddress
 from perdure.workflows.protocol.checked_answers import CheckedAnswer
 from perdure.workflows.protocol.current_agent import CurrentAgent, CurrentAgentInput
+from perdure.workflows.protocol.current_agent import LoadAgentInput as LoadAgentInput
 from perdure.workflows.protocol.steps import Left, StepRecord
 from perdure.workflows.vocabulary.elicitation import ServerAsks, ServerInput
 from perdure.workflows.vocabulary.parts import (
@@ -38,13 +39,6 @@ DELIVERED_WITHIN = timedelta(hours=1)
 FOLDED_ARGS = "$perdure_blob"
 #: Key beside the arguments of a call that a person may be asked about: `spec_sha256` of the tool that it is.
 ALLOWED_SPEC = "$perdure_spec"
-
-
-class LoadAgentInput(Frozen):
-    name: str
-    digest: str
-    #: The turn that needs it, for traces.
-    turn_id: str | None = Field(default=None, exclude_if=absent)
 
 
 class CallModelInput(Frozen):

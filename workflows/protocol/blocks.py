@@ -2,7 +2,7 @@
 
 import operator
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from perdure.workflows.definition.providers.dialect import Thinking
 from perdure.workflows.vocabulary.blocks import Block
@@ -23,6 +23,8 @@ class StepBlock(Frozen):
     thinking: Thinking | None = Field(default=None, exclude_if=absent)
     #: What `respond` adds to the instructions; what the others ask, their templates filled in.
     text: str = ""
+    #: JSON Schema of the answer.
+    output: dict[str, JsonValue] | None = Field(default=None, exclude_if=absent)
     options: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
     #: Earlier answers to the same question that did not fit.
     misfits: tuple[Misfit, ...] = Field(default=(), exclude_if=operator.not_)

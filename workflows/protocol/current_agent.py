@@ -1,9 +1,17 @@
-"""What a session has to know before a turn that begins without a message: the agent's definition, and its purses."""
+"""What a session has to know of its agent: a definition by its digest; before a turn that begins without a message, which one
+it has now, and the session's purses."""
 
 from pydantic import Field
 
 from perdure.workflows.protocol.purses import Scope
 from perdure.workflows.vocabulary.parts import Frozen, absent
+
+
+class LoadAgentInput(Frozen):
+    name: str
+    digest: str
+    #: The turn that needs it, for traces.
+    turn_id: str | None = Field(default=None, exclude_if=absent)
 
 
 class CurrentAgentInput(Frozen):

@@ -59,6 +59,24 @@ class SendMessage(SpendingCommand):
     sender: str | None = Field(default=None, exclude_if=absent)
 
 
+class Trigger(SpendingCommand):
+    """One of the agent's handlers is to be carried out, in a turn of its own."""
+
+    #: Made by the caller; of the same kind as the ids of messages, among which it is unique.
+    id: Id
+    #: The handler.
+    name: str
+    inputs: dict[str, JsonValue] = {}
+    #: sha256 of what the caller sent, to tell a repeat from another trigger under the same id.
+    content_sha256: str
+    #: The `seq` that the caller was given as cursor; a repeat is given the same.
+    cursor: int
+    digest: str | None = None
+    traceparent: str | None = None
+    #: The subject that asks for it, where callers are authenticated; see `core/approvers.py`.
+    sender: str | None = None
+
+
 class EditMessage(Frozen):
     """Other parts for a message that still waits."""
 
@@ -208,12 +226,12 @@ class CancelTimer(Frozen):
 
 
 #: What a caller tells a session that lets it spend.
-Spending = SendMessage | Answer | Configure | Rewind | Retry
+Spending = SendMessage | Trigger | Answer | Configure | Rewind | Retry
 #: What a caller can tell it beside.
 CallerCommand = EditMessage | WithdrawMessage | Stop | CancelTimer | Close
 #: What it is told by the sessions and purses around it, too.
 Command = CallerCommand | Answer | Configure | Rewind | Retry | Supersede | PurseChanged
-Signal = SendMessage | Command
+Signal = SendMessage | Trigger | Command
 
 
 class Parent(Frozen):

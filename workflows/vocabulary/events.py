@@ -62,8 +62,8 @@ class MessageAdded(EventBase):
 
 
 class MessageQueued(EventBase):
-    """A message waits while a turn runs; `position` 1 is next. The event comes again with `message` once the message is
-    edited, and without `busy` once the turn that it was to join has ended."""
+    """A message, or a trigger by its id, waits while a turn runs; `position` 1 is next. The event comes again with `message`
+    once the message is edited, and without `busy` once the turn that it was to join has ended."""
 
     type: Literal["message.queued"] = "message.queued"
     message_id: str
@@ -75,7 +75,7 @@ class MessageQueued(EventBase):
 
 
 class MessageRejected(EventBase):
-    """A message will have no turn."""
+    """A message, or a trigger, will have no turn."""
 
     type: Literal["message.rejected"] = "message.rejected"
     message_id: str
@@ -89,6 +89,8 @@ class TurnStarted(EventBase):
     cause: Literal["message", "trigger", "timer", "answer"]
     #: The handler that the turn carries out; without one, the agent responds.
     handler: str | None = Field(default=None, exclude_if=absent)
+    #: The trigger that began it.
+    trigger_id: str | None = Field(default=None, exclude_if=absent)
     #: The turn that this one runs on, or whose answer it gives again: it has no message of its own.
     continues: str | None = Field(default=None, exclude_if=absent)
 

@@ -150,7 +150,7 @@ class File(Frozen):
 
 
 #: Names of data parts that only a session itself writes.
-RESERVED_DATA = frozenset({"timer", "rewound"})
+RESERVED_DATA = frozenset({"timer", "rewound", "trigger"})
 
 
 def is_reserved_data(name: str) -> bool:

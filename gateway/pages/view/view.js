@@ -72,7 +72,8 @@ function reduceFact(view, event) {
       const adopted = view.turns.map((turn) => (turn.id === null ? { ...turn, id: turnId } : turn));
       const { cause, continues, at } = event;
       const started = { status: 'running', whole: true, cause, started_at: at, ...(continues && { continues }) };
-      return patchTurn({ ...view, turns: adopted, status: 'working' }, turnId, (turn) => ({ ...turn, ...started }));
+      const queued = event.trigger_id ? left(view, event.trigger_id) : view.queued;
+      return patchTurn({ ...view, queued, turns: adopted, status: 'working' }, turnId, (turn) => ({ ...turn, ...started }));
     }
     case 'turn.finished':
       return finishTurn(view, turnId, event);

@@ -69,6 +69,8 @@ def _add_step(branch: Tree, step: Mapping[str, Any]) -> None:
     line = Text.assemble((str(step["step_id"]), "cyan"), f"  {plain(str(step['model']))}")
     if step.get("purpose") == "compact":
         line.append("  summarises the older part", style="magenta")
+    if "block" in step:
+        line.append(f"  {plain(step['block']['at'])}", style="magenta")
     if step["status"] == "running":
         node = branch.add(line.append("  runs", style="green"))
     else:

@@ -19,7 +19,7 @@ from perdure.temporal.live.protocols import Subscription
 from perdure.temporal.live.streamed import until_streamed
 from perdure.temporal.sessions.content import new_message
 from perdure.temporal.sessions.principal import Principal
-from perdure.temporal.sessions.requests import RetryTurn, RewindSession
+from perdure.temporal.sessions.requests import RetryTurn, RewindSession, TriggerBody
 from perdure.temporal.sessions.sealed import all_events
 from perdure.temporal.sessions.service import Sessions
 from perdure.temporal.stores.blobs import BlobStore, unfold
@@ -74,6 +74,13 @@ class Session:
         )
         await self.handle.signal(SessionWorkflow.send_message, await self._announcing(message))
         return message.message_id
+
+    async def trigger(self, name: str, trigger_id: str | None = None, /, **inputs: Any) -> Turn:
+        """Has a handler of the agent carried out, and returns its turn once that has ended or waits for an answer. The same
+        `trigger_id` again does nothing."""
+        wanted = TriggerBody.model_validate({"inputs": inputs, "trigger_id": trigger_id})
+        sent = await self._opened.trigger(name, wanted)
+        return await self._turn_after(sent.cursor)
 
     async def steer(self, text: str) -> str:
         """Sends a message that joins the running turn before its next step, and does not wait; returns the message's id.

@@ -1,5 +1,6 @@
 """What blocks that ask a model tell it, and what they take its answer for. Pure."""
 
+import json
 import re
 from datetime import datetime
 from typing import Final
@@ -23,6 +24,8 @@ ASKS: Final = (
     "is asked at the end, and nothing else."
 )
 _GO_ON: Final = "(Go on with your next answer.)"
+#: The field of a choice in an answer that is a record. A model that answers with the option alone is understood, too.
+_CHOICE: Final = "choice"
 #: Characters of an earlier answer that a request shows again.
 _MOST_SHOWN: Final = 4_000
 
@@ -34,17 +37,32 @@ def closing(block: StepBlock, step_id: str, at: datetime) -> tuple[Message, ...]
         return (_message(first, "user", _GO_ON, at),) if block.follows_answer else ()
     made = [_message(first, "user", f"{block.text}\n\n{_form(block)}".strip(), at)]
     for number, misfit in enumerate(block.misfits, 1):
-        why = f"That is not what was asked for: {misfit.why} Answer once more."
+        why = f"(That is not what was asked for: {misfit.why} Answer once more.)"
         made.append(_message(f"{first}{number}.answer", "assistant", misfit.text or "(nothing)", at))
         made.append(_message(f"{first}{number}", "user", why, at))
     return tuple(made)
 
 
+def form_of(block: StepBlock) -> dict[str, JsonValue] | None:
+    """JSON Schema that the model is kept to where its provider can do that; None: it answers with a text."""
+    if not block.options:
+        return block.output
+    choice: dict[str, JsonValue] = {"type": "string", "enum": list(block.options)}
+    return {
+        "type": "object",
+        "properties": {_CHOICE: choice},
+        "required": [_CHOICE],
+        "additionalProperties": False,
+    }
+
+
 def length_of(block: StepBlock | Asking) -> int:
     """Bytes of what a request holds because of the block, at most."""
     said = block.text if isinstance(block, StepBlock) else block.prompt
-    texts = (said, ASKS, *block.options, *(one.text + one.why for one in block.misfits))
-    return sum(len(one.encode()) for one in texts) + 100 * (2 + len(block.misfits))
+    form = "" if block.output is None else json.dumps(block.output)
+    texts = (said, form, ASKS, *block.options, *(one.text + one.why for one in block.misfits))
+    # Whoever asks for a form in words says so in a few of its own.
+    return sum(len(one.encode()) for one in texts) + 100 * (8 + len(block.misfits))
 
 
 def value_of(asking: Asking, output: StepOutput) -> JsonValue | Misfit:
@@ -55,16 +73,23 @@ def value_of(asking: Asking, output: StepOutput) -> JsonValue | Misfit:
     if is_blank(output.parts):
         return Misfit(text="", why="It is empty.")
     if asking.options:
-        option = _option(said, asking.options)
+        value = output.answer.value if output.answer is not None else None
+        option = _option(str(value[_CHOICE]) if value is not None else said, asking.options)
         if option is not None:
             return option
         return _misfit(said, f"It has to be one of: {', '.join(asking.options)}.")
-    return said
+    if asking.output is None:
+        return said
+    checked = output.answer
+    if checked is None or checked.value is None:
+        why = checked.misfit if checked is not None else None
+        return _misfit(said, f"{why or 'it is no JSON object'}.")
+    return checked.value
 
 
 def _form(block: StepBlock) -> str:
     if block.options:
-        return f"Answer with exactly one of these, as it stands here: {' | '.join(block.options)}"
+        return f"Choose exactly one of these, as it stands here: {' | '.join(block.options)}"
     return ""
 
 

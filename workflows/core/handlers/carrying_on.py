@@ -1,17 +1,18 @@
 """How a turn's handler begins, goes on to its next block, and makes the calls of its own. Pure."""
 
 from perdure.workflows.core.calls.call import Call
-from perdure.workflows.core.changes import TurnBroken
+from perdure.workflows.core.changes import CallerTraced, TurnBroken
 from perdure.workflows.core.draft import Draft
-from perdure.workflows.core.handler_changes import BlockCalled, ErrorCaught, HandlerMoved
+from perdure.workflows.core.handler_changes import BlockCalled, ErrorCaught, HandlerMoved, TriggerTaken
 from perdure.workflows.core.handlers.interpreter import HandlerFault, advanced, carried_on, caught
+from perdure.workflows.core.handlers.triggers import Triggered, inputs_of
 from perdure.workflows.core.prompt import names_in
 from perdure.workflows.core.state.handlers import Asking, Calling, HandlerRun, Saying
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.handlers import MESSAGE
-from perdure.workflows.vocabulary.events import MessageAdded
-from perdure.workflows.vocabulary.ids import handler_call_id, said_id
+from perdure.workflows.vocabulary.events import MessageAdded, MessageRejected, TurnStarted
+from perdure.workflows.vocabulary.ids import handler_call_id, said_id, turn_id
 from perdure.workflows.vocabulary.parts import Message, Text, ToolCall, ToolError
 
 
@@ -30,6 +31,26 @@ def begin_handler(draft: Draft, name: str | None, message: Message | None) -> No
     began = draft.state.transcript.total - (message is not None)
     run = HandlerRun(handler=name, digest=loaded.digest, began=began, variables={"message": "\n".join(texts)})
     draft.add(HandlerMoved(run=run))
+
+
+def start_triggered(draft: Draft, message: Message, wanted: Triggered) -> None:
+    """Begins the turn of a trigger, unless the definition as it is now has no such handler."""
+    loaded = draft.state.slot.loaded
+    inputs = inputs_of(wanted, loaded) if loaded is not None else {}
+    if inputs is None:
+        draft.add(MessageRejected(**draft.stamp, message_id=message.id, reason="no_handler"))
+        return
+    turn = turn_id(draft.state.turns + 1)
+    began = draft.state.transcript.total
+    started = {"cause": "trigger", "handler": wanted.name, "trigger_id": message.id}
+    draft.add(TurnStarted.model_validate({**draft.stamp, "turn_id": turn, **started}))
+    traceparent = draft.state.inbox.traces.get(message.id)
+    draft.add(TriggerTaken(trigger_id=message.id))
+    if traceparent is not None:
+        draft.add(CallerTraced(traceparent=traceparent))
+    if loaded is not None:
+        run = HandlerRun(handler=wanted.name, digest=loaded.digest, began=began, variables=inputs)
+        draft.add(HandlerMoved(run=run))
 
 
 def resume_handler(draft: Draft, run: HandlerRun | None) -> bool:

@@ -17,7 +17,7 @@ def moved(state: SessionState, run: HandlerRun) -> SessionState:
     turn = replace(in_turn(state), run=run)
     if isinstance(run.doing, Responding):
         # However the last answer ended, this is another one.
-        turn = replace(turn, stop=None, stop_raw=None, bound=None, odd=())
+        turn = replace(turn, stop=None, stop_raw=None, bound=None, odd=(), result=None, misfit=None)
     return with_turn(state, turn)
 
 

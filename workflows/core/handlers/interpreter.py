@@ -226,6 +226,7 @@ class _Machine:
                     role=block.model,
                     thinking=block.thinking,
                     prompt=prompt,
+                    output=block.output if isinstance(block, Generate) else None,
                     options=block.options if isinstance(block, Choose) else (),
                     into=block.into,
                 )

@@ -39,6 +39,7 @@ def step_block(state: SessionState, hop: Hop) -> StepBlock | None:
                 block=doing.block,
                 thinking=doing.thinking,
                 text=doing.prompt,
+                output=doing.output,
                 options=doing.options,
                 misfits=doing.misfits,
             )
@@ -65,4 +66,5 @@ def _follows_answer(state: SessionState) -> bool:
     if turn is None or nudge_after(turn.stop, turn.odd) is not None:
         return False
     last = transcript.on(transcript.path, transcript.count - 1, transcript.count)
-    return bool(last) and last[0].role == "assistant"
+    # A trigger may come before anything was said.
+    return not last or last[0].role == "assistant"

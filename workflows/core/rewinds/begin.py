@@ -18,9 +18,11 @@ from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.handlers.carrying_on import begin_handler, handler_of_messages, resume_handler
 from perdure.workflows.core.rewind_changes import UndoBegun, UndoStarted
 from perdure.workflows.core.rewinds.plan import NOT_WANTED, Plan, bounded, plan, standing, undone_since
+from perdure.workflows.core.state.branches import Ended
 from perdure.workflows.core.state.rewinding import Rewinding, Undoing
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.todo import restore
+from perdure.workflows.definition.handlers import MESSAGE
 from perdure.workflows.vocabulary.events import MessageAdded, MessageRejected, TurnStarted
 from perdure.workflows.vocabulary.ids import question_id, rewound_id, turn_id
 from perdure.workflows.vocabulary.parts import Data, Message
@@ -159,10 +161,19 @@ def cut(draft: Draft) -> None:
 def _handler(state: SessionState, rewinding: Rewinding) -> str | None:
     """The handler that the turn of the branch carries out."""
     ended = state.ended
-    if rewinding.cause == "retry" and (ended is None or ended.handler is None):
-        return None
+    if rewinding.cause == "retry":
+        if ended is None or ended.handler is None or _stands(state, ended):
+            return ended.handler if ended is not None else None
+        if ended.handler != MESSAGE:
+            # What it was triggered with is not known any more.
+            return None
     message = rewinding.message or _asked(state)
     return handler_of_messages(state) if message is not None and not message.own else None
+
+
+def _stands(state: SessionState, ended: Ended) -> bool:
+    """Whether the handler of the turn that ended can go on at its block: another definition has other blocks."""
+    return ended.run is not None and state.slot.loaded is not None and ended.run.digest == state.slot.loaded.digest
 
 
 def _asked(state: SessionState) -> Message | None:

@@ -54,7 +54,9 @@ class Asking(Record):
     role: str | None = None
     thinking: Thinking | None = None
     prompt: str
-    #: The answer has to be one of them; none: it is a text.
+    #: JSON Schema of the answer.
+    output: dict[str, JsonValue] | None = None
+    #: The answer has to be one of them. Without both, it is a text.
     options: tuple[str, ...] = ()
     into: str
     #: Its answers that did not fit.

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from perdure.workflows.definition.providers.dialect import Thinking
 from perdure.workflows.definition.tools.options import Name
@@ -45,7 +45,14 @@ class Generate(Frozen):
     model: Name | None = Field(default=None, exclude_if=absent, description=_MODEL)
     thinking: Thinking | None = Field(default=None, exclude_if=absent, description=_THINKING)
     prompt: Prompt
-    into: Name = Field(description="The variable that the answer, a text, goes to.")
+    output: dict[str, JsonValue] | None = Field(
+        default=None,
+        exclude_if=absent,
+        description="JSON Schema of the answer, with `type: object`. The model is kept to it where its provider can do that, "
+        "and told it otherwise. An answer that does not fit is asked for again, with what is wrong, at most twice. Without "
+        "it, the answer is a text.",
+    )
+    into: Name = Field(description="The variable that the answer goes to.")
     display: Display = Field(default="hidden", description=_DISPLAY)
 
 

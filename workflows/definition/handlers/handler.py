@@ -1,15 +1,17 @@
-"""The handlers of a definition: what an agent does when a message comes."""
+"""The handlers of a definition: what an agent does when a message comes, or when somebody triggers one of them by name."""
 
+import operator
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Final
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, JsonValue
 
 from perdure.workflows.definition.handlers.asking import Choose, Generate, Respond
 from perdure.workflows.definition.handlers.blocks import BlockDefinition, Blocks, ForEach, Switch, Try
 from perdure.workflows.definition.handlers.plain import CallTool
 from perdure.workflows.definition.handlers.program import Program, compiled
+from perdure.workflows.definition.tools.options import Name
 from perdure.workflows.vocabulary.near_names import did_you_mean
 from perdure.workflows.vocabulary.parts import Frozen
 
@@ -18,8 +20,14 @@ MESSAGE: Final = "message"
 
 
 class Handler(Frozen):
-    """What is done, block after block."""
+    """What is done, block after block. `NAME: [...]` is the same without inputs."""
 
+    inputs: dict[Name, dict[str, JsonValue]] = Field(
+        default={},
+        exclude_if=operator.not_,
+        description="What a trigger gives the handler: a JSON Schema for each name. An input is required unless its schema "
+        "has a default. Templates use inputs by name. The handler `message` has none.",
+    )
     do: Blocks = Field(description="The blocks, in order.")
 
     def program(self, name: str) -> Program:
@@ -37,18 +45,7 @@ def _handler(value: Any) -> Any:
     return {"do": value} if isinstance(value, list | tuple) else value
 
 
-def _named(value: Any) -> Any:
-    if isinstance(value, dict):
-        for name in value:
-            if name != MESSAGE:
-                near = did_you_mean(str(name), [MESSAGE]) or "; remove it"
-                raise ValueError(f"{name}: this version carries out no handler but `message`{near}")
-    return value
-
-
-Handlers = Annotated[
-    dict[str, Annotated[Handler, BeforeValidator(_handler)]], BeforeValidator(_named), Field(max_length=100)
-]
+Handlers = Annotated[dict[Name, Annotated[Handler, BeforeValidator(_handler)]], Field(max_length=100)]
 
 
 def blocks_in(blocks: tuple[BlockDefinition, ...], at: str) -> Iterator[tuple[str, BlockDefinition]]:
@@ -72,6 +69,10 @@ def handler_faults(
 ) -> Iterator[str]:
     """What in the handlers names something that the definition does not have. `tools` None: there may be others."""
     for name, handler in handlers.items():
+        if name == MESSAGE and handler.inputs:
+            yield f"{name}: a message gives no inputs but its text, which is the variable `message`; remove inputs"
+        for wrong in handler.inputs.keys() & {"session", "user", "turn", "args"}:
+            yield f"{name}.inputs: {wrong!r} is a built-in name"
         for at, block in blocks_in(handler.do, name):
             match block:
                 case Respond(model=str(role)) | Generate(model=str(role)) | Choose(model=str(role)):

@@ -1,0 +1,173 @@
+"""What is wrong with the handlers of a definition: what their templates read, and what their blocks name.
+
+Rule: a variable counts as there where every way to the block has set it.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from perdure.temporal.definitions.answer_check import form_faults
+from perdure.temporal.definitions.finding import Finding
+from perdure.temporal.definitions.inputs import faults_of
+from perdure.temporal.definitions.template_check import BUILT_IN, template_faults
+from perdure.temporal.schemas.yaml_source import Loc
+from perdure.workflows.core.conditions import expression_of
+from perdure.workflows.definition.agent import AgentDefinition
+from perdure.workflows.definition.handlers import (
+    MESSAGE,
+    BlockDefinition,
+    CallTool,
+    Choose,
+    Finish,
+    ForEach,
+    Generate,
+    Respond,
+    Say,
+    Set,
+    Switch,
+    Try,
+    WaitFor,
+)
+from perdure.workflows.definition.tools import McpServer
+from perdure.workflows.vocabulary.near_names import did_you_mean
+
+#: Names that are there, or None: nothing comes behind this.
+Known = frozenset[str] | None
+
+#: What is said of a name that instructions cannot use, and of one that a block cannot.
+_NEITHER: Final = "is neither an input nor a built-in name"
+_UNSET: Final = "is no input, and no variable that is set on every way to here"
+_CONDITION: Final = "is exactly one {{ }} that gives true or false"
+
+
+def handler_findings(definition: AgentDefinition, written: Any) -> Iterator[Finding]:
+    """`written` are the handlers as the file has them."""
+    for name, handler in definition.handlers.items():
+        place: Loc = ("handlers", name)
+        for loc, message in faults_of(handler.inputs):
+            yield Finding((*place, "inputs", *loc), message)
+        if name == MESSAGE and handler.inputs:
+            yield Finding((*place, "inputs"), "a message gives no inputs but its text, which is the variable `message`")
+        for wrong in handler.inputs.keys() & BUILT_IN:
+            yield Finding((*place, "inputs", wrong), "is a built-in name")
+        given = frozenset(definition.inputs) | BUILT_IN | frozenset(handler.inputs)
+        walk = _Walk(definition)
+        is_list = isinstance(written, Mapping) and isinstance(written.get(name), list)
+        walk.blocks(place if is_list else (*place, "do"), handler.do, given | {"message"} if name == MESSAGE else given)
+        yield from walk.findings
+
+
+class _Walk:
+    def __init__(self, definition: AgentDefinition) -> None:
+        self.findings: list[Finding] = []
+        self._models = definition.models
+        listed = any(isinstance(tool, McpServer) for tool in definition.tools)
+        #: None: MCP servers may have others.
+        self._tools = None if listed else [tool.name for tool in definition.tools if not isinstance(tool, McpServer)]
+
+    def blocks(self, at: Loc, blocks: tuple[BlockDefinition, ...], known: Known) -> Known:
+        """The names that are there behind these blocks."""
+        for index, block in enumerate(blocks):
+            place = (*at, index)
+            if known is None:
+                self._find(place, "is never reached, for the handler ends before it")
+                return None
+            known = self._block((*place, block.kind), block, known)
+        return known
+
+    def _block(self, at: Loc, block: BlockDefinition, known: frozenset[str]) -> Known:
+        match block:
+            case Switch():
+                return self._switch(at, block, known)
+            case ForEach():
+                self._value((*at, "in"), list(block.items) if isinstance(block.items, tuple) else block.items, known)
+                if isinstance(block.items, str) and expression_of(block.items) is None:
+                    self._find((*at, "in"), "is exactly one {{ }} that gives a list, or a list")
+                self.blocks((*at, "do"), block.do, known | {block.name})
+                return known
+            case Try():
+                ends = [self.blocks((*at, "do"), block.do, known)]
+                for number, one in enumerate(block.catch):
+                    ends.append(self.blocks((*at, "catch", number, "do"), one.do, known | {"error"}))
+                return _all(ends)
+            case Finish():
+                return None
+            case Set():
+                for name, value in block.values.items():
+                    self._value((*at, name), value, known)
+                    known |= {name}
+                return known
+            case _:
+                return self._simple(at, block, known)
+
+    def _switch(self, at: Loc, block: Switch, known: frozenset[str]) -> Known:
+        ends: list[Known] = []
+        for number, case in enumerate(block.cases):
+            if case.when is not None and expression_of(case.when) is None:
+                self._find((*at, number, "when"), _CONDITION)
+            elif case.when is not None:
+                self._text((*at, number, "when"), case.when, known)
+            ends.append(self.blocks((*at, number, "do"), case.do, known))
+        return _all(ends if block.cases[-1].when is None else [*ends, known])
+
+    def _simple(
+        self, at: Loc, block: Respond | Generate | Choose | CallTool | Say | WaitFor, known: frozenset[str]
+    ) -> Known:
+        match block:
+            case Say():
+                self._text(at, block.text, known)
+            case WaitFor():
+                self._text((*at, "for"), block.length or "", known)
+                self._text((*at, "until"), block.until or "", known)
+            case CallTool():
+                if self._tools is not None and block.tool not in self._tools:
+                    near = did_you_mean(block.tool, self._tools)
+                    there = near or f"; there are: {', '.join(self._tools) or 'none'}"
+                    self._find((*at, "tool"), f"{block.tool!r} is not one of tools{there}")
+                self._value((*at, "with"), block.arguments, known)
+            case Respond() | Generate() | Choose():
+                if block.model is not None and block.model not in self._models:
+                    near = did_you_mean(block.model, self._models)
+                    self._find((*at, "model"), f"{block.model!r} is not one of models: {', '.join(self._models)}{near}")
+                self._asks(at, block, known)
+        into = None if isinstance(block, Respond | Say | WaitFor) else block.into
+        return known if into is None else known | {into}
+
+    def _asks(self, at: Loc, block: Respond | Generate | Choose, known: frozenset[str]) -> None:
+        match block:
+            case Respond():
+                self._text((*at, "instructions"), block.instructions or "", known)
+            case Generate():
+                self._text((*at, "prompt"), block.prompt, known)
+                for place, message in form_faults(block.output) if block.output is not None else ():
+                    self._find((*at, "output", *place), message)
+            case Choose():
+                self._text((*at, "prompt"), block.prompt, known)
+                if len({option.casefold() for option in block.options}) < len(block.options):
+                    self._find((*at, "options"), "two of them are the same")
+
+    def _value(self, at: Loc, value: Any, known: frozenset[str]) -> None:
+        match value:
+            case str():
+                self._text(at, value, known)
+            case dict():
+                for name, one in value.items():
+                    self._value((*at, name), one, known)
+            case list():
+                for index, one in enumerate(value):
+                    self._value((*at, index), one, known)
+            case _:
+                pass
+
+    def _text(self, at: Loc, text: str, known: frozenset[str]) -> None:
+        for fault in template_faults(text, known):
+            self._find(at, fault.message.replace(_NEITHER, _UNSET))
+
+    def _find(self, at: Loc, message: str) -> None:
+        self.findings.append(Finding(at, message))
+
+
+def _all(ends: list[Known]) -> Known:
+    """What is there whichever way was taken."""
+    reached = [end for end in ends if end is not None]
+    return frozenset.intersection(*reached) if reached else None

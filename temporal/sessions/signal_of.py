@@ -1,0 +1,34 @@
+"""The workflow's signal for each command of a caller's."""
+
+from typing import Any, Final
+
+from perdure.workflows.protocol.signals import (
+    Answer,
+    CallerCommand,
+    CancelTimer,
+    Close,
+    Configure,
+    EditMessage,
+    Retry,
+    Rewind,
+    SendMessage,
+    Spending,
+    Stop,
+    Trigger,
+    WithdrawMessage,
+)
+from perdure.workflows.session import SessionWorkflow
+
+SIGNALS: Final[dict[type[CallerCommand | Spending], Any]] = {
+    SendMessage: SessionWorkflow.send_message,
+    EditMessage: SessionWorkflow.edit_message,
+    WithdrawMessage: SessionWorkflow.withdraw_message,
+    Stop: SessionWorkflow.stop,
+    Answer: SessionWorkflow.answer,
+    CancelTimer: SessionWorkflow.cancel_timer,
+    Configure: SessionWorkflow.configure,
+    Close: SessionWorkflow.close,
+    Rewind: SessionWorkflow.rewind,
+    Retry: SessionWorkflow.retry,
+    Trigger: SessionWorkflow.trigger,
+}

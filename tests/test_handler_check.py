@@ -1,0 +1,129 @@
+"""What is found in handlers when a definition is read: each fault at its line, in words that say what to do."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from perdure.temporal.definitions.agent_file import load_agent_file
+
+_HEAD = """\
+name: support
+models:
+  fast: {use: demo/fast}
+  capable: {use: demo/capable}
+model: capable
+instructions: Help {{ customer }}.
+inputs: {customer: {type: string}}
+tools: [find_order]
+handlers:
+"""
+
+
+def faults(tmp_path: Path, handlers: str) -> list[str]:
+    """Each without the name of the file."""
+    file = tmp_path / "support.yaml"
+    file.write_text(_HEAD + handlers)
+    read = load_agent_file(file, {}, None)
+    return [str(problem).partition(".yaml:")[2] for problem in read.problems]
+
+
+GOOD = """\
+  message:
+    - choose: {model: fast, prompt: "What does {{ customer }} want?", options: [order, smalltalk], into: topic}
+    - switch:
+        - when: "{{ topic == 'order' }}"
+          do:
+            - try:
+                do: [call: {tool: find_order, with: {id: "{{ message }}"}, into: order}]
+                catch: [{do: [set: {order: "{{ error.message }}"}]}]
+            - generate: {prompt: "{{ order }}", output: {type: object, properties: {late: {type: boolean}}}, into: verdict}
+        - do: [set: {verdict: none, order: none}]
+    - for_each: {in: [1, 2], as: n, do: [say: "{{ n }} {{ verdict }}"]}
+    - respond: {instructions: "{{ verdict }} {{ order }} {{ turn.number }}"}
+  follow_up:
+    inputs: {order_id: {type: string}}
+    do:
+      - wait: {for: "{{ order_id | length }}d"}
+      - say: "{{ order_id }} {{ customer }}"
+"""
+
+
+def test_a_good_definition_has_none(tmp_path: Path) -> None:
+    assert faults(tmp_path, GOOD) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "fault"),
+    [
+        (
+            "model: fast, prompt",
+            "model: fats, prompt",
+            "11:16: handlers.message[0].choose.model: 'fats' is not one of models",
+        ),
+        ("tool: find_order", "tool: find_oder", "'find_oder' is not one of tools; did you mean 'find_order'?"),
+        (
+            "{{ topic ==",
+            "{{ topik ==",
+            "switch[0].when: 'topik' is no input, and no variable that is set on every way to here; did you mean 'topic'?",
+        ),
+        ("[order, smalltalk]", "[order, Order]", "options: two of them are the same"),
+        (
+            "verdict: none, order: none",
+            "verdict: none",
+            "handlers.message[3].respond.instructions: 'order' is no input",
+        ),
+        ("as: n, do: [say", "as: m, do: [say", "handlers.message[2].for_each.do[0].say: 'n' is no input"),
+        ("{{ error.message }}", "{{ eror.message }}", "catch[0].do[0].set.order: 'eror' is no input"),
+        (
+            "properties: {late: {type: boolean}}",
+            "properties: {late: {type: bool}}",
+            "generate.output.properties.late.type: not a JSON Schema",
+        ),
+        ("output: {type: object", "output: {type: array", "generate.output: is a JSON Schema of type: object"),
+        ("for_each: {in: [1, 2]", "for_each: {in: many", "for_each.in: is exactly one {{ }} that gives a list"),
+        ("options: [order, smalltalk], ", "", "handlers.message[0].choose.options: is required"),
+        (
+            "into: topic}",
+            "into: topic, intoo: x}",
+            "handlers.message[0].choose.intoo: there is no such field; did you mean 'into'?",
+        ),
+        ("- choose: {", "- chose: {", "handlers.message[0]: there is no block 'chose'; did you mean 'choose'?"),
+        ("order_id | length", "order_id | lenght", "there is no filter named 'lenght'; did you mean 'length'?"),
+        (
+            "{order_id: {type: string}}",
+            "{order_id: {type: text}}",
+            "handlers.follow_up.inputs.order_id.type: not a JSON Schema",
+        ),
+        (
+            "{order_id: {type: string}}",
+            "{user: {type: string}, order_id: {}}",
+            "handlers.follow_up.inputs.user: is a built-in name",
+        ),
+        ('{for: "{{ order_id | length }}d"}', "{for: soon}", "a duration is a number and a unit"),
+        ('{for: "{{ order_id | length }}d"}', "{}", "for, until: give exactly one of the two"),
+        (
+            "- for_each: {in: [1, 2]",
+            "- finish: {}\n    - for_each: {in: [1, 2]",
+            "handlers.message[3]: is never reached, for the handler ends before it",
+        ),
+        (
+            "    - switch:\n",
+            "    - switch:\n        - {do: [finish: {}]}\n",
+            "case 1 is without `when`, so those behind it are never reached; put it last",
+        ),
+    ],
+)
+def test_a_fault_is_named_at_its_place(tmp_path: Path, before: str, after: str, fault: str) -> None:
+    assert before in GOOD
+    handlers = GOOD.replace(before, after)
+    assert yaml.safe_load(_HEAD + handlers)["handlers"]
+    found = faults(tmp_path, handlers)
+    assert any(fault in one for one in found), found
+
+
+def test_each_fault_of_a_file_is_found_in_one_reading(tmp_path: Path) -> None:
+    handlers = GOOD.replace("tool: find_order", "tool: nothing").replace("{{ topic ==", "{{ topik ==")
+    handlers = handlers.replace("into: topic}", "into: topic, intoo: x}")
+    found = faults(tmp_path, handlers)
+    assert [one.partition(": ")[0].partition(":")[0] for one in found] == ["11", "13", "16"]

@@ -106,7 +106,7 @@ def test_commands_parse(place: str, words: list[str], tmp_path: Path, monkeypatc
     (tmp_path / "agents").mkdir()
     (tmp_path / "tools.py").write_text("")
     command: Any = typer.main.get_command(app)
-    while hasattr(command, "get_command"):
+    while words and hasattr(command, "get_command"):
         found = command.get_command(command.context_class(command), words[0])
         assert found is not None, f"{place}: there is no command {words[0]}"
         command, words = found, words[1:]

@@ -1,4 +1,4 @@
-"""A template made of several files: `{% include "part.md" %}` in instructions stands for the text of that file.
+"""A template made of several files: `{% include "NAME" %}` in instructions stands for the text of that file.
 
 Rule 1: files are put in when the definition loads, so that a session runs one text and the digest covers all of it.
 Rule 2: a path counts from the folder of the agent's file, and leads nowhere else. A circle of files is named.

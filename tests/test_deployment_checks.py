@@ -22,6 +22,9 @@ from perdure.temporal.app.commands.gateway_checks import gateway
 from perdure.temporal.app.commands.live_check import live
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.redis_address import redis_address
+from perdure.temporal.server.client import connect
+from perdure.temporal.settings import Settings
+from perdure.temporal.telemetry.log import runtime
 from tests.support.dev import Dev, free_ports
 from tests.support.redis import Redis
 from tests.support.serving import serve
@@ -42,7 +45,7 @@ async def nothing() -> None:
 
 @pytest.mark.server
 async def test_queues_of_a_deployment_s_own_are_looked_at(temporal_server: DevServer, tmp_path: Path) -> None:
-    client = await Client.connect(temporal_server.address)
+    client = await connect(Settings(), address=temporal_server.address, runtime=runtime())
     environment = {
         "TEMPORAL_ADDRESS": temporal_server.address,
         "PERDURE_MODELS_QUEUE": "doctor-models",

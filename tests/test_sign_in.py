@@ -245,7 +245,8 @@ async def test_a_person_signs_in_goes_on_after_the_key_is_revoked_and_signs_out(
 async def test_what_waits_for_a_sign_in_is_not_sent_as_somebody_else(
     house: House, browser: BrowserContext, where: str
 ) -> None:
-    ann, bob = house.key("ann"), house.key("bob")
+    # Who has no session of any other test.
+    ann, bob = house.key("ann"), house.key("bob-of-the-dialog")
     async with serve(house.app) as port:
         page = await browser.new_page()
         await page.goto(f"http://127.0.0.1:{port}/")

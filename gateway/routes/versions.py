@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Query
 from perdure.gateway.http.problems import Problem
 from perdure.gateway.openapi.version_answers import VersionList
 from perdure.gateway.routes.context import App, Caller
+from perdure.gateway.routes.door import Door
 from perdure.temporal.definitions.differences import Difference
 from perdure.temporal.definitions.history import history
 from perdure.temporal.sessions.errors import InvalidRequest
@@ -15,7 +16,7 @@ from perdure.temporal.sessions.json_bytes import rfc3339
 #: Versions on a page, each of which costs a question to Temporal.
 MOST: Final = 50
 
-router = APIRouter(prefix="/v1/agents", tags=["agents"])
+router = APIRouter(prefix="/v1/agents", tags=["agents"], route_class=Door)
 
 
 @router.get("/{name}/versions", response_model=None, responses={200: {"model": VersionList}})

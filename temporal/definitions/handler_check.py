@@ -62,8 +62,9 @@ class _Walk:
         self.findings: list[Finding] = []
         self._models = definition.models
         listed = any(isinstance(tool, McpServer) for tool in definition.tools)
+        named = [tool.name for tool in definition.tools if not isinstance(tool, McpServer)]
         #: None: MCP servers may have others.
-        self._tools = None if listed else [tool.name for tool in definition.tools if not isinstance(tool, McpServer)]
+        self._tools = None if listed else [*named, *(tool.name for tool in definition.document_tools)]
 
     def blocks(self, at: Loc, blocks: tuple[BlockDefinition, ...], known: Known) -> Known:
         """The names that are there behind these blocks."""

@@ -32,6 +32,7 @@ BODIES: Mapping[str, Any] = {
     "POST /v1/sessions/{session_id}/rewind": {"message_id": "m1"},
     "POST /v1/sessions/{session_id}/retry": {},
     "POST /v1/sessions/{session_id}/messages": {"text": "hello"},
+    "POST /v1/sessions/{session_id}/triggers/{name}": {},
     "POST /v1/sessions/{session_id}/stop": {},
     "PUT /v1/sessions/{session_id}/messages/{message_id}": {"text": "other words"},
     "POST /v1/sessions/{session_id}/answers": {"question_id": "t2.s1.c1.approval", "approved": True},

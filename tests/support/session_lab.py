@@ -61,7 +61,7 @@ _TREE: Final = {
     "agent: {name: plain, description: Asks, approval: always}, agent: {name: expert, handoff: true}]",
     "helper": "inputs: {topic: {type: string, default: none}}\n"
     "models: {main: {use: demo/stage, price: {input: 1, output: 1}}}\n"
-    "tools: [add, hang, book: {approval: always}, wake_me]",
+    "tools: [add, hang, book: {approval: always}, wake_me]\nhandlers: {helper: {do: [say: As you wish.]}}",
     "slow": "models: {main: {use: demo/stage, price: {input: 1, output: 1}}}",
     "expert": "inputs: {level: {type: string}}\ninstructions: 'You are {{ session.agent }}, {{ level }}.'\n"
     "models: {main: {use: demo/stage, price: {input: 1, output: 1}}}\ntools: [add, agent: {name: boss, handoff: true}]",

@@ -15,6 +15,7 @@ from perdure.temporal.definitions.agent_file import load_agent_file
 from perdure.temporal.definitions.fault_words import RULES, WORDS, shown, words
 from perdure.temporal.definitions.recovery import place_of, recover
 from perdure.workflows.definition.agent import AgentDefinition
+from perdure.workflows.definition.documents import SHA256, SKILL_NAME
 from perdure.workflows.vocabulary import durations
 
 OBJECT = {"type": "object"}
@@ -116,6 +117,39 @@ WHOLE: dict[str, Any] = {
         "wake_me",
         {"back": {"side_effects": "idempotent"}},
     ],
+    "handlers": {
+        "message": [
+            {
+                "choose": {
+                    "model": "main",
+                    "thinking": "low",
+                    "prompt": "x",
+                    "options": ["a", "b"],
+                    "into": "v",
+                    "display": "name",
+                }
+            },
+            {
+                "switch": [
+                    {
+                        "when": "{{ true }}",
+                        "do": [{"respond": {"model": "main", "thinking": "low", "instructions": "x"}}],
+                    },
+                    {"do": [{"call": {"tool": "find", "with": {"a": 1}, "into": "found", "display": "name"}}]},
+                ]
+            },
+            {"for_each": {"in": [1], "as": "item", "max": 3, "do": [{"set": {"b": "{{ item }}"}}, {"say": "x"}]}},
+            {"try": {"do": [{"wait": {"for": "3d"}}], "catch": [{"type": "x", "do": [{"say": "x"}]}]}},
+        ],
+        "later": {
+            "inputs": {"a": {"type": "string"}},
+            "do": [
+                {"wait": {"until": "2026-03-06"}},
+                {"generate": {"prompt": "x", "output": OBJECT, "into": "v"}},
+                {"finish": {}},
+            ],
+        },
+    },
     "limits": {
         "turn": {
             **{"steps": 1, "calls_per_step": 1, "cost_usd": 1.0, "tokens": 1, "tool_calls": 1},
@@ -205,7 +239,9 @@ def patterns_of(schema: Any) -> Iterator[str]:
 
 def test_the_whole_definition_has_every_field() -> None:
     there = {str(step) for place in places(WHOLE) for step in place}
-    assert set(fields_of(AgentDefinition.model_json_schema())) - there == {"kind"}
+    # People write the ones in another form, and files the others.
+    unwritten = {"kind", "values", "cases", "text", "references", "skills", "sha256", "count"}
+    assert set(fields_of(AgentDefinition.model_json_schema())) - there == unwritten
     read = recover(TypeAdapter(AgentDefinition), WHOLE)
     assert [place_of(fault.detail) for fault in read.faults] == []
 
@@ -227,8 +263,9 @@ def test_every_field_broken_in_every_way_is_refused_in_plain_words() -> None:
 
 
 def test_every_pattern_has_its_rule_in_words() -> None:
-    # A duration is read by hand, and its faults have words of their own.
-    assert set(patterns_of(AgentDefinition.model_json_schema())) == {*RULES, durations.PATTERN}
+    # A duration is read by hand, and so are files; their faults have words of their own.
+    others = {durations.PATTERN, SKILL_NAME, SHA256}
+    assert set(patterns_of(AgentDefinition.model_json_schema())) == {*RULES, *others}
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ _EXAMPLES: Final = {
     "inputs": "must be a mapping, as in {type: string}",
     "limits": "must be a mapping, as in {cost_usd: 5}",
 }
-_NUMBER_IN: Final = re.compile(r"\s*[$€£]?\s*(\d+(?:\.\d+)?)\s*(?:[$€£]|USD|usd)?\s*")
+_NUMBER_IN: Final = re.compile(r"\s*[$€£]?\s*(\d{1,20}(?:\.\d{1,20})?)\s*(?:[$€£]|USD|usd)?\s*")
 _LIST: Final = "must be a list, as in [one, two]"
 _TEXT: Final = "must be a text"
 

@@ -12,7 +12,8 @@ from perdure.workflows.vocabulary.parts import Frozen
 
 #: As the open format of skills has it: lower-case letters, digits and single hyphens.
 SKILL_NAME: Final = r"^[a-z0-9]+(-[a-z0-9]+)*$"
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+SHA256: Final = r"^[0-9a-f]{64}$"
+Sha256 = Annotated[str, Field(pattern=SHA256)]
 
 
 class References(Frozen):

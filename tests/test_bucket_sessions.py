@@ -20,8 +20,9 @@ from perdure.temporal.server.client import connect
 from perdure.temporal.settings import Settings
 from perdure.workflows.protocol.sealing import PartRequest
 from perdure.workflows.session import SessionWorkflow
-from tests.support.dev import Command, free_ports
+from tests.support.dev import Command
 from tests.support.pictures import picture
+from tests.support.ports import free_ports
 from tests.support.s3 import S3
 from tests.support.session_client import Sessions, texts, told
 

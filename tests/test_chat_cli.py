@@ -16,7 +16,8 @@ from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
 from tests.support.chat_command import PipedChat
-from tests.support.dev import Dev, free_ports
+from tests.support.dev import Dev
+from tests.support.ports import free_ports
 from tests.support.session_client import Sessions, texts
 
 STEP = "t1.s1"

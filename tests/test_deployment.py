@@ -26,7 +26,7 @@ from perdure.temporal.secret_files import secrets_of_files
 from perdure.temporal.settings import Settings
 from perdure.workflows.vocabulary.search_attributes import ALL
 from tests.support.deployment import COMPOSE, DEPLOY, compose, manifest, manifests, seconds
-from tests.support.dev import free_ports
+from tests.support.ports import free_ports
 from tests.support.proxy import caddy
 from tests.support.s3 import KEY_ID, SECRET, s3_server
 

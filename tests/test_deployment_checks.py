@@ -25,7 +25,8 @@ from perdure.temporal.redis_address import redis_address
 from perdure.temporal.server.client import connect
 from perdure.temporal.settings import Settings
 from perdure.temporal.telemetry.log import runtime
-from tests.support.dev import Dev, free_ports
+from tests.support.dev import Dev
+from tests.support.ports import free_ports
 from tests.support.redis import Redis
 from tests.support.serving import serve
 

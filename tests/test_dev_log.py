@@ -6,7 +6,8 @@ import httpx2
 import pytest
 
 from perdure.activities.models.failure_log import cause_of
-from tests.support.dev import Dev, free_ports
+from tests.support.dev import Dev
+from tests.support.ports import free_ports
 from tests.support.session_client import Sessions
 
 AGENT = """

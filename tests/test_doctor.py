@@ -17,7 +17,8 @@ from perdure.temporal.app.commands.blob_check import blob_store
 from perdure.temporal.app.commands.checkup import Check
 from perdure.temporal.app.commands.doctor import waited
 from perdure.temporal.definitions.folders import SHIPPED, AgentFolders, Reading
-from tests.support.dev import Dev, free_ports
+from tests.support.dev import Dev
+from tests.support.ports import free_ports
 from tests.support.versions import make_current
 from tests.support.virtual_time import run
 

@@ -18,7 +18,8 @@ import pytest
 
 from perdure.temporal.app.dev_server.server import DevServer
 from tests.support.deployment import DEPLOY, ROOT, compose, seconds
-from tests.support.dev import Command, free_ports
+from tests.support.dev import Command
+from tests.support.ports import free_ports
 
 pytestmark = [pytest.mark.slow, pytest.mark.server]
 

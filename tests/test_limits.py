@@ -5,7 +5,7 @@ import threading
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from perdure.temporal.sessions.errors import RateLimited, TooManyStreams, TooManyTurns
@@ -114,6 +114,7 @@ STEPS = st.lists(
 
 
 @given(STEPS)
+@example([("enter", "a", 0), ("enter", "c", 1), ("enter", "d", 0), ("hold", "b", 4), ("enter", "a", 5)])
 def test_places_are_given_as_a_plain_list_of_them_says(steps: list[tuple[str, str, int]]) -> None:
     now = 0
     places = MemoryPlaces(clock=lambda: now)

@@ -30,8 +30,9 @@ from perdure.temporal.telemetry.metrics import Metrics
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import Text, ToolCall, ToolError, ToolResult, Usage
 from tests.support.core import AT, Story, agent, call
-from tests.support.dev import Command, free_ports
+from tests.support.dev import Command
 from tests.support.live_reading import Speaker
+from tests.support.ports import free_ports
 from tests.support.redis import Redis
 from tests.support.scrape import Scrape, scrape
 from tests.support.session_client import Sessions

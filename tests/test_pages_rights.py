@@ -81,7 +81,7 @@ async def test_a_token_of_one_session_leads_back_to_it(house: House, browser: Br
     async with serve(house.app) as port:
         page = await signed_in(browser, f"http://127.0.0.1:{port}/", ann.text)
         session = await started(page)
-        backend = Principal("lab", None, EVERYTHING, actor="key:1")
+        backend = Principal("lab", None, EVERYTHING, actor=f"key:{house.key(None).kept.id}")
         token = tokens.mint(backend, session, "ann", BROWSER, 600).text
         await page.get_by_role("button", name="Sign out").click()
         await sign_in(page, token)

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from starlette.responses import PlainTextResponse
 
-from tests.support.dev import free_ports
+from tests.support.ports import free_ports
 from tests.support.proxy import Proxy
 from tests.support.serving import serve
 

@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from perdure.gateway import guide as operations
-from perdure.temporal.app.bench.rig.child import free_port
 from perdure.temporal.app.commands.live_check import live
 from perdure.temporal.live.frames import StepProgress, ToolProgress
 from perdure.temporal.live.redis_connection import ANSWER_S
@@ -24,6 +23,7 @@ from perdure.temporal.live.redis_outgoing import FRAGMENTS, WHOLE_EACH
 from perdure.temporal.live.redis_writing import ENDED_S, ENTRIES, EXPIRES_S
 from perdure.temporal.redis_address import redis_address
 from tests.support.live_reading import SESSION, LiveReader, Speaker, reading
+from tests.support.ports import free_port
 from tests.support.redis import Redis, redis_server, self_signed
 
 STEP = f"perdure:step:0:default:{SESSION}"

@@ -12,7 +12,8 @@ import pytest_asyncio
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
 from tests.support.apart import Apart, apart
-from tests.support.dev import Command, free_ports
+from tests.support.dev import Command
+from tests.support.ports import free_ports
 from tests.support.session_client import Sessions, texts
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]

@@ -17,7 +17,6 @@ from temporalio.api.workflowservice.v1 import DescribeActivityExecutionRequest, 
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from perdure.temporal.app.bench.rig.child import free_port
 from perdure.temporal.app.console.refused import ServerDied
 from perdure.temporal.app.dev_server.leftover import end_leftovers
 from perdure.temporal.app.dev_server.lock import AlreadyRunning, DirectoryLock
@@ -27,6 +26,7 @@ from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.app.processes.revival import DEATHS, revive
 from perdure.temporal.server.client import TemporalUnavailable, connect, ensure_search_attributes
 from perdure.temporal.settings import Settings
+from tests.support.ports import free_port
 
 STARTER = """
 import asyncio, sys

@@ -19,7 +19,8 @@ from perdure.temporal.server.client import TemporalUnavailable
 from perdure.temporal.sessions.runs import runs_of
 from perdure.temporal.stores.codec import data_converter
 from perdure.workflows.session import SessionWorkflow
-from tests.support.dev import Command, Dev, free_ports
+from tests.support.dev import Command, Dev
+from tests.support.ports import free_ports
 from tests.support.session_client import Sessions
 
 pytestmark = pytest.mark.server

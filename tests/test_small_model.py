@@ -11,8 +11,8 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from tests.support.dev import free_ports
 from tests.support.needs import missing
+from tests.support.ports import free_ports
 from tests.support.session_client import Sessions
 from tests.support.small_model import weights
 

@@ -12,7 +12,7 @@ import pytest
 from perdure.gateway.auth.api_keys import new_key
 from perdure.gateway.auth.key_file import Keys, changed_keys
 from perdure.temporal.sessions.scopes import EVERYTHING
-from tests.support.dev import free_ports
+from tests.support.ports import free_ports
 
 
 async def gateway(folder: Path, *arguments: str, **more: str) -> tuple[int, str]:

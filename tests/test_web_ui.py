@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from perdure.temporal.app.dev_server.ports import listen
 from perdure.temporal.app.dev_server.web_ui import guarded_web_ui
 from perdure.temporal.telemetry.hidden_address import Address
-from tests.support.dev import free_ports
+from tests.support.ports import free_ports
 from tests.support.serving import serve
 from tests.support.session_client import told
 

@@ -10,7 +10,8 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from perdure.temporal.app.dev_server.server import DevServer
-from tests.support.dev import Command, free_ports
+from tests.support.dev import Command
+from tests.support.ports import free_ports
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 

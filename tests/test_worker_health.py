@@ -14,7 +14,7 @@ from temporalio.worker import Worker
 from perdure.temporal.app.dev_server.ports import PortTaken
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.app.processes.health import WorkerHealth, health_served
-from tests.support.dev import free_ports
+from tests.support.ports import free_ports
 
 
 @workflow.defn(sandboxed=False)

@@ -9,7 +9,8 @@ import httpx2
 
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.app.fakes.provider import FakeProvider
-from tests.support.dev import Command, free_ports
+from tests.support.dev import Command
+from tests.support.ports import free_ports
 from tests.support.redis import Redis, redis_server
 from tests.support.session_client import Sessions
 

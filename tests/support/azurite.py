@@ -14,8 +14,8 @@ from typing import Final
 
 import httpx2
 
-from tests.support.dev import free_ports
 from tests.support.needs import missing
+from tests.support.ports import free_ports
 
 #: Azurite's own, known to everybody.
 ACCOUNT: Final = "devstoreaccount1"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from perdure.temporal.app.bench.rig.child import free_port
+from tests.support.ports import free_ports
 
 
 class Command:
@@ -110,11 +110,3 @@ class Dev(Command):
         ports = {"--port": self.port, "--temporal-port": self.temporal_port, "--ui-port": self.ui_port}
         named = [str(word) for pair in ports.items() for word in pair]
         super().__init__(data_dir, environment, ["dev", *named, "--data-dir", str(data_dir), *arguments])
-
-
-def free_ports(count: int) -> list[int]:
-    """Free ports outside the range for outgoing connections, which could take them during a restart."""
-    found: set[int] = set()
-    while len(found) < count:
-        found.add(free_port())
-    return list(found)

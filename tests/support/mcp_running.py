@@ -14,7 +14,7 @@ from perdure.temporal.definitions.store import digest
 from perdure.workflows.definition.agent import AgentDefinition, ModelDefinition
 from perdure.workflows.definition.tools import McpAddress, McpServer, Retry, ToolUse
 from perdure.workflows.protocol.activities import CallMcpToolInput
-from tests.support.dev import free_ports
+from tests.support.ports import free_ports
 
 ROOT = Path(__file__).parent.parent.parent
 #: Seconds that a server has to start.

@@ -9,8 +9,8 @@ from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
 
-from perdure.temporal.app.bench.rig.child import free_port
 from tests.support.needs import missing
+from tests.support.ports import free_port
 from tests.support.until_ready import until_ready
 
 _CADDYFILE: Final = Path(__file__).parents[2] / "temporal" / "app" / "deploy" / "Caddyfile"

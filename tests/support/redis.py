@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from redis.asyncio import Redis as Client
 
-from perdure.temporal.app.bench.rig.child import free_port
 from tests.support.needs import missing
+from tests.support.ports import free_port
 from tests.support.until_ready import until_ready
 
 

@@ -15,8 +15,8 @@ import httpx2
 import obstore
 from obstore.store import S3Store
 
-from tests.support.dev import free_ports
 from tests.support.needs import missing
+from tests.support.ports import free_ports
 from tests.support.until_ready import until_ready
 
 KEY_ID, SECRET = "perdure-tests", "not-a-secret"

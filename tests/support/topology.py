@@ -10,7 +10,8 @@ from typing import Final
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.app.fakes.provider import FakeProvider
 from tests.support.deployment import compose
-from tests.support.dev import Command, free_ports
+from tests.support.dev import Command
+from tests.support.ports import free_ports
 from tests.support.proxy import Proxy, proxy
 from tests.support.redis import Redis, redis_server
 from tests.support.s3 import S3, s3_server

@@ -20,7 +20,8 @@ from perdure.temporal.app.dev_server.server import NAMESPACE, DevServer
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.server.client import connect
 from perdure.temporal.settings import Settings
-from tests.support.dev import Command, free_ports
+from tests.support.dev import Command
+from tests.support.ports import free_ports
 from tests.support.session_client import PATIENCE_S, Sessions
 
 DEPLOYMENT = "perdure"

@@ -16,13 +16,13 @@ class MemoryPlaces:
     def enter(self, limits: Sequence[tuple[str, int]], member: str, for_s: float) -> Entry:
         """Takes a place of each limit, a name and how many there are, for so many seconds, or of none. Who has a place
         already keeps it."""
+        now = self._clock()
         for index, (name, most) in enumerate(limits):
             taken = self._taken.get(name, {})
-            if member not in taken and len(taken) >= most:
+            if taken.get(member, now) <= now and len(taken) >= most:
                 self._expire(name)
                 if len(self._taken.get(name, ())) >= most:
                     return Entry(full=index)
-        now = self._clock()
         known = all(self._taken.get(name, {}).get(member, now) > now for name, _ in limits)
         for name, _ in limits:
             self._taken[name][member] = max(now + for_s, self._taken[name].get(member, now))

@@ -30,7 +30,7 @@ from perdure.temporal.app.testing.model import Asked, ScriptedModel, ScriptedPro
 from perdure.temporal.app.testing.points import POINTS, Point, Points
 from perdure.temporal.app.testing.questions import AnswerRefused
 from perdure.temporal.app.testing.replay import replay
-from perdure.temporal.app.testing.server import TestServer, end, now, rests, skip
+from perdure.temporal.app.testing.server import TestServer, end, now, release_clock, rests, settled, skip
 from perdure.temporal.app.testing.session import Session
 from perdure.temporal.app.testing.starting import TENANT, new_session
 from perdure.temporal.app.testing.tools import StandIn, StandIns
@@ -87,6 +87,8 @@ _MIN_RUN_EVENTS: Final = 20
 _CACHED: Final = 4
 #: Real seconds that `later` gives the server.
 _PATIENCE_S: Final = 30
+#: Real seconds that it gives what began at its very end.
+_LAST_S: Final = 10
 
 
 class Perdure:
@@ -114,6 +116,8 @@ class Perdure:
         self._loop = asyncio.get_running_loop()
         self._sessions: list[Session] = []
         self._purses: set[PurseName] = set()
+        #: Runs whose hold of the clock was released.
+        self._released: set[str] = set()
 
     async def session(
         self,
@@ -181,16 +185,19 @@ class Perdure:
         return self._stand_ins.put(name, answer or (lambda **_: _raise(raises) if raises is not None else returns))
 
     async def later(self, *, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0) -> None:
-        """Lets this much time pass on the virtual clock, for all sessions; whatever is due on the way happens.
+        """Lets this much time pass on the virtual clock, for all sessions; whatever is due on the way happens. What begins
+        at the very end is waited for, if it is done within ten seconds.
 
         Time stands still while the model or a tool is at work, so an answer that hangs has to be stopped before.
         """
         span = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+        await self._release_clock()
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 await skip(self._client, span)
         except TimeoutError:
             raise AssertionError("time stands still while the model or a tool is at work; stop it first") from None
+        await settled([session.handle for session in self._sessions], _LAST_S)
 
     async def now(self) -> datetime:
         """What the virtual clock shows."""
@@ -245,6 +252,11 @@ class Perdure:
             # The tests of a run share the server, and the tenant.
             purses = [self._client.get_workflow_handle(purse.workflow_id) for purse in self._purses]
             await end(*(session.handle for session in self._sessions), *purses)
+            await self._release_clock()
+
+    async def _release_clock(self) -> None:
+        for session in self._sessions:
+            await release_clock(self._client, session.handle, self._released)
 
 
 @asynccontextmanager

@@ -26,7 +26,13 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_validate_takes_the_shipped_ones_and_the_folder_here(here: Path) -> None:
     result = run("validate")
     assert result.exit_code == 0
-    assert [line.split()[1] for line in result.stdout.splitlines()] == ["assistant", "parcels", "support", "triage"]
+    assert [line.split()[1] for line in result.stdout.splitlines()] == [
+        "assistant",
+        "concierge",
+        "parcels",
+        "support",
+        "triage",
+    ]
 
 
 def test_validate_tells_every_problem_and_fails(here: Path) -> None:
@@ -172,7 +178,7 @@ def test_agents_that_name_each_other_are_checked_in_refused_files_too(here: Path
 def test_list_shows_what_would_serve(here: Path) -> None:
     result = run("list")
     assert result.exit_code == 0
-    for word in ("assistant", "support", "triage", "parcels", "demo/x", "shipped"):
+    for word in ("assistant", "concierge", "support", "triage", "parcels", "demo/x", "shipped"):
         assert word in result.stdout
 
 

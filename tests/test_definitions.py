@@ -45,7 +45,7 @@ def test_the_shipped_agents_are_right(tmp_path: Path) -> None:
     tools = frozenset(["current_time", "calculator", "fetch_url", "find_order", "issue_refund"])
     shipped = definitions(tmp_path, SHIPPED, tool_names=tools)
     assert shipped.problems == ()
-    assert shipped.names() == ("assistant", "support", "triage")
+    assert shipped.names() == ("assistant", "concierge", "support", "triage")
 
 
 def test_a_later_folder_replaces_by_name(tmp_path: Path) -> None:

@@ -88,7 +88,10 @@ async def test_what_cannot_be_forked_is_told(
         ([source, "--turn", "t 9"], "--turn: "),
         ([source, "--turn", "t1", "--text", " "], "--text: is empty"),
         ([source, "--turn", "t1", "--model", "none"], "--model: is not a model of assistant"),
-        ([source, "--turn", "t1", "--agent", "nobody"], "--agent: is not known; there are: assistant, support, triage"),
+        (
+            [source, "--turn", "t1", "--agent", "nobody"],
+            "--agent: is not known; there are: assistant, concierge, support, triage",
+        ),
         ([source, "--turn", "t1", "--agents", str(tmp_path)], "give --agent"),
         (["nobody-made-this", "--turn", "t1"], "There is no such session."),
     ):

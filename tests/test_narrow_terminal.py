@@ -27,7 +27,12 @@ def test_agents_and_their_tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.chdir(tmp_path)
     found = lines("agents", "list")
     assert {"anthropic/claude-sonnet-5-5", "current_time", "cancel_wake_up", "issue_refund"} <= words(found)
-    assert [line.split()[0] for line in found if not line.startswith(" ")] == ["assistant", "support", "triage"]
+    assert [line.split()[0] for line in found if not line.startswith(" ")] == [
+        "assistant",
+        "concierge",
+        "support",
+        "triage",
+    ]
 
 
 def test_keys_and_their_scopes(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ async def test_a_refused_definition_is_shown_until_it_is_mended(
     (agents / "parcels.yaml").write_text(FAULTY)
     file = str(Path("agents") / "parcels.yaml")
     answer = (await http.get("/v1/agents")).json()
-    assert [agent["name"] for agent in answer["agents"]] == ["assistant", "support", "triage"]
+    assert [agent["name"] for agent in answer["agents"]] == ["assistant", "concierge", "support", "triage"]
     assert answer["problems"][:2] == [
         {
             "file": file,

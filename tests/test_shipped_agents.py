@@ -33,7 +33,7 @@ def serving(agents: Path, tenant: str) -> list[str]:
 
 
 def test_they_serve_unless_a_deployment_says_otherwise(agents: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert serving(agents, "default") == ["assistant", "shop", "support", "triage"]
+    assert serving(agents, "default") == ["assistant", "concierge", "shop", "support", "triage"]
     for said in ("off", "false", "0"):
         monkeypatch.setenv("PERDURE_SHIPPED_AGENTS", said)
         assert serving(agents, "default") == ["shop"]
@@ -41,7 +41,7 @@ def test_they_serve_unless_a_deployment_says_otherwise(agents: Path, monkeypatch
         assert serving(agents, "acme") == ["shop", "support"]
     for said in ("", "on"):
         monkeypatch.setenv("PERDURE_SHIPPED_AGENTS", said)
-        assert serving(agents, "acme") == ["assistant", "shop", "support", "triage"]
+        assert serving(agents, "acme") == ["assistant", "concierge", "shop", "support", "triage"]
     monkeypatch.setenv("PERDURE_SHIPPED_AGENTS", "some")
     with pytest.raises(SettingsInvalid, match="PERDURE_SHIPPED_AGENTS"):
         Settings.load()
@@ -80,7 +80,7 @@ def test_a_tool_of_ones_own_replaces_a_shipped_one(tmp_path: Path, agents: Path)
     assert "order_desk" in where["find_order"]
     assert "builtin_tools" in where["calculator"]
     # The shipped demonstration gets no tool that pays for real; a `support` of one's own does.
-    assert list(parts.definitions.names("default")) == ["assistant", "desk", "shop", "triage"]
+    assert list(parts.definitions.names("default")) == ["assistant", "concierge", "desk", "shop", "triage"]
     assert "support" in parts.definitions.names("acme")
     listed = CliRunner().invoke(app, ["tools", "list"], env={"COLUMNS": "400"}).stdout
     assert "tools.py:4" in next(line for line in listed.splitlines() if "issue_refund" in line)
@@ -90,7 +90,7 @@ def test_a_tool_that_is_imported_from_the_shipped_ones_is_that_one(tmp_path: Pat
     (tmp_path / "tools.py").write_text("from perdure.activities.shipped.order_desk import find_order, issue_refund\n")
     settings = Settings.load(data_dir=tmp_path / "data")
     parts = assemble(settings, Sources(agents=(agents,), tools=("tools.py",)), demo_without_keys=False)
-    assert list(parts.definitions.names("default")) == ["assistant", "shop", "support", "triage"]
+    assert list(parts.definitions.names("default")) == ["assistant", "concierge", "shop", "support", "triage"]
 
 
 def test_two_tools_of_ones_own_of_a_shipped_name_are_an_error(tmp_path: Path, agents: Path) -> None:

@@ -24,6 +24,10 @@ PLACE: Final = re.compile(r"\b(?:in|for|at|to|from) ((?:[A-Z][\w'-]+ ?)+)")
 ARITHMETIC: Final = re.compile(
     r"(?<![\w.])[-(]*\d+(?:\.\d+)?\)*(?:\s*(?:\*\*|[-+*/×÷^%])\s*[-(]*\d+(?:\.\d+)?\)*)+(?!\w)"
 )
+SMALL_TALK: Final = re.compile(
+    r"\b(?:hello|hi|hey|good (?:morning|day|afternoon|evening)|how are you|thanks|thank you|bye|goodbye)\b",
+    re.IGNORECASE,
+)
 #: Levels after which a recursive schema is given up.
 _DEEPEST: Final = 5
 _SPOKEN: Final = {
@@ -115,12 +119,16 @@ class _Found:
     def _mentions(self, phrase: str) -> bool:
         return re.search(rf"(?<!\w){re.escape(phrase)}(?!\w)", self.text, re.IGNORECASE) is not None
 
+    def _is_said(self, choice: str) -> bool:
+        """Whether the text names the choice, or is what it says: small talk."""
+        return self._mentions(choice) or ("talk" in choice and SMALL_TALK.search(self.text) is not None)
+
     def _value(self, name: str, schema: Schema) -> JsonValue:
         choices = schema.get("enum")
         if "const" in schema:
             return schema["const"]
         if isinstance(choices, list) and choices:
-            return next((choice for choice in choices if self._mentions(str(choice))), choices[0])
+            return next((choice for choice in choices if self._is_said(str(choice))), choices[0])
         kind = schema.get("type")
         match next((k for k in kind if k != "null"), None) if isinstance(kind, list) else kind:
             case "integer":

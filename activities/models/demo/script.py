@@ -17,6 +17,7 @@ from perdure.activities.models.demo.files import described
 from perdure.activities.models.demo.summaries import summary
 from perdure.activities.models.demo.text import LONG, default_answer, long_text, recollection, tool_report
 from perdure.workflows.core.context.summary import SUMMARISES
+from perdure.workflows.core.handlers.answers import PICKS
 from perdure.workflows.protocol.compacted import SUMMARY_NOTE
 
 
@@ -87,7 +88,8 @@ def script(request: dict[str, Any]) -> Script:
     if results and "output" not in request:
         return Say("The tools have answered; now I put it in words.", tool_report(results))
     said = [line for message in messages if message["role"] == "user" for line in _lines(message)]
-    text = said[-1] if said else ""
+    # The options of a choice are no words of the user's.
+    text = said[-1].partition(PICKS)[0] if said else ""
     past = Past([one for one in said[:-1] if one], len(messages), any(map(_is_summary, messages)))
     if results:
         return _in_form(Say("The tools have answered; now I put it in the form that is asked for.", ""), request, text)

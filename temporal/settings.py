@@ -64,8 +64,8 @@ class Settings(BaseSettings):
     #: gateway apart from its workers shows each answer only when it is finished. `perdure dev` is one process and needs none.
     live: Annotated[Live | None, NotEmpty] = None
 
-    #: Whether the agents that ship with Perdure (`assistant`, `concierge`, `support`, `triage`) serve beside your own, for every tenant.
-    #: Workers and gateways need the same value.
+    #: Whether the agents that ship with Perdure (`assistant`, `concierge`, `support`, `triage`) serve beside your own, for
+    #: every tenant. Workers and gateways need the same value.
     shipped_agents: OnSwitch = True
     #: Environment variables that agent definitions may name: names, or patterns with `*`. None: those that each
     #: definition lists in its `secrets`.

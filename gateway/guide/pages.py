@@ -32,6 +32,7 @@ class Page:
 
 PAGES: Final = (
     Page("start", "Start"),
+    Page("tutorial", "Tutorial"),
     Page("concepts", "Concepts"),
     Page("definition", "Agent definition"),
     Page("models", "Models"),

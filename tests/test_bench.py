@@ -264,7 +264,7 @@ async def test_a_quick_run_of_a_fleet_measures_what_it_names_and_nothing_fails()
     if not has_redis():
         missing("redis-server")
     found = await run(frozenset({Rows.fleet}), True, Console(file=io.StringIO()))
-    assert [row.unit for row in found.rows] == ["%", "times", "ms", "times", "calls", "s", "s"]
+    assert [row.unit for row in found.rows] == ["%", "times", "ms", "times", "% of a core", "calls", "s", "s"]
     assert all(row.value is not None for row in found.rows)
     (failed,) = (row for row in found.rows if row.unit == "calls")
     assert failed.met, failed.details

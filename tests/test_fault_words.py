@@ -167,7 +167,8 @@ WHOLE: dict[str, Any] = {
     "busy": "queue",
     "idle_timeout": "90d",
     "schedules": [
-        {"cron": "* * * * *", "timezone": "UTC", "session": "s", "message": "m", "inputs": {"a": 1}, "user": "u"}
+        {"cron": "* * * * *", "timezone": "UTC", "session": "s", "message": "m", "inputs": {"a": 1}, "user": "u"},
+        {"cron": "* * * * *", "session": "t", "handler": "later", "inputs": {"a": "x"}},
     ],
     "secrets": ["K"],
 }

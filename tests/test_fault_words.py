@@ -146,7 +146,7 @@ WHOLE: dict[str, Any] = {
             "do": [
                 {"wait": {"until": "2026-03-06"}},
                 {"generate": {"prompt": "x", "output": OBJECT, "into": "v"}},
-                {"finish": {}},
+                {"finish": {"result": {"a": "{{ v }}"}}},
             ],
         },
     },

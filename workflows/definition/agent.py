@@ -193,7 +193,8 @@ class AgentDefinition(Frozen):
             if any(isinstance(tool, McpServer) for tool in self.tools)
             else (*names, *(one.name for one in self.document_tools))
         )
-        yield from (("handlers", fault) for fault in handler_faults(self.handlers, self.models, listed))
+        found = handler_faults(self.handlers, self.models, listed, answers=self.answer is not None)
+        yield from (("handlers", fault) for fault in found)
         for index, why in schedule_faults(self.schedules, self.handlers):
             yield "schedules", f"{index}.handler: {why}"
         for name in self.inputs:

@@ -16,6 +16,7 @@ from temporalio import activity
 
 from perdure.activities.mcp.calls import McpServers
 from perdure.activities.models.call import ModelCalls
+from perdure.activities.models.given_results import GivenResults
 from perdure.activities.sessions.agents import Agents
 from perdure.activities.sessions.delivery import Deliveries
 from perdure.activities.sessions.purses import Purses
@@ -30,6 +31,7 @@ from perdure.workflows.core import changes as notes
 from perdure.workflows.protocol import activities as contract
 from perdure.workflows.protocol import purse_activities as purses
 from perdure.workflows.protocol.activities import ToolOutput
+from perdure.workflows.protocol.checked_answers import check_answer
 from perdure.workflows.protocol.document_activities import read_documents
 from perdure.workflows.protocol.sealing import seal_past
 from perdure.workflows.vocabulary import events
@@ -50,6 +52,7 @@ def signature(fn: Callable[..., Any]) -> tuple[str | None, list[type] | None, ty
         (contract.call_model, ModelCalls.call_model),
         (contract.take_result, Taking.take_result),
         (contract.open_agent, SubAgentCalls.open_agent),
+        (check_answer, GivenResults.check_answer),
         (contract.take_answer, SubAgentCalls.take_answer),
         (contract.call_mcp_tool, McpServers.call_mcp_tool),
         (contract.tools_changed, Agents.tools_changed),

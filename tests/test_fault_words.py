@@ -146,7 +146,7 @@ WHOLE: dict[str, Any] = {
             "do": [
                 {"wait": {"until": "2026-03-06"}},
                 {"generate": {"prompt": "x", "output": OBJECT, "into": "v"}},
-                {"finish": {}},
+                {"finish": {"result": {"a": "{{ v }}"}}},
             ],
         },
     },
@@ -167,7 +167,8 @@ WHOLE: dict[str, Any] = {
     "busy": "queue",
     "idle_timeout": "90d",
     "schedules": [
-        {"cron": "* * * * *", "timezone": "UTC", "session": "s", "message": "m", "inputs": {"a": 1}, "user": "u"}
+        {"cron": "* * * * *", "timezone": "UTC", "session": "s", "message": "m", "inputs": {"a": 1}, "user": "u"},
+        {"cron": "* * * * *", "session": "t", "handler": "later", "inputs": {"a": "x"}},
     ],
     "secrets": ["K"],
 }

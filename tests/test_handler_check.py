@@ -122,6 +122,49 @@ def test_a_fault_is_named_at_its_place(tmp_path: Path, before: str, after: str, 
     assert any(fault in one for one in found), found
 
 
+FORM = "answer: {schema: {type: object, properties: {late: {type: boolean}, order: {}}, required: [late, order]}}\n"
+RESULT = """\
+  message:
+    - finish: {result: {late: "{{ turn.number > 1 }}", order: "{{ message }}"}}
+"""
+
+
+def test_a_result_needs_a_form_to_keep_to(tmp_path: Path) -> None:
+    (fault,) = faults(tmp_path, RESULT)
+    assert "handlers.message[0].finish.result: the agent has no `answer`" in fault
+    assert faults(tmp_path, RESULT + FORM) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "fault"),
+    [
+        (', order: "{{ message }}"', "", "finish.result.order: is required by answer.schema"),
+        ("{{ message }}", "{{ mesage }}", "finish.result.order: 'mesage' is no input, and no variable"),
+        (
+            '{late: "{{ turn.number > 1 }}", order: "{{ message }}"}',
+            "done",
+            "finish.result: must be a mapping, or exactly",
+        ),
+        (
+            '{late: "{{ turn.number > 1 }}", order: "{{ message }}"}',
+            '"a {{ message }}"',
+            "finish.result: is a mapping, or",
+        ),
+        (
+            '{late: "{{ turn.number > 1 }}", order: "{{ message }}"}',
+            "[1]",
+            "finish.result: must be a mapping, or exactly",
+        ),
+        ("result:", "resul:", "finish.resul: there is no such field; did you mean 'result'?"),
+    ],
+)
+def test_what_is_wrong_with_a_result(tmp_path: Path, before: str, after: str, fault: str) -> None:
+    assert before in RESULT
+    found = faults(tmp_path, RESULT.replace(before, after) + FORM)
+    assert len(found) == 1
+    assert fault in found[0], found
+
+
 def test_each_fault_of_a_file_is_found_in_one_reading(tmp_path: Path) -> None:
     handlers = GOOD.replace("tool: find_order", "tool: nothing").replace("{{ topic ==", "{{ topik ==")
     handlers = handlers.replace("into: topic}", "into: topic, intoo: x}")

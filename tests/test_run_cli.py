@@ -28,10 +28,25 @@ answer:
     required: [topic, urgency]
 """
 
+JUDGE = """\
+name: judge
+models: {main: {use: demo/demo}}
+model: main
+instructions: Judge.
+inputs: {days: {type: integer}}
+answer: {schema: {type: object, properties: {late: {type: boolean}}, required: [late]}}
+handlers:
+  message: [finish: {result: {late: "{{ days > 3 }}"}}]
+"""
+
 
 @pytest.fixture(scope="module")
 def definitions() -> dict[str, str]:
-    return {"sorter.yaml": SORTER, "teller.yaml": SORTER.partition("inputs")[0].replace("sorter", "teller")}
+    return {
+        "sorter.yaml": SORTER,
+        "judge.yaml": JUDGE,
+        "teller.yaml": SORTER.partition("inputs")[0].replace("sorter", "teller"),
+    }
 
 
 async def begin(dev: Dev, *arguments: str) -> asyncio.subprocess.Process:
@@ -59,6 +74,11 @@ async def test_the_result_alone_is_on_the_standard_output(dev: Dev) -> None:
     code, out, said = await run(dev, "teller", "--message", "Hello")
     assert code == 0
     assert out.startswith("Hello! ")
+
+
+async def test_a_result_that_a_handler_gives(dev: Dev) -> None:
+    code, out, _ = await run(dev, "judge", "days=5")
+    assert (code, json.loads(out)) == (0, {"late": True})
 
 
 async def test_the_whole_run_as_json(dev: Dev) -> None:

@@ -82,7 +82,7 @@ async def there(client: Client, *schedule_ids: str) -> list[bool]:
     return [await placed(client, schedule_id) is not None for schedule_id in schedule_ids]
 
 
-async def message(client: Client, schedule_id: str) -> str:
+async def message(client: Client, schedule_id: str) -> str | None:
     found = await placed(client, schedule_id)
     assert found is not None
     assert found[0] is not None

@@ -28,7 +28,8 @@ from perdure.temporal.sessions.limits.caps import Caps
 from perdure.temporal.sessions.limits.limits import Limits
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.blobs import LocalBlobs
-from perdure.workflows.definition.schedules import Times, cron_times
+from perdure.workflows.definition.agent import AgentDefinition
+from perdure.workflows.definition.schedules import Schedule, Times, cron_times
 from perdure.workflows.protocol.activities import DeliverMessageInput, Delivery
 from tests.support.dev import Dev
 from tests.support.session_client import PATIENCE_S, Sessions, texts
@@ -37,6 +38,14 @@ pytestmark = pytest.mark.server
 
 HEAD = "models: {m: {use: anthropic/claude-sonnet-5-5}}\nmodel: m\ninstructions: Be brief.\n"
 WEEKLY = "Write the weekly report"
+REPORT = """\
+handlers:
+  message: [respond: {}]
+  report:
+    inputs: {day: {type: string}, size: {type: string, default: short}}
+    do: [say: "The {{ size }} report of {{ day }} for {{ team }}."]
+"""
+TEAM = "inputs: {team: {type: string}}\n"
 
 
 def agent(name: str, *schedules: str, more: str = "") -> str:
@@ -49,13 +58,19 @@ def schedule(session: str, message: str = WEEKLY, cron: str = "0 9 1 1 *", more:
     return f'{{cron: "{cron}", session: {session}, message: "{message}"{more}}}'
 
 
+def handling(session: str, more: str = "") -> str:
+    """The same with a handler."""
+    inputs = "inputs: {day: monday, team: red}"
+    return f'{{cron: "0 9 1 1 *", session: {session}, handler: report, {inputs}{more}}}'
+
+
 @pytest.fixture(scope="module")
 def definitions() -> dict[str, str]:
-    inputs = "inputs: {team: {type: string}}\n"
     named = schedule("daily-1", more=", timezone: Europe/Berlin, inputs: {team: red}, user: ann")
     return {
         "reporter.yaml": agent("reporter", schedule("weekly"), schedule("weekly", "Once more")),
-        "teams.yaml": agent("teams", named, more=inputs),
+        "teams.yaml": agent("teams", named, more=TEAM),
+        "handling.yaml": agent("handling", handling("hourly"), more=TEAM + REPORT),
     }
 
 
@@ -167,6 +182,30 @@ async def test_a_session_is_made_with_inputs_and_user_and_is_listed(
     assert [(at.month, at.day, at.hour) for at in following] == [(1, 1, 8)] * 3
 
 
+async def turns(sessions: Sessions, session: str, count: int) -> list[dict[str, Any]]:
+    """How the turns of a session began, once this many have ended."""
+    async with sessions.view(session) as viewer:
+        await viewer.until("turn.finished", count)
+        return [frame.data for frame in viewer.durable if frame.type == "turn.started"]
+
+
+async def test_a_schedule_triggers_a_handler_each_time_it_is_due(
+    temporal: Client, http: httpx2.AsyncClient, sessions: Sessions
+) -> None:
+    hourly = await handle(temporal, "default/perdure/handling/hourly")
+
+    assert [await due(temporal, hourly) for _ in range(2)] == ["hourly", "hourly"]
+
+    started = await turns(sessions, "hourly", 2)
+    assert [(one["cause"], one["handler"]) for one in started] == [("trigger", "report")] * 2
+    assert len({one["trigger_id"] for one in started}) == 2
+    found = await sessions.snapshot("hourly")
+    assert found["inputs"] == {"team": "red"}
+    assert texts(found["messages"]) == [("assistant", "The short report of monday for red.")] * 2
+    (shown,) = (await http.get("/v1/agents/handling")).json()["schedules"]
+    assert (shown["handler"], "message" in shown, len(shown["next"])) == ("report", False, 3)
+
+
 async def test_a_closed_session_is_followed_by_another(
     dev: Dev, temporal: Client, http: httpx2.AsyncClient, sessions: Sessions
 ) -> None:
@@ -238,15 +277,24 @@ async def test_killed_between_being_due_and_being_delivered(
     file = dev.data_dir / "agents" / "leaving.yaml"
     file.write_text(agent("leaving", schedule("leaving")))
     (dev.data_dir / "agents" / "staying.yaml").write_text(agent("staying", schedule("staying")))
+    (dev.data_dir / "agents" / "done.yaml").write_text(agent("done", handling("done"), more=TEAM + REPORT))
     await handle(temporal, "default/perdure/leaving/leaving")
     staying = await handle(temporal, "default/perdure/staying/staying")
+    done = await handle(temporal, "default/perdure/done/done")
     # The main process only: Temporal keeps running.
     await dev.kill()
     await staying.trigger()
+    await done.trigger()
     file.unlink()
     await dev.start()
 
     assert await said(http, "staying", 1) == [WEEKLY]
+
+    async def is_there() -> bool:
+        return (await http.get("/v1/sessions/done")).status_code == 200
+
+    await until(is_there)
+    assert [one["handler"] for one in await turns(Sessions(http), "done", 1)] == ["report"]
     await gone(await connected(dev), "default/perdure/leaving/leaving")
 
 
@@ -293,6 +341,42 @@ async def test_a_try_that_is_repeated_says_nothing_twice(
     assert (failed.value.type, failed.value.non_retryable) == ("agent_unavailable", False)
 
 
+async def test_a_trigger_that_is_tried_again_has_one_turn(
+    dev: Dev, temporal: Client, http: httpx2.AsyncClient, sessions: Sessions
+) -> None:
+    definitions = Definitions([dev.data_dir / "agents"], blobs=LocalBlobs(dev.data_dir / "blobs"))
+    known = definitions.current("handling")
+    assert known is not None
+    (written,) = deliveries(known.definition)
+    activity = Deliveries(
+        await connected(dev), definitions, LocalBlobs(dev.data_dir / "blobs"), Settings.load(data_dir=dev.data_dir)
+    )
+    at = datetime(2026, 3, 6, 9, tzinfo=UTC)
+
+    async def deliver(at: datetime, **changes: Any) -> str:
+        delivery = written.model_copy(
+            update={"schedule": written.schedule.model_copy(update={"session": "tried", **changes})}
+        )
+        request = DeliverMessageInput(delivery=delivery, due=at)
+        return await ActivityEnvironment().run(activity.deliver_message, request)
+
+    with pytest.raises(ApplicationError, match="has no handler 'gone'") as failed:
+        await deliver(at, handler="gone")
+    assert (failed.value.type, failed.value.non_retryable) == ("agent_unavailable", False)
+    with pytest.raises(ApplicationError, match=r"inputs\.day: is required") as failed:
+        await deliver(at, inputs={"team": "red"})
+    assert (failed.value.type, failed.value.non_retryable) == ("inputs_invalid", True)
+    assert (await http.get("/v1/sessions/tried")).status_code == 404
+    assert await deliver(at) == await deliver(at) == "tried"
+    # As it was written when it was due, however it reads by now.
+    assert await deliver(at, inputs={"day": "friday", "team": "red"}) == "tried"
+    assert await deliver(at + timedelta(days=1)) == "tried"
+
+    started = await turns(sessions, "tried", 2)
+    ids = [message_id_of(written.schedule_id, at + timedelta(days=day)) for day in (0, 1)]
+    assert [one["trigger_id"] for one in started] == ids
+
+
 async def test_doctor_tells_of_schedules(dev: Dev, temporal: Client, tmp_path: Path) -> None:
     """The schedules in place, and those of unknown agents."""
     await listed(temporal, "default/perdure/reporter/weekly", "default/perdure/teams/daily-1")
@@ -337,7 +421,13 @@ async def test_doctor_tells_of_schedules(dev: Dev, temporal: Client, tmp_path: P
         ('{cron: "0 9 * * *", session: s, message: m, timezone: ../UTC}', "timezone", "'../UTC' is not a time zone"),
         ('{cron: "0 9 * * *", session: s, message: m, colour: red}', "colour", "there is no such field"),
         ('{cron: "0 9 * * *", session: s, message: m, inputs: {x: 1}}', "inputs.x", "x takes no such input"),
-        ('{cron: "0 9 * * *", session: s}', "message", "is required"),
+        ('{cron: "0 9 * * *", session: s}', "message", "is required; or name a handler"),
+        (
+            '{cron: "0 9 * * *", session: s, handler: report}',
+            "handler",
+            "'report' is not one of handlers; there are: none",
+        ),
+        ('{cron: "0 9 * * *", session: s, message: m, handler: h}', "handler", "a schedule has either a message or"),
     ],
 )
 def test_what_cannot_be_is_refused_with_file_line_and_field(
@@ -359,6 +449,68 @@ def test_inputs_that_an_agent_requires_are_required_of_its_schedules(tmp_path: P
     assert [(problem.field, problem.message) for problem in load_agent_file(file, {}, None).problems] == [
         ("schedules[0].inputs.team", "is required")
     ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "field", "message"),
+    [
+        ("handler: report", "handler: reprot", "handler", "'reprot' is not one of handlers; did you mean 'report'?"),
+        (
+            "handler: report",
+            "handler: message",
+            "handler",
+            "'message' is the handler of messages; give `message: TEXT`",
+        ),
+        ("handler: report", "handler: report, busy: reject", "busy", "is for messages; a handler always waits"),
+        ("day: monday, ", "", "inputs.day", "is required"),
+        (", team: red", "", "inputs.team", "is required"),
+        ("day: monday", "day: 1", "inputs.day", "1 is not of type 'string'"),
+        (
+            "day: monday",
+            "day: monday, dya: 1",
+            "inputs.dya",
+            "neither the handler report nor x takes such an input; there are: day, size, team",
+        ),
+    ],
+)
+def test_a_handler_of_a_schedule_has_to_be_there_and_to_take_what_it_is_given(
+    tmp_path: Path, before: str, after: str, field: str, message: str
+) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text(agent("x", handling("s"), more=TEAM + REPORT))
+    assert load_agent_file(file, {}, None).problems == ()
+    file.write_text(agent("x", handling("s").replace(before, after), more=TEAM + REPORT))
+
+    (problem,) = load_agent_file(file, {}, None).problems
+
+    assert (problem.line, problem.field) == (5, f"schedules[0].{field}")
+    assert problem.message.startswith(message), problem.message
+
+
+def test_what_is_wrong_with_a_handlers_inputs_is_no_fault_of_its_schedules(tmp_path: Path) -> None:
+    file = tmp_path / "x.yaml"
+    broken = REPORT.replace("day: {type: string}", "day: {type: text}")
+    file.write_text(agent("x", handling("s"), more=TEAM + broken))
+    (problem,) = load_agent_file(file, {}, None).problems
+    assert problem.field == "handlers.report.inputs.day.type"
+
+
+def test_a_definition_whose_schedule_names_no_handler_cannot_be_made() -> None:
+    given = {"name": "x", "models": {"m": {"use": "demo/m"}}, "model": "m", "instructions": "Be brief."}
+    one = {"cron": "0 9 * * *", "session": "s", "handler": "report"}
+    with pytest.raises(ValueError, match=r"schedules: 0\.handler: 'report' is not one of handlers"):
+        AgentDefinition.model_validate({**given, "schedules": [one]})
+
+
+def test_a_delivery_of_a_message_is_written_as_before() -> None:
+    """A worker of an earlier version reads it, and claims of both stand for the same schedule."""
+    one = Delivery(
+        schedule_id="i", tenant="t", agent="a", schedule=Schedule(cron="0 9 * * *", session="s", message="m")
+    )
+    assert one.model_dump_json() == (
+        '{"schedule_id":"i","tenant":"t","agent":"a","schedule":{"cron":"0 9 * * *","timezone":"UTC","session":"s",'
+        '"message":"m","inputs":{},"user":null}}'
+    )
 
 
 EVERY = {"minutes": (0,), "hours": (9,), "days": tuple(range(1, 32)), "months": tuple(range(1, 13))}
@@ -383,6 +535,9 @@ def test_they_are_listed_with_their_agents(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text(agent("x", schedule("s", more=", timezone: Europe/Berlin")))
     result = CliRunner().invoke(app, ["agents", "list", "--agents", str(tmp_path)])
     assert f"x tells s at 0 9 1 1 * Europe/Berlin: {WEEKLY}" in result.stdout
+    (tmp_path / "x.yaml").write_text(agent("x", handling("s"), more=TEAM + REPORT))
+    result = CliRunner().invoke(app, ["agents", "list", "--agents", str(tmp_path)])
+    assert "x has s carry out report at 0 9 1 1 * UTC" in result.stdout
 
 
 async def test_a_message_that_is_not_to_wait_is_left_out_while_its_session_works(

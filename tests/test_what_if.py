@@ -5,7 +5,7 @@ import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx2
 import pytest
@@ -14,10 +14,12 @@ from typer.testing import CliRunner
 from perdure.temporal.app.cli import app
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
+from perdure.temporal.app.what_if.models import Models
 from perdure.temporal.app.what_if.report import answer_of
-from perdure.temporal.app.what_if.turn import Recording
+from perdure.temporal.app.what_if.turn import Recording, rerun
+from perdure.workflows.vocabulary.events import TurnFinished
 from perdure.workflows.vocabulary.parts import ToolCall, ToolResult
-from tests.support.core import Story
+from tests.support.core import AT, Story, agent, user
 from tests.support.dev import Dev
 from tests.support.session_client import PATIENCE_S, Sessions
 
@@ -314,3 +316,19 @@ def test_of_a_turn_whose_events_are_dropped_only_the_messages_are_known() -> Non
         1,
         *[None] * 3,
     )
+
+
+async def test_a_result_that_a_handler_gives_is_checked_as_in_its_session() -> None:
+    form = {"type": "object", "properties": {"word": {"type": "string", "maxLength": 3}}, "required": ["word"]}
+    handlers = {"message": [{"finish": {"result": {"word": "{{ message }}"}}}]}
+    judge = agent(handlers=handlers, answer={"schema": form})
+    ended = []
+    for words in ("yes", "never"):
+        # No block of it asks a model.
+        state = await rerun(Story.new().loaded().state, user(words), judge, Recording([]), cast(Models, None), AT)
+        ended.append(state.log.events[-1])
+    assert all(isinstance(event, TurnFinished) for event in ended)
+    assert [(event.reason, event.result) for event in ended if isinstance(event, TurnFinished)] == [
+        ("done", {"word": "yes"}),
+        ("failed", None),
+    ]

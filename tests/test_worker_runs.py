@@ -36,10 +36,25 @@ model: main
 instructions: Answer.
 """
 
+JUDGE = """\
+name: judge
+models: {main: {use: demo/demo}}
+model: main
+instructions: Judge.
+inputs: {order: {type: string}, days: {type: integer}}
+answer:
+  schema:
+    type: object
+    properties: {order: {type: string, maxLength: 10}, late: {type: boolean}}
+    required: [order, late]
+handlers:
+  message: [finish: {result: {order: "{{ order }}", late: "{{ days > 3 }}"}}]
+"""
+
 
 @pytest.fixture(scope="module")
 def definitions() -> dict[str, str]:
-    return {"sorter.yaml": SORTER, "teller.yaml": TELLER}
+    return {"sorter.yaml": SORTER, "teller.yaml": TELLER, "judge.yaml": JUDGE}
 
 
 async def run(http: httpx2.AsyncClient, status: int = 202, **body: Any) -> str:
@@ -78,6 +93,15 @@ async def test_the_result_is_the_checked_value(http: httpx2.AsyncClient) -> None
 async def test_without_a_form_the_result_is_the_text(http: httpx2.AsyncClient) -> None:
     found = await state(http, await run(http, agent="teller", message="Hello"))
     assert found["result"].startswith("Hello!")
+
+
+async def test_a_handler_gives_the_result(http: httpx2.AsyncClient) -> None:
+    found = await state(http, await run(http, agent="judge", inputs={"order": "A-1", "days": 5}))
+    assert (found["status"], found["result"]) == ("done", {"order": "A-1", "late": True})
+    assert found["usage"]["output_tokens"] == 0
+    found = await state(http, await run(http, agent="judge", inputs={"order": "A-1" * 9, "days": 5}))
+    assert (found["status"], found["error"]["type"]) == ("failed", "answer_invalid")
+    assert found["error"]["message"].startswith("message[0].finish: the result does not fit answer.schema: order: ")
 
 
 async def test_the_same_key_is_the_same_run(http: httpx2.AsyncClient) -> None:

@@ -1,4 +1,4 @@
-"""What a Temporal Schedule starts each time: a workflow that delivers one message to a session, and ends.
+"""What a Temporal Schedule starts each time: a workflow that delivers one message or trigger to a session, and ends.
 
 It is a workflow of its own so that what could not be delivered is seen: it fails, in the Temporal Web UI, with the reason.
 """
@@ -19,7 +19,7 @@ _SCHEDULED_FOR: Final = SearchAttributeKey.for_datetime("TemporalScheduledStartT
 class DeliverMessage:
     @workflow.run
     async def run(self, delivery: Delivery) -> str:
-        """Returns the id of the session that has the message."""
+        """Returns the id of the session that has the message, or the trigger."""
         info = workflow.info()
         due = info.typed_search_attributes.get(_SCHEDULED_FOR) or info.start_time
         request = DeliverMessageInput(delivery=delivery, due=due)

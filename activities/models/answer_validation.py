@@ -45,17 +45,21 @@ def checked_text(text: str, schema: Mapping[str, JsonValue]) -> CheckedAnswer:
         return CheckedAnswer(misfit=f"it is JSON, but {_kind(value)} and not an object")
     # Strict mode makes a model send null for an optional property.
     value = without_nulls(value, schema)
+    misfit = misfit_of(value, schema)
+    return CheckedAnswer(value=value) if misfit is None else CheckedAnswer(misfit=misfit)
+
+
+def misfit_of(value: dict[str, Any], schema: Mapping[str, JsonValue]) -> str | None:
+    """What is wrong with a value that has to be of `schema`; None: it fits."""
     try:
         wrong = in_words(faults(value, dict(schema)), "a field of the answer; its fields")
     except Exception as error:
         # References that lead nowhere, or in a circle. Reading the definition refuses what it can see of them.
-        return CheckedAnswer(misfit=f"its schema cannot be applied: {str(error)[:_LONGEST]}")
+        return f"its schema cannot be applied: {str(error)[:_LONGEST]}"
     if wrong:
-        return CheckedAnswer(misfit="; ".join(wrong)[:_LONGEST])
+        return "; ".join(wrong)[:_LONGEST]
     size = len(to_json(value))
-    if size > INLINE_LIMIT:
-        return CheckedAnswer(misfit=f"it has {size} bytes, and {INLINE_LIMIT} is the most")
-    return CheckedAnswer(value=value)
+    return f"it has {size} bytes, and {INLINE_LIMIT} is the most" if size > INLINE_LIMIT else None
 
 
 def _kind(value: object) -> str:

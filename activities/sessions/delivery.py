@@ -1,6 +1,6 @@
-"""The activity `deliver_message`: sends a schedule's message to its session.
+"""The activity `deliver_message`: sends a schedule's message to its session, or triggers its handler there.
 
-Rule 1: however often it is tried, a message is in one session once. Its id is derived from the schedule and its time.
+Rule 1: however often it is tried, each is in one session once. Its id is derived from the schedule and its time.
 Rule 2: the session is started if there is none. One that was closed is followed by `{session}-2`, that one by `{session}-3`:
 what is over stays over, and the schedule goes on until it is removed from the definition.
 """
@@ -8,14 +8,16 @@ what is over stays over, and the schedule goes on until it is removed from the d
 import hashlib
 from datetime import UTC, datetime, timedelta
 
+from pydantic import JsonValue
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
-from perdure.temporal.definitions.store import Definitions, InputProblem, Known, check_inputs
+from perdure.temporal.definitions.inputs import scheduled_inputs
+from perdure.temporal.definitions.store import Definitions, InputProblem, Known
 from perdure.temporal.server.deliveries import sessions_of
 from perdure.temporal.sessions.backend import Backend
-from perdure.temporal.sessions.content import new_message
+from perdure.temporal.sessions.content import new_message, trigger_sha256
 from perdure.temporal.sessions.errors import SessionNotFound, TooManyTurns
 from perdure.temporal.sessions.limits.limits import Limits
 from perdure.temporal.sessions.principal import Principal
@@ -27,7 +29,7 @@ from perdure.workflows.core.runs import SessionInput
 from perdure.workflows.core.titles import title_of
 from perdure.workflows.protocol.activities import DeliverMessageInput, Delivery
 from perdure.workflows.protocol.queries import Receipt
-from perdure.workflows.protocol.signals import BEHAVIOR, NewSession
+from perdure.workflows.protocol.signals import BEHAVIOR, NewSession, SendMessage, Trigger
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.errors import AGENT_UNAVAILABLE, INPUTS_INVALID, SESSION_TAKEN, SESSIONS_CLOSED
 from perdure.workflows.vocabulary.parts import Text
@@ -103,12 +105,15 @@ class Deliveries:
 
     async def _send(self, delivery: Delivery, agent: Known, session_id: str, message_id: str) -> bool:
         """Signals the session, or starts it with the signal. False: it was closed meanwhile."""
-        schedule, workflow_id = delivery.schedule, Principal.trusted(delivery.tenant).workflow_id(session_id)
+        schedule = delivery.schedule
+        if schedule.handler is not None and schedule.handler not in agent.definition.handlers:
+            # As of an agent that is not known: the schedule may come of a newer definition.
+            message = f"The agent {delivery.agent!r} has no handler {schedule.handler!r} on this worker."
+            raise ApplicationError(message, type=AGENT_UNAVAILABLE)
         try:
-            inputs = check_inputs(agent.definition, dict(schedule.inputs))
+            inputs, given = scheduled_inputs(agent.definition, schedule)
         except InputProblem as problem:
             raise ApplicationError(f"inputs.{problem}", type=INPUTS_INVALID, non_retryable=True) from None
-        parts = (Text(text=schedule.message),)
         new = NewSession(
             tenant=delivery.tenant,
             session_id=session_id,
@@ -121,15 +126,15 @@ class Deliveries:
             behavior=BEHAVIOR,
             continue_as_new_after=self._settings.continue_as_new_after,
         )
-        message = await new_message(self._blobs, workflow_id, parts, agent.digest, message_id, busy=schedule.busy)
+        command = await self._command(delivery, agent, session_id, message_id, given)
         start = Start(
             SessionInput(new=new),
             agent.digest,
-            title_of(parts),
+            "" if schedule.message is None else title_of((Text(text=schedule.message),)),
             agent.demo,
             schedule_id=delivery.schedule_id,
             priority=BACKGROUND,
-            signal=await self._backend.budgets.announcing(message, delivery.tenant, schedule.user),
+            signal=await self._backend.budgets.announcing(command, delivery.tenant, schedule.user),
         )
         try:
             if not await self._backend.start(start):
@@ -144,6 +149,20 @@ class Deliveries:
             return False
         left_out = schedule.busy == "reject" and not receipt.closed
         return left_out or receipt.content_sha256 is not None
+
+    async def _command(
+        self, delivery: Delivery, agent: Known, session_id: str, id_: str, given: dict[str, JsonValue]
+    ) -> SendMessage | Trigger:
+        """What the session is sent; `given` are the inputs of a handler."""
+        schedule = delivery.schedule
+        if schedule.handler is not None:
+            sha256 = trigger_sha256(schedule.handler, schedule.inputs)
+            return Trigger(
+                id=id_, name=schedule.handler, inputs=given, content_sha256=sha256, cursor=0, digest=agent.digest
+            )
+        assert schedule.message is not None
+        workflow_id, parts = Principal.trusted(delivery.tenant).workflow_id(session_id), (Text(text=schedule.message),)
+        return await new_message(self._blobs, workflow_id, parts, agent.digest, id_, busy=schedule.busy)
 
 
 def message_id_of(schedule_id: str, due: datetime) -> str:

@@ -184,8 +184,10 @@ class _Reading:
     def _findings(self, draft: AgentDefinition) -> Iterator[Finding]:
         own: dict[str, Any] = self._own if isinstance(self._own, dict) else {}
         for field, message in draft.inconsistencies():
-            # Those of models, of the context and of handlers are given with their places below.
-            placed = field in ("models", "context", "handlers") or (field == "model" and draft.model in own)
+            # These are given with their places below.
+            placed = field in ("models", "context", "handlers", "schedules") or (
+                field == "model" and draft.model in own
+            )
             if not placed and not self._is_guessed(field):
                 yield Finding((field,), message)
         if not self._is_guessed("models"):

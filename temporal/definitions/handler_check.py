@@ -15,6 +15,7 @@ from perdure.workflows.core.conditions import expression_of
 from perdure.workflows.definition.agent import AgentDefinition
 from perdure.workflows.definition.handlers import (
     MESSAGE,
+    NO_ANSWER,
     BlockDefinition,
     CallTool,
     Choose,
@@ -61,6 +62,9 @@ class _Walk:
     def __init__(self, definition: AgentDefinition) -> None:
         self.findings: list[Finding] = []
         self._models = definition.models
+        self._form = None if definition.answer is None else definition.answer.form
+        required: Any = (self._form or {}).get("required")
+        self._required: list[str] = required if isinstance(required, list) else []
         listed = any(isinstance(tool, McpServer) for tool in definition.tools)
         named = [tool.name for tool in definition.tools if not isinstance(tool, McpServer)]
         #: None: MCP servers may have others.
@@ -92,6 +96,7 @@ class _Walk:
                     ends.append(self.blocks((*at, "catch", number, "do"), one.do, known | {"error"}))
                 return _all(ends)
             case Finish():
+                self._result((*at, "result"), block.result, known)
                 return None
             case Set():
                 for name, value in block.values.items():
@@ -146,6 +151,17 @@ class _Walk:
                 self._text((*at, "prompt"), block.prompt, known)
                 if len({option.casefold() for option in block.options}) < len(block.options):
                     self._find((*at, "options"), "two of them are the same")
+
+    def _result(self, at: Loc, result: Any, known: frozenset[str]) -> None:
+        self._value(at, result, known)
+        if result is not None and self._form is None:
+            self._find(at, NO_ANSWER)
+        elif isinstance(result, str) and expression_of(result) is None:
+            self._find(at, "is a mapping, or exactly one {{ }} that gives one")
+        elif isinstance(result, dict):
+            for name in self._required:
+                if name not in result:
+                    self._find((*at, name), "is required by answer.schema")
 
     def _value(self, at: Loc, value: Any, known: frozenset[str]) -> None:
         match value:

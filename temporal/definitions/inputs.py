@@ -14,6 +14,7 @@ from perdure.temporal.schemas.faults import faults
 from perdure.temporal.schemas.patterns import pattern_fault
 from perdure.temporal.schemas.yaml_source import Loc, field_name
 from perdure.workflows.definition.agent import AgentDefinition
+from perdure.workflows.definition.schedules import Schedule
 
 _MAX_MESSAGE: Final = 300
 _REFERENCES: Final = frozenset(["$ref", "$dynamicRef", "$recursiveRef"])
@@ -59,6 +60,25 @@ def check_values(
             for error in faults(inputs[name], schema):
                 raise InputProblem(field_name((name, *error.absolute_path)), _short(error))
     return {**defaults, **inputs}
+
+
+def scheduled_inputs(
+    definition: AgentDefinition, schedule: Schedule
+) -> tuple[dict[str, JsonValue], dict[str, JsonValue]]:
+    """What a schedule gives a session that it starts, and its handler, with defaults filled in. A name that both take, both
+    are given. The handler has to be there. Raises InputProblem."""
+    given = dict(schedule.inputs)
+    if schedule.handler is None:
+        return check_inputs(definition, given), {}
+    taken = definition.handlers[schedule.handler].inputs
+    for name in given:
+        if name not in taken and name not in definition.inputs:
+            there = ", ".join(dict.fromkeys([*taken, *definition.inputs])) or "none"
+            who = f"neither the handler {schedule.handler} nor {definition.name}"
+            raise InputProblem(name, f"{who} takes such an input; there are: {there}")
+    session = check_inputs(definition, {name: value for name, value in given.items() if name in definition.inputs})
+    own = {name: value for name, value in given.items() if name in taken}
+    return session, check_values(schedule.handler, taken, own)
 
 
 def input_faults(definition: AgentDefinition) -> Iterator[tuple[Loc, str]]:

@@ -128,6 +128,7 @@ class _Recovery(Generic[T]):
 
     def goes_on(self, details: list[ErrorDetails]) -> bool:
         """Takes the errors of one round. Returns whether there is a way past them."""
+        details = [detail for detail in details if not _is_echo(detail, details)]
         # Misspelt fields first: what is said to be missing is there then.
         misspelt = [detail for detail in details if self._meant(detail) is not None]
         for detail in misspelt or details:
@@ -229,6 +230,13 @@ class _Recovery(Generic[T]):
                 ((name, options),) = at.items()
                 at = _options(at, name, options)
         return at if isinstance(at, dict) or (isinstance(at, list) and isinstance(place[-1], int)) else None
+
+
+def _is_echo(detail: ErrorDetails, details: list[ErrorDetails]) -> bool:
+    """pydantic counts the entries that are right: a list of one wrong entry is too short, too."""
+    loc = detail["loc"]
+    below = any(len(other["loc"]) > len(loc) and other["loc"][: len(loc)] == loc for other in details)
+    return detail["type"] == "too_short" and below
 
 
 def _is_whole_tool(detail: ErrorDetails) -> bool:

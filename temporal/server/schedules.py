@@ -47,8 +47,8 @@ class Origin(Frozen):
 def temporal_schedule(delivery: Delivery, origin: Origin | None = None) -> Schedule:
     """The Temporal Schedule for `delivery`.
 
-    Times missed while no server ran are caught up within an hour, but not all of them: while a message is being
-    delivered or waits for a worker, the next one is skipped, so an outage ends with one message instead of a backlog.
+    Times missed while no server ran are caught up within an hour, but not all of them: while a delivery runs or
+    waits for a worker, the next one is skipped, so an outage ends with one message or trigger instead of a backlog.
     """
     schedule = delivery.schedule
     spec = ScheduleSpec(

@@ -8,6 +8,8 @@ import json
 import uuid
 from typing import Any
 
+from pydantic import JsonValue
+
 from perdure.temporal.stores.blobs import BlobStore, fold
 from perdure.workflows.protocol.signals import SendMessage
 from perdure.workflows.vocabulary.busy import Busy
@@ -23,6 +25,11 @@ def content_sha256(parts: tuple[Part, ...], model: str | None = None) -> str:
     """Of a message's content, before anything of it is offloaded to the blob store. `model` is the role that it asks for."""
     content: list[Any] = [part.model_dump(mode="json", exclude={"native", "blob"}) for part in parts]
     return hashlib.sha256(canonical(content if model is None else [*content, {"model": model}])).hexdigest()
+
+
+def trigger_sha256(name: str, inputs: dict[str, JsonValue]) -> str:
+    """Of a trigger of the handler `name`, with its inputs as they were given."""
+    return hashlib.sha256(canonical({"trigger": name, "inputs": inputs})).hexdigest()
 
 
 async def new_message(

@@ -23,7 +23,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from perdure.temporal.sessions.json_bytes import rfc3339
 from perdure.workflows.core.runs import SessionInput
 from perdure.workflows.protocol.activities import TASK_QUEUE
-from perdure.workflows.protocol.signals import NewSession, SendMessage
+from perdure.workflows.protocol.signals import NewSession, SendMessage, Trigger
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.search_attributes import AGENT, COST, STATUS, TENANT, USER
 
@@ -71,7 +71,7 @@ class Start:
     schedule_id: str | None = None
     priority: Priority = Priority.default
     #: Is signalled with the start. A session with this id that is open already gets it, too, and counts as started.
-    signal: SendMessage | None = None
+    signal: SendMessage | Trigger | None = None
 
     @property
     def new(self) -> NewSession:
@@ -85,7 +85,7 @@ class Start:
 
     @property
     def works(self) -> bool:
-        """It starts with a message."""
+        """It starts with a message, or with a trigger."""
         return any(message is not None for message in (self.new.message, self.input.message, self.signal))
 
     @property
@@ -104,6 +104,7 @@ async def start_session(client: Client, start: Start, task_timeout: timedelta) -
     new, title = start.new, start.title
     memo = Memo(start.body_sha256, rfc3339(datetime.now(UTC)), title, start.demo, new.once)
     joins = start.signal is not None
+    name = "trigger" if isinstance(start.signal, Trigger) else "send_message"
     try:
         await client.start_workflow(
             SessionWorkflow.run,
@@ -117,7 +118,7 @@ async def start_session(client: Client, start: Start, task_timeout: timedelta) -
             search_attributes=session_attributes(new, works=start.works),
             static_summary=f"{new.agent}: {title}" if title else new.agent,
             static_details=start.details,
-            start_signal="send_message" if joins else None,
+            start_signal=name if joins else None,
             start_signal_args=[start.signal] if joins else [],
             priority=among_tenants(start.priority, new.tenant),
         )
@@ -134,7 +135,7 @@ def among_tenants(priority: Priority, tenant: str) -> Priority:
 
 
 def session_attributes(new: NewSession, *, works: bool) -> TypedSearchAttributes:
-    """`works`: it starts with a message."""
+    """`works`: it starts with a message, or with a trigger."""
     attributes: list[SearchAttributePair[Any]] = [
         SearchAttributePair(AGENT, new.agent),
         SearchAttributePair(STATUS, "working" if works else "idle"),

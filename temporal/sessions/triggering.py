@@ -1,6 +1,5 @@
 """Triggering a handler of a session's agent, once however often it is asked for; see `sending.py`."""
 
-import hashlib
 import uuid
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.live.protocols import LivePublisher
 from perdure.temporal.sessions.admission import Admissions
 from perdure.temporal.sessions.backend import Backend
-from perdure.temporal.sessions.content import canonical
+from perdure.temporal.sessions.content import trigger_sha256
 from perdure.temporal.sessions.errors import IdConflict, InvalidRequest, SessionClosed
 from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.requests import TriggerBody
@@ -49,7 +48,7 @@ class Triggerer:
         what `Backend.query` raises."""
         session = caller.workflow_id(session_id)
         trigger_id = wanted.trigger_id or uuid.uuid4().hex
-        sha256 = hashlib.sha256(canonical({"trigger": name, "inputs": wanted.inputs})).hexdigest()
+        sha256 = trigger_sha256(name, wanted.inputs)
         async with self._admissions.asking(session, trigger_id) as place:
             receipt = place.receipt
             if receipt.content_sha256 is not None and receipt.cursor is not None:

@@ -4,10 +4,18 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
 
+from perdure.activities.models.answer_validation import misfit_of
 from perdure.workflows.core.actions import Action, Exit, Rest, Wait
-from perdure.workflows.core.effects import AskModel, Effect, LoadDefinition, RunActivity, SealPart
+from perdure.workflows.core.effects import AskModel, CheckAnswer, Effect, LoadDefinition, RunActivity, SealPart
 from perdure.workflows.core.next_action import next_action
-from perdure.workflows.core.outcomes import DefinitionLoaded, ModelEnded, SealingEnded, TimePassed, ToolEnded
+from perdure.workflows.core.outcomes import (
+    AnswerWeighed,
+    DefinitionLoaded,
+    ModelEnded,
+    SealingEnded,
+    TimePassed,
+    ToolEnded,
+)
 from perdure.workflows.core.prompt import build_prompt
 from perdure.workflows.core.runs import SessionInput, handed_over, taken_over
 from perdure.workflows.core.state.session import new_state
@@ -120,6 +128,8 @@ class HandlerWorld(PlainWorld):
                 result = self.results(call)
                 outcome_of_call = result if isinstance(result, ToolError) else ToolOutput(output=result)
                 self.driver.settle(ToolEnded(call.call_id, outcome_of_call))
+            case CheckAnswer(request=request):
+                self.driver.settle(AnswerWeighed(misfit_of(request.value, request.form)))
             case SealPart():
                 # It is done another time.
                 self.driver.settle(SealingEnded(None))

@@ -10,7 +10,15 @@ from perdure.workflows.core.context_actions import (
     EndCompaction,
     TrimResults,
 )
-from perdure.workflows.core.handler_actions import CallTool, CarryOn, CatchError, LeaveBlock, ParkHandler, ResumeHandler
+from perdure.workflows.core.handler_actions import (
+    CallTool,
+    CarryOn,
+    CatchError,
+    CheckResult,
+    LeaveBlock,
+    ParkHandler,
+    ResumeHandler,
+)
 from perdure.workflows.core.state.sealing import Cut
 from perdure.workflows.core.state.turn import Handoff
 from perdure.workflows.protocol.amounts import Amounts
@@ -281,6 +289,7 @@ Work = (
     | LeaveBlock
     | CallTool
     | CatchError
+    | CheckResult
     | ParkHandler
     | ResumeHandler
     | Seal

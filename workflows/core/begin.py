@@ -49,16 +49,9 @@ from perdure.workflows.core.context_actions import AskNextSummarizer, Compact, D
 from perdure.workflows.core.context_changes import CompactionEnding
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.effects import CompareTools, Effect, FindDefinition, LoadDefinition, SealPart
-from perdure.workflows.core.handler_actions import CallTool, CarryOn, CatchError, LeaveBlock, ParkHandler, ResumeHandler
-from perdure.workflows.core.handlers.carrying_on import (
-    begin_handler,
-    call_tool,
-    carry_on,
-    catch_error,
-    handler_of_messages,
-    leave_block,
-    start_triggered,
-)
+from perdure.workflows.core.handler_actions import HandlerAction, ParkHandler, ResumeHandler
+from perdure.workflows.core.handlers.begin import go_on
+from perdure.workflows.core.handlers.carrying_on import begin_handler, handler_of_messages, start_triggered
 from perdure.workflows.core.handlers.parking import park, resume
 from perdure.workflows.core.handlers.triggers import triggered
 from perdure.workflows.core.leases import ask, end_leases, give_back
@@ -187,19 +180,13 @@ def begin(state: SessionState, action: Work, now: datetime) -> Begun:
             ends = (action.step_id,)
         case DropOldest():
             opening.drop(draft, action.before)
-        case CarryOn():
-            carry_on(draft)
-        case LeaveBlock():
-            leave_block(draft)
-        case CallTool():
-            call_tool(draft)
+        case HandlerAction():
+            effects = go_on(draft, action)
         case ParkHandler():
             if park(draft):
                 _finish_turn(draft, FinishTurn("parked"))
         case ResumeHandler():
             resume(draft, action.timer)
-        case CatchError():
-            catch_error(draft, action.error)
         case Seal():
             draft.add(SealingBegun(cut=action.cut))
             effects = (SealPart(seal_input(draft.state)),)

@@ -9,6 +9,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from perdure.workflows.core.state.handlers import Finishing
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.tools import ToolUse
 from perdure.workflows.protocol.activities import (
@@ -18,6 +19,7 @@ from perdure.workflows.protocol.activities import (
     TakeAnswerInput,
     ToolsChangedInput,
 )
+from perdure.workflows.protocol.checked_answers import CheckAnswerInput
 from perdure.workflows.protocol.current_agent import CurrentAgentInput
 from perdure.workflows.protocol.purses import DrawLeases
 from perdure.workflows.protocol.sealing import SealInput
@@ -31,6 +33,7 @@ RENEWAL: Final = "renewal"
 TOOLS: Final = "tools"
 PURSES: Final = "purses"
 SEAL: Final = "seal"
+RESULT: Final = "result"
 
 
 @dataclass(frozen=True)
@@ -173,6 +176,14 @@ class Rehearse:
 
 
 @dataclass(frozen=True)
+class CheckAnswer:
+    """Whether a result that a handler gives fits."""
+
+    request: CheckAnswerInput
+    key: str = RESULT
+
+
+@dataclass(frozen=True)
 class AskPurses:
     """Leases of the purses of the session's user and tenant."""
 
@@ -206,6 +217,7 @@ Effect = (
     | StoreAnswer
     | AdoptAgent
     | Rehearse
+    | CheckAnswer
     | AskPurses
     | SealPart
 )
@@ -227,6 +239,8 @@ def awaited(state: SessionState) -> frozenset[str]:
         keys |= turn.open_calls
         if turn.tools == "asking":
             keys.add(TOOLS)
+        if turn.run is not None and isinstance(turn.run.doing, Finishing) and turn.run.doing.asked:
+            keys.add(RESULT)
         if turn.step is not None and not turn.between_models:
             keys.add(turn.step.step_id)
     compaction = state.context.open

@@ -7,22 +7,32 @@ from perdure.workflows.vocabulary.parts import ToolError
 
 
 @dataclass(frozen=True)
-class CarryOn:
+class HandlerAction:
+    """What goes on with a handler within its turn."""
+
+
+@dataclass(frozen=True)
+class CarryOn(HandlerAction):
     """Carry the handler on to a block that needs the world, or for a batch of its instructions."""
 
 
 @dataclass(frozen=True)
-class LeaveBlock:
+class LeaveBlock(HandlerAction):
     """The agent has responded: the handler goes on behind its block."""
 
 
 @dataclass(frozen=True)
-class CallTool:
+class CallTool(HandlerAction):
     """Make the call of the handler's block."""
 
 
 @dataclass(frozen=True)
-class CatchError:
+class CheckResult(HandlerAction):
+    """Have the result checked that the handler ends with."""
+
+
+@dataclass(frozen=True)
+class CatchError(HandlerAction):
     """The handler goes on where it catches this error, which would have ended its turn."""
 
     error: ToolError

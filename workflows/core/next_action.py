@@ -30,9 +30,17 @@ from perdure.workflows.core.at_limit import asks, at_limit, leased, reason_of
 from perdure.workflows.core.budget import nudge
 from perdure.workflows.core.calls.superseding import untold
 from perdure.workflows.core.context import relief
-from perdure.workflows.core.effects import AGENT, PURSES, RENEWAL, SEAL, TOOLS
+from perdure.workflows.core.effects import AGENT, PURSES, RENEWAL, RESULT, SEAL, TOOLS
 from perdure.workflows.core.endings import fault, goes_on
-from perdure.workflows.core.handler_actions import CallTool, CarryOn, CatchError, LeaveBlock, ParkHandler, ResumeHandler
+from perdure.workflows.core.handler_actions import (
+    CallTool,
+    CarryOn,
+    CatchError,
+    CheckResult,
+    LeaveBlock,
+    ParkHandler,
+    ResumeHandler,
+)
 from perdure.workflows.core.handlers.interpreter import caught
 from perdure.workflows.core.handlers.steps import asking_of
 from perdure.workflows.core.idle import closes_at
@@ -42,7 +50,7 @@ from perdure.workflows.core.passing_on import next_bid_of_step
 from perdure.workflows.core.rewinds.next_action import next_of_rewind, next_of_undoing
 from perdure.workflows.core.routing import answering_role, first_hop
 from perdure.workflows.core.spending import Bid, next_bid, out_of_quota, out_of_time
-from perdure.workflows.core.state.handlers import Asking, Calling, HandlerRun, Responding, Waiting
+from perdure.workflows.core.state.handlers import Asking, Calling, Finishing, HandlerRun, Responding, Waiting
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Turn
 from perdure.workflows.core.working import ends_at
@@ -123,6 +131,8 @@ def _next_of_turn(state: SessionState, turn: Turn) -> Action:
         return Wait(frozenset([TOOLS]))
     if turn.tools == "unknown":
         return LookForTools()
+    if turn.run is not None and isinstance(turn.run.doing, Finishing) and turn.run.doing.asked:
+        return Wait(frozenset([RESULT]))
     if turn.step is not None and turn.between_models:
         return EndStep(turn.step.step_id) if turn.stopping else _next_model(state, turn, turn.step)
     if turn.step is not None:
@@ -166,6 +176,8 @@ def _next_of_run(state: SessionState, turn: Turn, run: HandlerRun) -> Action:
             return CallTool()
         case Waiting():
             return ParkHandler()
+        case Finishing():
+            return CheckResult()
         case _:
             return CarryOn()
 

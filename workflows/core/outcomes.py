@@ -68,6 +68,14 @@ class AgentAdopted:
 
 
 @dataclass(frozen=True)
+class AnswerWeighed:
+    """A result that a handler gives has been checked."""
+
+    #: What is wrong with it, or why nobody knows; None: it fits.
+    misfit: str | ToolError | None
+
+
+@dataclass(frozen=True)
 class PursesAnswered:
     #: None: they could not be reached.
     answer: LeasesDrawn | None
@@ -93,6 +101,7 @@ Outcome = (
     | AgentOpened
     | SessionEnded
     | AgentAdopted
+    | AnswerWeighed
     | PursesAnswered
     | SealingEnded
     | TimePassed

@@ -24,6 +24,7 @@ from perdure.workflows.core.context.ended import compaction_ended, is_too_long, 
 from perdure.workflows.core.declined import is_declined, left_out_for
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.handlers.answered import block_answered
+from perdure.workflows.core.handlers.results import result_weighed
 from perdure.workflows.core.idle import close_idle
 from perdure.workflows.core.lease_changes import LeaseAnswered
 from perdure.workflows.core.leases import announce
@@ -31,6 +32,7 @@ from perdure.workflows.core.limit_changes import StepUndone
 from perdure.workflows.core.outcomes import (
     AgentAdopted,
     AgentOpened,
+    AnswerWeighed,
     DefinitionFound,
     DefinitionLoaded,
     ModelEnded,
@@ -82,6 +84,8 @@ def settle(state: SessionState, outcome: Outcome, now: datetime) -> Changes:
             announce(draft, outcome.purses)
         case ToolsCompared():
             draft.add(ToolsKnown(changed=outcome.changed))
+        case AnswerWeighed():
+            result_weighed(draft, outcome.misfit)
         case PursesAnswered():
             draft.add(LeaseAnswered(answer=outcome.answer))
             review(draft)

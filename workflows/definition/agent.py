@@ -25,7 +25,7 @@ from perdure.workflows.definition.limits import (
 )
 from perdure.workflows.definition.model import LongInput, ModelDefinition, Price, Rates
 from perdure.workflows.definition.route import Hop, every_model, route, route_faults
-from perdure.workflows.definition.schedules import Schedules
+from perdure.workflows.definition.schedules import Schedules, schedule_faults
 from perdure.workflows.definition.tools import (
     AgentTool,
     McpServer,
@@ -138,7 +138,9 @@ class AgentDefinition(Frozen):
         "waits for a person, or has set itself a timer, does not rest. Without it, sessions stay open.",
     )
     schedules: Schedules = Field(
-        default=(), description="Messages that sessions get by the clock; at most 100. A worker keeps them in place."
+        default=(),
+        description="Messages that sessions get by the clock, and handlers that they carry out; at most 100. A worker keeps "
+        "them in place.",
     )
     handlers: Handlers = Field(
         default={},
@@ -191,7 +193,10 @@ class AgentDefinition(Frozen):
             if any(isinstance(tool, McpServer) for tool in self.tools)
             else (*names, *(one.name for one in self.document_tools))
         )
-        yield from (("handlers", fault) for fault in handler_faults(self.handlers, self.models, listed))
+        found = handler_faults(self.handlers, self.models, listed, answers=self.answer is not None)
+        yield from (("handlers", fault) for fault in found)
+        for index, why in schedule_faults(self.schedules, self.handlers):
+            yield "schedules", f"{index}.handler: {why}"
         for name in self.inputs:
             if name in ("session", "user", "turn", "args"):
                 yield "inputs", f"{name!r} is a built-in name"

@@ -1,18 +1,22 @@
-"""Schedules as an agent's `schedules:` names them: a message that a session gets again and again, by cron.
+"""Schedules as an agent's `schedules:` names them: a message that a session gets again and again, or a handler that it
+carries out, by cron.
 
 Rule: an expression means what cron means by it, also where Temporal means something else: of a day of the month and a
 day of the week that are both given, one is enough.
 """
 
 import re
-from collections.abc import Iterator
-from typing import Annotated, Final
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Final, Self
 
-from pydantic import AfterValidator, Field, JsonValue, StringConstraints
+from pydantic import AfterValidator, Field, JsonValue, StringConstraints, model_validator
 
+from perdure.workflows.definition.handlers import MESSAGE
+from perdure.workflows.definition.tools.options import Name
 from perdure.workflows.vocabulary.busy import Busy
 from perdure.workflows.vocabulary.ids import free_session_id
-from perdure.workflows.vocabulary.parts import Frozen, Id
+from perdure.workflows.vocabulary.near_names import did_you_mean
+from perdure.workflows.vocabulary.parts import Frozen, Id, absent
 
 #: In characters; small enough to travel whole.
 MAX_MESSAGE: Final = 8_000
@@ -115,7 +119,7 @@ def _not_blank(value: str) -> str:
 
 
 class Schedule(Frozen):
-    """A message that the agent's session is sent by the clock."""
+    """A message that the agent's session is sent by the clock, or a handler that it carries out."""
 
     cron: Annotated[str, StringConstraints(max_length=500), AfterValidator(_cron)] = Field(
         description="When, in five fields: minute, hour, day of month, month, day of week. `0 9 * * MON` is Mondays at 9:00. "
@@ -125,25 +129,57 @@ class Schedule(Frozen):
         default="UTC", description="The time zone of `cron`, by its name, as in `Europe/Berlin`. Default: UTC."
     )
     session: Annotated[Id, StringConstraints(max_length=190), AfterValidator(_session)] = Field(
-        description="The id of the session that gets the message. The first message starts it; once it is closed, "
-        "`{session}-2` takes its place, and so on."
+        description="The id of the session that gets the message, or carries the handler out. The first time starts it; once "
+        "it is closed, `{session}-2` takes its place, and so on."
     )
-    message: Annotated[str, StringConstraints(min_length=1, max_length=MAX_MESSAGE), AfterValidator(_not_blank)] = (
-        Field(description=f"What the session is told: up to {MAX_MESSAGE} characters.")
+    message: (
+        Annotated[str, StringConstraints(min_length=1, max_length=MAX_MESSAGE), AfterValidator(_not_blank)] | None
+    ) = Field(
+        default=None,
+        exclude_if=absent,
+        description=f"What the session is told: up to {MAX_MESSAGE} characters. Either this or `handler` is given.",
+    )
+    handler: Name | None = Field(
+        default=None,
+        exclude_if=absent,
+        description="The handler, one of `handlers`, that the session carries out: in a turn of its own, behind what runs.",
     )
     inputs: dict[str, JsonValue] = Field(
-        default={}, description="Values for the agent's inputs, for a session that the schedule starts."
+        default={},
+        description="Values by name: for the inputs of the handler, and for the agent's, which a session that the schedule "
+        "starts is given.",
     )
     busy: Busy = Field(
         default="queue",
         exclude_if=lambda busy: busy == "queue",
         description="What happens to the message when it finds the session at work, whatever the agent's `busy` says: it "
         "waits (`queue`), joins the turn (`steer`), stops it (`interrupt`), or is skipped this time (`reject`). Default: "
-        "queue.",
+        "queue. A handler always waits.",
     )
     user: Annotated[str, StringConstraints(pattern=USER)] | None = Field(
         default=None, description="The user to whom a session belongs that the schedule starts; up to 200 characters."
     )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.message is None and self.handler is None:
+            raise ValueError("message: is required; or name a handler, as in `handler: report`")
+        if self.message is not None and self.handler is not None:
+            raise ValueError("handler: a schedule has either a message or a handler; make another one for this")
+        if self.handler is not None and self.busy != "queue":
+            raise ValueError("busy: is for messages; a handler always waits for its turn, so leave it out")
+        return self
+
+
+def schedule_faults(schedules: tuple[Schedule, ...], handlers: Mapping[str, object]) -> Iterator[tuple[int, str]]:
+    """The schedules whose handler is none that can be triggered, by index, and why."""
+    there = [name for name in handlers if name != MESSAGE]
+    for index, schedule in enumerate(schedules):
+        if schedule.handler == MESSAGE:
+            yield index, "'message' is the handler of messages; give `message: TEXT` in place of this"
+        elif schedule.handler is not None and schedule.handler not in there:
+            near = did_you_mean(schedule.handler, there) or f"; there are: {', '.join(there) or 'none'}"
+            yield index, f"{schedule.handler!r} is not one of handlers{near}"
 
 
 Schedules = Annotated[tuple[Schedule, ...], Field(max_length=100)]

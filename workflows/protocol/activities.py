@@ -199,7 +199,7 @@ class Delivery(Frozen):
 
 class DeliverMessageInput(Frozen):
     delivery: Delivery
-    #: When the message was due, which tells it from the schedule's others.
+    #: When it was due, which tells it from the schedule's others.
     due: datetime
 
 
@@ -291,7 +291,8 @@ async def tools_changed(request: ToolsChangedInput) -> bool:
 
 @activity.defn(name="deliver_message")
 async def deliver_message(request: DeliverMessageInput) -> str:
-    """Sends a scheduled message to its session, once however often it is tried. Returns the session's id.
+    """Sends a scheduled message to its session, or triggers its handler, once however often it is tried. Returns the
+    session's id.
 
     Fails with `agent_unavailable`, `session_taken` or `inputs_invalid`, the last two for good."""
     raise NotImplementedError

@@ -59,8 +59,11 @@ def list_agents(agents: list[Path] | None, models: Path | None) -> None:
         entry(name, f"{model}, {shown}", definition.description, f"tools: {tools}", f"limits: {limits}")
     for name, (definition, _) in reading.labelled.items():
         for schedule in definition.schedules:
-            said = one_line(schedule.message, 60)
-            echo(f"{name} tells {schedule.session} at {schedule.cron} {schedule.timezone}: {said}")
+            at = f"at {schedule.cron} {schedule.timezone}"
+            if schedule.message is None:
+                echo(f"{name} has {schedule.session} carry out {schedule.handler} {at}")
+            else:
+                echo(f"{name} tells {schedule.session} {at}: {one_line(schedule.message, 60)}")
     _tell_problems(reading)
 
 

@@ -19,6 +19,7 @@ from temporalio.worker import (
 from perdure.activities.mcp.calls import McpServers
 from perdure.activities.mcp.published import Published
 from perdure.activities.models.call import ModelCalls
+from perdure.activities.models.given_results import GivenResults
 from perdure.activities.models.media.addresses import fetcher
 from perdure.activities.models.media.loading import MediaLoader
 from perdure.activities.models.providers import Providers
@@ -200,6 +201,7 @@ def make_workers(
         purses.draw_leases,
         purses.visit_sessions,
         Taking(parts.blobs).take_result,
+        GivenResults().check_answer,
         sub_agents.open_agent,
         sub_agents.take_answer,
         Sealing(client, parts.blobs, handover).seal_past,

@@ -12,14 +12,15 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, Literal
 
+from perdure.activities.models.answer_validation import misfit_of
 from perdure.temporal.app.what_if.models import Models
 from perdure.workflows.core.actions import Wait
 from perdure.workflows.core.agent_changes import AgentLoaded
 from perdure.workflows.core.calls.call import Ready, Running
 from perdure.workflows.core.changes import Accepted, Change
-from perdure.workflows.core.effects import AskModel, Effect, Rehearse
+from perdure.workflows.core.effects import AskModel, CheckAnswer, Effect, Rehearse
 from perdure.workflows.core.fold import apply
-from perdure.workflows.core.outcomes import ModelEnded, ToolEnded
+from perdure.workflows.core.outcomes import AnswerWeighed, ModelEnded, ToolEnded
 from perdure.workflows.core.prompt import build_prompt
 from perdure.workflows.core.state.session import SessionState, in_turn
 from perdure.workflows.definition.agent import LoadedAgent
@@ -90,6 +91,8 @@ async def rerun(
                 prompt = build_prompt(driver.state, effect.record)
                 outcome = await models.call(prompt, driver.state.transcript.seen(effect.record.view), effect.key)
                 driver.settle(ModelEnded(effect.key, outcome))
+            elif isinstance(effect, CheckAnswer):
+                driver.settle(AnswerWeighed(misfit_of(effect.request.value, effect.request.form)))
             else:
                 driver.settle(ToolEnded(effect.key, _output(results[effect.key])))
     return driver.state
@@ -110,7 +113,7 @@ class _World:
         return datetime.now(UTC) - self._ago
 
     def start(self, effect: Effect, state: SessionState) -> None:
-        if not isinstance(effect, AskModel | Rehearse):
+        if not isinstance(effect, AskModel | Rehearse | CheckAnswer):
             # Its definition is loaded, and a rehearsal looks nothing up.
             raise AssertionError(f"a session with a message to run wants {effect}")
         self.open[effect.key] = effect

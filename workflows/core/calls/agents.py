@@ -8,6 +8,8 @@ Rule 2: it is told to close, never cancelled or terminated: its last event is `s
 from datetime import timedelta
 from typing import Final, TypeVar
 
+from pydantic import JsonValue
+
 from perdure.workflows.core.calls.call import Adopt, Call, Ending, PutAway, Ready, RunChild, at
 from perdure.workflows.core.calls.results import STOPPED, began, finish, goes_on
 from perdure.workflows.core.changes import HandoffAgreed
@@ -183,7 +185,11 @@ def session_ended(draft: Draft, call: Call, outcome: SubAnswer | ToolError, *, h
         draft.change(at(call, Ready(PutAway(outcome.parts), began(call, draft.now))))
         return
     said = preview(text) if is_long else text
-    finish(draft, call, ToolOutput(output={"text": said, "session_id": call.session_id}, attempt=None))
+    output: dict[str, JsonValue] = {"text": said, "session_id": call.session_id}
+    if call.block is not None and outcome.result is not None:
+        # A handler reads the value; a model has it as a text.
+        output["result"] = outcome.result
+    finish(draft, call, ToolOutput(output=output, attempt=None))
 
 
 def store_answer(call: Call, work: PutAway) -> StoreAnswer:

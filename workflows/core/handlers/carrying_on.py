@@ -5,14 +5,15 @@ from perdure.workflows.core.changes import CallerTraced, TurnBroken
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.handler_changes import BlockCalled, ErrorCaught, HandlerMoved, TriggerTaken
 from perdure.workflows.core.handlers.interpreter import HandlerFault, advanced, carried_on, caught
+from perdure.workflows.core.handlers.saying import said
 from perdure.workflows.core.handlers.triggers import Triggered, inputs_of
 from perdure.workflows.core.prompt import names_in
 from perdure.workflows.core.state.handlers import Asking, Calling, HandlerRun, Saying
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.handlers import MESSAGE
-from perdure.workflows.vocabulary.events import MessageAdded, MessageRejected, TurnStarted
-from perdure.workflows.vocabulary.ids import handler_call_id, said_id, turn_id
+from perdure.workflows.vocabulary.events import MessageRejected, TurnStarted
+from perdure.workflows.vocabulary.ids import handler_call_id, turn_id
 from perdure.workflows.vocabulary.parts import Message, Text, ToolCall, ToolError
 
 
@@ -84,7 +85,7 @@ def carry_on(draft: Draft) -> None:
         return
     draft.add(HandlerMoved(run=run))
     if isinstance(run.doing, Saying):
-        _say(draft, run, run.doing)
+        draft.add(HandlerMoved(run=advanced(said(draft, run, run.doing.text))))
 
 
 def leave_block(draft: Draft) -> None:
@@ -104,19 +105,6 @@ def call_tool(draft: Draft) -> None:
         call_id=handler_call_id(draft.turn.turn_id, run.calls + 1), name=run.doing.tool, args=run.doing.args
     )
     draft.add(BlockCalled(call=Call(made, block=run.doing.block)))
-
-
-def _say(draft: Draft, run: HandlerRun, saying: Saying) -> None:
-    turn = draft.turn.turn_id
-    message = Message(
-        id=said_id(turn, run.said + 1),
-        role="assistant",
-        parts=(Text(text=saying.text),),
-        turn_id=turn,
-        at=draft.now,
-    )
-    draft.add(MessageAdded(**draft.stamp, message=message))
-    draft.add(HandlerMoved(run=replace(advanced(run), said=run.said + 1)))
 
 
 def _run(draft: Draft) -> HandlerRun:

@@ -16,6 +16,7 @@ from perdure.workflows.core.state.handlers import (
     Asking,
     Calling,
     Doing,
+    Finishing,
     Frame,
     HandlerRun,
     Loop,
@@ -195,8 +196,13 @@ class _Machine:
                     self._assign(name, evaluated(value, names))
                     self._check_held()
                 self.at += 1
-            case Finish():
+            case Finish(result=None):
                 self.over = True
+            case Finish():
+                result = evaluated(block.result, names)
+                if not isinstance(result, dict):
+                    raise TemplateFault(f"result: gives {str(result)[:80]!r}, and not a mapping")
+                self.doing = Finishing(at=instruction.at, result=result)
             case WaitFor():
                 self.doing = Waiting(
                     at=instruction.at,

@@ -97,8 +97,19 @@ class Waiting(Record):
     kind: Literal["waiting"] = "waiting"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Finishing(Record):
+    """The handler ends with a result, once that is found to fit."""
+
+    at: str
+    result: dict[str, JsonValue]
+    #: It is being checked.
+    asked: bool = False
+    kind: Literal["finishing"] = "finishing"
+
+
 #: What a block does that is carried out, with all its templates filled in.
-Doing = Annotated[Responding | Asking | Calling | Saying | Waiting, Field(discriminator="kind")]
+Doing = Annotated[Responding | Asking | Calling | Saying | Waiting | Finishing, Field(discriminator="kind")]
 
 
 @dataclass(frozen=True, kw_only=True)

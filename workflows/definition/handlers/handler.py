@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, JsonValue
 
 from perdure.workflows.definition.handlers.asking import Choose, Generate, Respond
 from perdure.workflows.definition.handlers.blocks import BlockDefinition, Blocks, ForEach, Switch, Try
-from perdure.workflows.definition.handlers.plain import CallTool
+from perdure.workflows.definition.handlers.plain import CallTool, Finish
 from perdure.workflows.definition.handlers.program import Program, compiled
 from perdure.workflows.definition.tools.options import Name
 from perdure.workflows.vocabulary.near_names import did_you_mean
@@ -17,6 +17,8 @@ from perdure.workflows.vocabulary.parts import Frozen
 
 #: The handler of messages.
 MESSAGE: Final = "message"
+#: What is said of a result that nobody has asked for.
+NO_ANSWER: Final = "the agent has no `answer`, whose schema says what a result is; add it, or end without a result"
 
 
 class Handler(Frozen):
@@ -65,9 +67,10 @@ def blocks_in(blocks: tuple[BlockDefinition, ...], at: str) -> Iterator[tuple[st
 
 
 def handler_faults(
-    handlers: Mapping[str, Handler], models: Mapping[str, object], tools: tuple[str, ...] | None
+    handlers: Mapping[str, Handler], models: Mapping[str, object], tools: tuple[str, ...] | None, *, answers: bool
 ) -> Iterator[str]:
-    """What in the handlers names something that the definition does not have. `tools` None: there may be others."""
+    """What in the handlers names something that the definition does not have. `tools` None: there may be others. `answers`:
+    it says the form of answers."""
     for name, handler in handlers.items():
         if name == MESSAGE and handler.inputs:
             yield f"{name}: a message gives no inputs but its text, which is the variable `message`; remove inputs"
@@ -81,6 +84,8 @@ def handler_faults(
                 case CallTool(tool=tool) if tools is not None and tool not in tools:
                     near = did_you_mean(tool, tools) or f"; there are: {', '.join(tools) or 'none'}"
                     yield f"{at}: {tool!r} is not one of tools{near}"
+                case Finish(result=result) if result is not None and not answers:
+                    yield f"{at}.result: {NO_ANSWER}"
                 case Choose(options=options) if len(set(map(str.casefold, options))) < len(options):
                     yield f"{at}: two of the options are the same"
                 case _:

@@ -1,9 +1,9 @@
 """Blocks that ask no model and hold no other blocks: `call`, `set`, `say`, `wait`, `finish`."""
 
 from datetime import datetime
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, JsonValue, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, model_validator
 
 from perdure.workflows.definition.tools.options import Name
 from perdure.workflows.vocabulary.durations import parse_duration
@@ -83,7 +83,19 @@ class WaitFor(Frozen):
         return self
 
 
+def _result(value: Any) -> Any:
+    if value is not None and not isinstance(value, dict) and (not isinstance(value, str) or "{{" not in value):
+        raise ValueError("must be a mapping, or exactly one {{ }} that gives one")
+    return value
+
+
 class Finish(Frozen):
-    """The handler ends here."""
+    """The handler ends here, and its turn with it."""
 
     kind: Literal["finish"] = "finish"
+    result: Annotated[JsonValue, BeforeValidator(_result)] = Field(
+        default=None,
+        exclude_if=absent,
+        description="The answer, where the agent has an `answer`: a mapping that fits its schema, or exactly one `{{ }}` "
+        "that gives one. Each text in it is a Jinja2 template; one that is exactly one `{{ }}` keeps the type of its value.",
+    )

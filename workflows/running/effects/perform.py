@@ -7,6 +7,7 @@ from perdure.workflows.core.effects import (
     AskModel,
     AskPurses,
     CallServer,
+    CheckAnswer,
     CompareTools,
     Effect,
     FindDefinition,
@@ -25,6 +26,7 @@ from perdure.workflows.running.effects.lookups import compare_tools, find_defini
 from perdure.workflows.running.effects.model import ask_model
 from perdure.workflows.running.effects.opened import Opened
 from perdure.workflows.running.effects.purses import ask_purses
+from perdure.workflows.running.effects.results import weigh_answer
 from perdure.workflows.running.effects.sealing import seal_part
 from perdure.workflows.running.effects.tools import call_server, run_activity, run_remote
 
@@ -54,6 +56,8 @@ async def perform(effect: Effect, opened: Opened) -> Outcome:
             return await find_definition(effect)
         case CompareTools():
             return await compare_tools(effect)
+        case CheckAnswer():
+            return await weigh_answer(effect)
         case AskPurses():
             return await ask_purses(effect)
         case SealPart():

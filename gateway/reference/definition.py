@@ -32,6 +32,7 @@ _TITLES: Final = {
     "Choose": "choose",
     "CallTool": "call",
     "WaitFor": "wait",
+    "AskPerson": "ask",
     "Case": "switch",
     "ForEach": "for_each",
     "Try": "try",

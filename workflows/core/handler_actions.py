@@ -30,7 +30,7 @@ class CatchError:
 
 @dataclass(frozen=True)
 class ParkHandler:
-    """The handler waits, and its turn ends."""
+    """The handler waits for a time or a person, and its turn ends."""
 
 
 @dataclass(frozen=True)
@@ -38,3 +38,13 @@ class ResumeHandler:
     """A handler goes on that waited for this timer, in a turn of its own."""
 
     timer: Timer
+
+
+@dataclass(frozen=True)
+class ResumeAnswered:
+    """A handler goes on whose question is settled, in a turn of its own."""
+
+    question_id: str
+
+
+HandlerAction = CarryOn | LeaveBlock | CallTool | CatchError | ParkHandler | ResumeHandler | ResumeAnswered

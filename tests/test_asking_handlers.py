@@ -97,6 +97,15 @@ def test_an_answer_that_comes_while_a_turn_runs_waits_for_its_end() -> None:
     assert world.said[-1] == "assistant: It comes on Monday."
 
 
+@pytest.mark.parametrize("busy", ["steer", "interrupt"])
+def test_a_message_that_goes_before_others_leaves_the_question_open(busy: str) -> None:
+    world = asked().send("hello", "m2")
+    world.until(lambda: world.state.turn is not None)
+    world.send("wait", "m3", busy=busy).run()
+    assert [one.question_id for one in world.state.questions.open] == ["t1.ask"]
+    assert answer(world).said[-1] == "assistant: It comes on Monday."
+
+
 def test_who_may_not_answer_does_not() -> None:
     world = asked(handler(by=["logistics"], not_by="requester"))
     for wrong in (By(subject="cem"), By(subject="bea", scopes=("logistics",))):

@@ -196,6 +196,7 @@ async def test_a_handler_asks_in_a_terminal(dev: Dev, http: httpx2.AsyncClient, 
         await chat.type("deliver it")
         await chat.until("? When?")
         await chat.type("/wait hi")
+        await chat.until("(the question stays open)")
         await chat.until("Hello.")
         await chat.until("> ")
         assert await chat.end() == 0

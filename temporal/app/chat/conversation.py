@@ -187,7 +187,9 @@ class Conversation:
                 if self._asking.put(question, partial(self._show_question, question)):
                     self._resuming.answered(question)
             except SaidInstead as said:
-                # Whatever is open is settled by it.
+                # Whatever is open is settled by it, but for what a handler asks.
+                if question.get("subject") == "handler":
+                    self.note("(the question stays open)")
                 self.obey(said.line)
                 return
             except Settled:

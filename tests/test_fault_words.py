@@ -145,6 +145,16 @@ WHOLE: dict[str, Any] = {
             "inputs": {"a": {"type": "string"}},
             "do": [
                 {"wait": {"until": "2026-03-06"}},
+                {
+                    "ask": {
+                        "prompt": "x",
+                        "form": OBJECT,
+                        "by": ["x"],
+                        "not_by": "requester",
+                        "expires": "3d",
+                        "into": "v",
+                    }
+                },
                 {"generate": {"prompt": "x", "output": OBJECT, "into": "v"}},
                 {"finish": {"result": {"a": "{{ v }}"}}},
             ],

@@ -45,7 +45,13 @@ GOOD = """\
     inputs: {order_id: {type: string}}
     do:
       - wait: {for: "{{ order_id | length }}d"}
-      - say: "{{ order_id }} {{ customer }}"
+      - ask:
+          prompt: "When shall {{ order_id }} come?"
+          form: {type: object, properties: {day: {type: string}}}
+          by: [logistics]
+          expires: 7d
+          into: delivery
+      - say: "{{ order_id }} {{ customer }} {{ delivery.day }}"
 """
 
 
@@ -102,6 +108,22 @@ def test_a_good_definition_has_none(tmp_path: Path) -> None:
         ),
         ('{for: "{{ order_id | length }}d"}', "{for: soon}", "a duration is a number and a unit"),
         ('{for: "{{ order_id | length }}d"}', "{}", "for, until: give exactly one of the two"),
+        ("shall {{ order_id }} come", "shall {{ order }} come", "follow_up.do[1].ask.prompt: 'order' is no input"),
+        ("into: delivery", "into: day", "handlers.follow_up.do[2].say: 'delivery' is no input, and no variable"),
+        (
+            "{day: {type: string}}",
+            "{day: {type: date}}",
+            "handlers.follow_up.do[1].ask.form.properties.day.type: not a JSON Schema",
+        ),
+        (
+            "form: {type: object, properties: {day: {type: string}}}",
+            "form: {type: string}",
+            "handlers.follow_up.do[1].ask.form: is a JSON Schema of type: object",
+        ),
+        ("          form: {type: object, properties: {day: {type: string}}}\n", "", "ask.form: is required"),
+        ("expires: 7d", "expires: soon", "handlers.follow_up.do[1].ask.expires: a duration is a number and a unit"),
+        ("by: [logistics]", "by: []", "handlers.follow_up.do[1].ask.by: "),
+        ("by: [logistics]", "from: [logistics]", "follow_up.do[1].ask.from: there is no such field"),
         (
             "- for_each: {in: [1, 2]",
             "- finish: {}\n    - for_each: {in: [1, 2]",

@@ -41,6 +41,23 @@ model: main
 instructions: Help.
 tools: [mcp: {command: COMMAND, env: ENV, name: shop, allow: [ask_twice]}]
 """
+PLANNER = """
+name: planner
+models: {main: {use: anthropic/claude-sonnet-5-5}}
+model: main
+instructions: Help.
+handlers:
+  message:
+    - switch:
+        - when: "{{ message == 'deliver' }}"
+          do:
+            - ask:
+                prompt: When should we deliver?
+                form: {type: object, properties: {day: {type: string, format: date}, note: {type: string}}, required: [day]}
+                into: delivery
+            - say: "It comes on {{ delivery.day }}."
+        - do: [say: Hello.]
+"""
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 ADDRESS = "https://shop.example/in?a=1&b=2"
 PROMPT = f"Who gets the parcel? Look at {ADDRESS}, <b>then</b> javascript:alert(1)."
@@ -57,7 +74,7 @@ FIELDS = [
 def definitions() -> dict[str, str]:
     server = program()
     shopper = SHOPPER.replace("COMMAND", json.dumps(server.command)).replace("ENV", json.dumps(server.env))
-    return {"assistant.yaml": AGENT, "shopper.yaml": shopper}
+    return {"assistant.yaml": AGENT, "shopper.yaml": shopper, "planner.yaml": PLANNER}
 
 
 def calls(*tools: tuple[str, dict[str, Any]]) -> Reply:
@@ -267,3 +284,29 @@ async def test_pictures_sounds_and_other_files_of_a_tool(page: Page, dev: Any, p
     assert (await (await downloaded.value).path()).read_bytes() == b"%PDF" * 500
     await expect(page.locator(".answer", has_text="All done.")).to_be_visible()
     assert [url for url in asked_for if not url.startswith((dev.url, "data:"))] == []
+
+
+async def test_a_handler_asks_outside_of_any_call(page: Page, dev: Any, http: httpx2.AsyncClient) -> None:
+    made = await http.post("/v1/sessions", json={"agent": "planner", "message": "deliver"})
+    await page.goto(f"{dev.url}/#session={made.json()['session_id']}")
+    card = page.locator("form.card")
+    await expect(card.locator("h4")).to_have_text("When should we deliver?")
+    await expect(page.locator("#sessions")).to_contain_text("Waiting for an answer")
+    # The conversation is free.
+    await expect(page.locator("#stop")).to_be_hidden()
+    await card.get_by_label("note").fill("By the door")
+    await page.locator("#message").fill("hi")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".answer", has_text="Hello.")).to_be_visible()
+    await expect(card.get_by_label("note")).to_have_value("By the door")
+    await expect(page.locator("article.turn").first.locator("form.card")).to_have_count(1)
+    await page.reload()
+    await expect(card).to_be_visible()
+    await button(card, "Send").click()
+    await expect(card.get_by_label("day")).to_be_focused()
+    await card.get_by_label("day").fill("2026-02-03")
+    await button(card, "Send").click()
+    await expect(page.locator(".answer", has_text="It comes on 2026-02-03.")).to_be_visible()
+    await expect(page.locator("article.turn").first.locator(".settled")).to_have_text("Answered")
+    await expect(page.locator(".asked .values")).to_contain_text("2026-02-03")
+    await expect(page.locator("#sessions")).not_to_contain_text("Waiting for an answer")

@@ -7,9 +7,11 @@ import pytest
 
 from perdure.workflows.core.state.session import dump_state, read_state
 from perdure.workflows.definition.limits import Limits, TurnLimits
+from perdure.workflows.protocol.signals import Answer
 from perdure.workflows.vocabulary.parts import ToolCall, ToolError
+from perdure.workflows.vocabulary.questions import By
 from tests.support.handler_world import Asked, HandlerWorld, text_of
-from tests.support.random_handlers import Maker, Reading, called, chosen, generated
+from tests.support.random_handlers import Maker, Reading, called, chosen, generated, replied
 
 pytestmark = pytest.mark.pure
 
@@ -35,6 +37,19 @@ def done_by(world: HandlerWorld, handler: list[Any]) -> None:
 
     world.answers, world.results = answer, result
     world.send("go").run()
+    while world.state.questions.open:
+        (question,) = world.state.questions.open
+        assert question.prompt is not None
+        done.append(("asks a person", question.prompt))
+        given = replied(question.prompt)
+        answer_id, approved = f"to-{question.question_id}", not isinstance(given, str)
+        value = given if isinstance(given, dict) else None
+        world.driver.receive(
+            Answer(
+                id=answer_id, question_id=question.question_id, approved=approved, result=value, by=By(subject="local")
+            )
+        )
+        world.run()
     reading = Reading().read(handler)
     said = [what for what in reading.done if what[0] == "says"]
     assert [what for what in reading.done if what[0] != "says"] == done

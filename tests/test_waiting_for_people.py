@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
+from tests.support.chat_command import PipedChat
 from tests.support.dev import Dev
 from tests.support.session_client import Sessions
 from tests.support.shop_dev import answer, call, shop
@@ -30,6 +31,23 @@ instructions: Do as you are told.
 tools:
   - agent: {name: shop, description: Helps}
 """
+ORDERS = """
+name: orders
+models: {main: {use: anthropic/claude-sonnet-5-5, max_output_tokens: 1024}}
+model: main
+instructions: Do as you are told.
+handlers:
+  message:
+    - switch:
+        - when: "{{ message == 'deliver it' }}"
+          do:
+            - ask:
+                prompt: When?
+                form: {type: object, properties: {day: {type: string}}, required: [day], additionalProperties: false}
+                into: delivery
+            - say: "It comes on {{ delivery.day }}."
+        - do: [say: Hello.]
+"""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -39,6 +57,7 @@ async def dev(
     folder = tmp_path_factory.mktemp("dev")
     running = shop(folder, environment, provider)
     (folder / "agents" / "boss.yaml").write_text(BOSS)
+    (folder / "agents" / "orders.yaml").write_text(ORDERS)
     await running.start()
     yield running
     await running.stop()
@@ -128,3 +147,75 @@ async def test_a_question_that_is_answered_holds_nobody_up(http: httpx2.AsyncCli
 
     assert found["turn"]["reason"] == "done"
     assert "status" not in found
+
+
+async def test_a_handler_asks_and_keeps_nobody_else_waiting(http: httpx2.AsyncClient, sessions: Sessions) -> None:
+    session = await sessions.create("orders")
+    path = f"/v1/sessions/{session}"
+
+    asks = (await http.post(f"{path}/messages?wait=60", json={"text": "deliver it"})).json()
+
+    assert asks["status"] == "waiting"
+    (question,) = asks["questions"]
+    assert {name: question[name] for name in ("question_id", "kind", "subject", "form", "name", "prompt")} == {
+        "question_id": "t1.ask",
+        "kind": "input",
+        "subject": "handler",
+        "form": "schema",
+        "name": "delivery",
+        "prompt": "When?",
+    }
+    assert "call_id" not in question
+    other = await http.post(f"{path}/messages?wait=60", json={"text": "hi"})
+    assert other.json()["turn"]["reason"] == "done"
+    sent = (await http.post(f"{path}/messages", json={"text": "hi again"})).json()
+    assert (sent["status"], sent.get("waiting_for")) == ("working", None)
+    snapshot = (await http.get(path)).json()
+    assert [one["question_id"] for one in snapshot["questions"]] == ["t1.ask"]
+    for result, field in (({"day": 5}, "result.day"), ({"day": "Monday", "hour": 1}, "result"), ("Monday", "result")):
+        refused = await http.post(f"{path}/answers", json={"question_id": "t1.ask", "result": result})
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, field)
+    big = {"day": "x" * 100_000}
+    refused = await http.post(f"{path}/answers", json={"question_id": "t1.ask", "result": big})
+    assert "a handler takes at most" in refused.json()["errors"][0]["message"]
+
+    answered = {"question_id": "t1.ask", "result": {"day": "Monday"}}
+    async with sessions.view(session) as viewer:
+        assert (await http.post(f"{path}/answers", json=answered)).status_code == 202
+        frames = await viewer.until("input.received")
+        received = next(frame.data for frame in frames if frame.type == "input.received")
+        assert (received["turn_id"], received["by"]) == (None, {"subject": "local", "scopes": []})
+        await viewer.until("turn.finished", 4)
+    assert (await http.post(f"{path}/answers", json=answered)).status_code == 409
+    after = (await http.get(path)).json()
+    assert (after["status"], after["messages"][-1]["parts"][0]["text"]) == ("idle", "It comes on Monday.")
+
+
+async def test_a_handler_asks_in_a_terminal(dev: Dev, http: httpx2.AsyncClient, tmp_path: Path) -> None:
+    async with PipedChat(tmp_path, dev.url, "--agent", "orders") as chat:
+        await chat.type("deliver it")
+        await chat.until("? When?")
+        await chat.type("/wait hi")
+        await chat.until("(the question stays open)")
+        await chat.until("Hello.")
+        await chat.until("> ")
+        assert await chat.end() == 0
+    session = chat.session
+    async with PipedChat(tmp_path, dev.url, session) as again:
+        await again.until("? When?")
+        await again.until("the result as JSON")
+        await again.type("Monday")
+        await again.until("is not of type 'object'")
+        await again.until("the result as JSON")
+        await again.type('{"day": "Monday"}')
+        await again.until("(answered by local)")
+        await again.until("It comes on Monday.")
+        await again.until("> ")
+        assert await again.end() == 0
+    async with PipedChat(tmp_path, dev.url, "--agent", "orders") as third:
+        await third.type("deliver it")
+        await third.until("the result as JSON")
+        body = {"question_id": "t1.ask", "result": {"day": "Friday"}}
+        assert (await http.post(f"/v1/sessions/{third.session}/answers", json=body)).status_code == 202
+        await third.until("It comes on Friday.")
+        assert await third.end() == 0

@@ -21,11 +21,15 @@ from perdure.workflows.vocabulary.events import (
 from perdure.workflows.vocabulary.question_events import ApprovalRequested, InputRequested
 
 
-def asked_by(value: Event | Frame) -> frozenset[str]:
-    """Ids of the questions that are open with it; none where it asks nothing."""
+def asked_by(value: Event | Frame, *, own: bool = False) -> frozenset[str]:
+    """Ids of the questions that are open with it; none where it asks nothing. What a handler asks holds no turn up: it counts
+    where it is the message's own turn that ends with it (`own`)."""
     match value:
         case Snapshot():
-            return frozenset(question.question_id for question in value.page.questions)
+            asked = value.page.questions
+            return frozenset(one.question_id for one in asked if one.subject != "handler")
+        case InputRequested(subject="handler") if not own:
+            return frozenset()
         case ApprovalRequested() | InputRequested() | BudgetPaused():
             return frozenset({value.question_id})
         case _:

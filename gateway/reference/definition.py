@@ -32,6 +32,7 @@ _TITLES: Final = {
     "Choose": "choose",
     "CallTool": "call",
     "WaitFor": "wait",
+    "AskPerson": "ask",
     "Finish": "finish",
     "Case": "switch",
     "ForEach": "for_each",

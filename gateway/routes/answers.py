@@ -16,7 +16,7 @@ router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["questions"], route
 async def answer_question(session_id: SessionPath, body: AnswerBody, app: App, caller: Caller) -> JSONResponse:
     """Answers an open question; the first answer counts, and whoever comes later is told so (409).
 
-    An approval takes `approved`, with `reason`, changed `args` and `remember` if wanted. What a client tool asks takes
-    `result`, or `approved: false` where there will be none."""
+    An approval takes `approved`, with `reason`, changed `args` and `remember` if wanted. What a client tool or a
+    handler asks takes `result`, or `approved: false` where there will be none."""
     seq = await app.sessions.open(caller, session_id).answer(body)
     return JSONResponse({"session_id": session_id, "question_id": body.question_id, "seq": seq}, 202)

@@ -56,7 +56,7 @@ class SentTurn:
                     for one in chosen:
                         record.add(one.value)
                         asked = asked or isinstance(one.value, MessageAdded | Snapshot)
-                    if asked and record.turn is None and (waiting_for := await self._asked(item)):
+                    if asked and record.turn is None and (waiting_for := await self._asked(item, own=bool(chosen))):
                         return record, waiting_for
         return record, None
 
@@ -82,9 +82,9 @@ class SentTurn:
         known = (await self._session.receipt(self._sent.message_id)).content_sha256
         return known is not None and is_same(known, self._sent.sha256)
 
-    async def _asked(self, item: Item) -> WaitingFor | None:
+    async def _asked(self, item: Item, *, own: bool) -> WaitingFor | None:
         """What `item` asks of people. What was asked long ago may be answered by now."""
-        if asked := asked_by(item.value):
+        if asked := asked_by(item.value, own=own):
             questions = await self._session.questions()
             if any(question.question_id in asked for question in questions):
                 return WaitingFor(questions)

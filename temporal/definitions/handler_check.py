@@ -16,6 +16,7 @@ from perdure.workflows.definition.agent import AgentDefinition
 from perdure.workflows.definition.handlers import (
     MESSAGE,
     NO_ANSWER,
+    AskPerson,
     BlockDefinition,
     CallTool,
     Choose,
@@ -117,7 +118,7 @@ class _Walk:
         return _all(ends if block.cases[-1].when is None else [*ends, known])
 
     def _simple(
-        self, at: Loc, block: Respond | Generate | Choose | CallTool | Say | WaitFor, known: frozenset[str]
+        self, at: Loc, block: Respond | Generate | Choose | CallTool | Say | WaitFor | AskPerson, known: frozenset[str]
     ) -> Known:
         match block:
             case Say():
@@ -125,6 +126,10 @@ class _Walk:
             case WaitFor():
                 self._text((*at, "for"), block.length or "", known)
                 self._text((*at, "until"), block.until or "", known)
+            case AskPerson():
+                self._text((*at, "prompt"), block.prompt, known)
+                for place, message in form_faults(block.form):
+                    self._find((*at, "form", *place), message)
             case CallTool():
                 if self._tools is not None and block.tool not in self._tools:
                     near = did_you_mean(block.tool, self._tools)

@@ -13,6 +13,7 @@ _RECORDS: Final[dict[str, tuple[str, str | None]]] = {
     "set": ("Set", "values"),
     "say": ("Say", "text"),
     "wait": ("WaitFor", None),
+    "ask": ("AskPerson", None),
     "finish": ("Finish", None),
     "switch": ("Switch", "cases"),
     "for_each": ("ForEach", None),

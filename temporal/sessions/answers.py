@@ -78,6 +78,10 @@ def check_answer(body: AnswerBody, question: Question, state: QuestionState) -> 
         return
     if "result" not in given:
         raise InvalidRequest("result", "is required, or approved: false")
+    if question.subject == "handler":
+        size = len(ToolResult(call_id="", name=question.name or "", output=body.result).model_dump_json().encode())
+        if size > INLINE_LIMIT:
+            raise InvalidRequest("result", f"has {size} bytes of JSON; a handler takes at most {INLINE_LIMIT}")
     # What fits a form is told by the call that made it.
     schema = ask_user.answer_schema(question.args or {}) if question.form == "fields" else state.output
     _fits("result", body.result, schema, foreign=state.foreign)

@@ -180,7 +180,11 @@ class Sender:
             status = "steering"
         elif receipt.ahead == "interrupt":
             status = "interrupting"
-        questions = await open_questions(self._backend, self._blobs, session, receipt)
+        asked = await open_questions(self._backend, self._blobs, session, receipt)
+        # What a handler asks keeps no message waiting.
+        questions = tuple(one for one in asked if one.subject != "handler")
+        if status == "waiting" and not questions:
+            status = "working"
         below: tuple[SubQuestion, ...] = ()
         if status not in ("steering", "interrupting"):
             # What sub-agents ask is settled by a message that goes before others.

@@ -24,7 +24,7 @@ class Maker:
         return [self.block(depth) for _ in range(self.rng.randint(1, 4))]
 
     def block(self, depth: int) -> dict[str, Any]:
-        kinds = ["set", "set", "say", "generate", "choose", "call", "respond", "finish"]
+        kinds = ["set", "set", "say", "generate", "choose", "call", "respond", "ask", "finish"]
         if depth < 3:
             kinds += ["switch", "switch", "for_each", "for_each", "try", "try"]
         # A handler that always ends at once would say little.
@@ -51,6 +51,9 @@ class Maker:
 
     def _respond(self, depth: int) -> Any:
         return {"instructions": "Now {{ c }}.", "model": self._model()}
+
+    def _ask(self, depth: int) -> Any:
+        return {"prompt": "When {{ a }}?", "form": {"type": "object"}, "into": self.rng.choice(["told", "which"])}
 
     def _finish(self, depth: int) -> Any:
         return {}
@@ -143,6 +146,14 @@ class Reading:
     def _respond(self, value: dict[str, Any]) -> None:
         self.done.append(("responds", value["model"], self._text(value["instructions"])))
 
+    def _ask(self, value: dict[str, Any]) -> None:
+        prompt = self._text(value["prompt"])
+        self.done.append(("asks a person", prompt))
+        given = replied(prompt)
+        if isinstance(given, str):
+            raise Failed(given)
+        self.names[value["into"]] = given
+
     def _finish(self, value: Any) -> None:
         raise Finished
 
@@ -199,6 +210,12 @@ def generated(prompt: str) -> str:
 
 def chosen(prompt: str) -> str:
     return "even" if int(prompt.strip("?")) % 2 == 0 else "odd"
+
+
+def replied(prompt: str) -> dict[str, Any] | str:
+    """What a person answers, or the type of error where it is declined."""
+    number = int(prompt.removeprefix("When ").strip("?"))
+    return "denied" if number % 5 == 3 else {"day": number}
 
 
 def called(args: dict[str, Any]) -> int | str:

@@ -10,15 +10,7 @@ from perdure.workflows.core.context_actions import (
     EndCompaction,
     TrimResults,
 )
-from perdure.workflows.core.handler_actions import (
-    CallTool,
-    CarryOn,
-    CatchError,
-    CheckResult,
-    LeaveBlock,
-    ParkHandler,
-    ResumeHandler,
-)
+from perdure.workflows.core.handler_actions import HandlerAction
 from perdure.workflows.core.state.sealing import Cut
 from perdure.workflows.core.state.turn import Handoff
 from perdure.workflows.protocol.amounts import Amounts
@@ -285,13 +277,7 @@ Work = (
     | AskNextSummarizer
     | EndCompaction
     | DropOldest
-    | CarryOn
-    | LeaveBlock
-    | CallTool
-    | CatchError
-    | CheckResult
-    | ParkHandler
-    | ResumeHandler
+    | HandlerAction
     | Seal
 )
 Action = Work | Idle

@@ -157,7 +157,8 @@ def question(state: SessionState, question_id: str) -> QuestionState:
     """A question as it is now, open or settled."""
     settled = next((one for one in reversed(state.questions.settled) if one.question_id == question_id), None)
     found = state.questions.find(question_id)
-    loaded, name = state.slot.loaded, found.name if found else None
+    # What a handler asks is named by its variable, which may be what a tool is called, too.
+    loaded, name = state.slot.loaded, found.name if found and found.subject != "handler" else None
     policy = state.policy(name) if name else None
     spec = loaded.spec(name) if loaded and name else None
     described = policy if policy is not None and policy.input is not None else spec
@@ -169,7 +170,8 @@ def question(state: SessionState, question_id: str) -> QuestionState:
         input=described.input if described else None,
         # A server's own schema may be empty: then it takes anything, whatever the tool gives.
         output=found.output if found and found.output is not None else described.output if described else None,
-        foreign=bool(found and found.output is not None) or (spec is not None and described is spec and spec.foreign),
+        foreign=bool(found and found.output is not None and found.subject != "handler")
+        or (spec is not None and described is spec and spec.foreign),
         inline_only=policy is not None and policy.runner == "remote",
         seq=state.log.seq,
     )

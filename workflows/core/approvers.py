@@ -1,4 +1,4 @@
-"""Who may allow or deny a call: the roles that its definition names, and nobody who asked for it. Pure.
+"""Who may allow or deny a call, or answer a handler: the roles that a definition names, and nobody who asked for it. Pure.
 
 Rule 1: what counts is what the question says, whatever becomes of the definition meanwhile.
 Rule 2: without authentication there is one person, who may do everything (`LOCAL`).
@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from perdure.workflows.core.state.handlers import AskingPerson
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.tools.options import Approval
 from perdure.workflows.vocabulary.questions import LOCAL, By, Question, subject_of
@@ -36,7 +37,7 @@ def asked_by(state: SessionState) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*user, *state.requesters)))
 
 
-def excluded(state: SessionState, approval: Approval | None) -> tuple[str, ...]:
+def excluded(state: SessionState, approval: Approval | AskingPerson | None) -> tuple[str, ...]:
     """The subjects who may not answer: those for whom the session works."""
     if approval is None or approval.not_by is None:
         return ()

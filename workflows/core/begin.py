@@ -49,10 +49,10 @@ from perdure.workflows.core.context_actions import AskNextSummarizer, Compact, D
 from perdure.workflows.core.context_changes import CompactionEnding
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.effects import CompareTools, Effect, FindDefinition, LoadDefinition, SealPart
-from perdure.workflows.core.handler_actions import HandlerAction, ParkHandler, ResumeHandler
-from perdure.workflows.core.handlers.begin import go_on
+from perdure.workflows.core.handler_actions import HandlerAction
+from perdure.workflows.core.handlers import asking
+from perdure.workflows.core.handlers.begin import begin_of_handler
 from perdure.workflows.core.handlers.carrying_on import begin_handler, handler_of_messages, start_triggered
-from perdure.workflows.core.handlers.parking import park, resume
 from perdure.workflows.core.handlers.triggers import triggered
 from perdure.workflows.core.leases import ask, end_leases, give_back
 from perdure.workflows.core.loops import insists
@@ -100,6 +100,12 @@ def begin(state: SessionState, action: Work, now: datetime) -> Begun:
     effects: tuple[Effect, ...] = ()
     ends: tuple[str, ...] = ()
     tells: tuple[str, ...] = ()
+    if isinstance(action, HandlerAction):
+        gone_on = begin_of_handler(draft, action)
+        if gone_on.parked:
+            _finish_turn(draft, FinishTurn("parked"))
+        keep_time(draft)
+        return Begun(draft.changes, gone_on.effects)
     match action:
         case LoadAgent():
             draft.add(AgentLoading())
@@ -180,13 +186,6 @@ def begin(state: SessionState, action: Work, now: datetime) -> Begun:
             ends = (action.step_id,)
         case DropOldest():
             opening.drop(draft, action.before)
-        case HandlerAction():
-            effects = go_on(draft, action)
-        case ParkHandler():
-            if park(draft):
-                _finish_turn(draft, FinishTurn("parked"))
-        case ResumeHandler():
-            resume(draft, action.timer)
         case Seal():
             draft.add(SealingBegun(cut=action.cut))
             effects = (SealPart(seal_input(draft.state)),)
@@ -282,4 +281,5 @@ def _close(draft: Draft, reason: str) -> None:
         draft.add(RewindDropped())
     for message in draft.state.inbox.messages:
         draft.add(MessageRejected(**draft.stamp, message_id=message.id, reason="session_closed"))
+    asking.withdraw(draft, "stopped")
     draft.add(SessionClosed(**draft.stamp, reason=reason))

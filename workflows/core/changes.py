@@ -35,6 +35,7 @@ from perdure.workflows.core.handler_changes import (
     BlockAnswered,
     BlockCalled,
     ErrorCaught,
+    HandlerAnswered,
     HandlerMoved,
     HandlerResumed,
     TriggerTaken,
@@ -284,6 +285,7 @@ Note = (
     | BlockAnswered
     | ErrorCaught
     | HandlerResumed
+    | HandlerAnswered
     | TriggerTaken
 )
 Change = Event | Note

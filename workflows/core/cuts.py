@@ -14,7 +14,9 @@ def with_event(state: SessionState, event: Event) -> SessionState:
     sealing = state.sealing.grown(weight_of(event))
     turn = state.turn
     between = turn is None or (turn.step is None and not turn.calls)
-    if between and not state.questions.open and state.context.open is None:
+    # What a handler asks stays open for long, and nothing of the past answers it.
+    asks = any(one.subject != "handler" for one in state.questions.open)
+    if between and not asks and state.context.open is None:
         sealing = sealing.cuttable(event.seq, state.transcript.total, len(state.log.steps))
     return replace(state, sealing=sealing)
 

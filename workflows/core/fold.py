@@ -87,6 +87,8 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
             return rewinds.asked(state, event)
         case ApprovalResolved() if (settled_rewind := rewinds.answered(state, event)) is not None:
             return settled_rewind
+        case InputRequested(subject="handler"):
+            return replace(state, questions=state.questions.asked(event.question))
         case ToolStarted() | ApprovalRequested() | ApprovalResolved() | InputRequested() | InputReceived():
             return follow(state, event)
         case BudgetPaused():

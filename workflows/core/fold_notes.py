@@ -61,6 +61,7 @@ from perdure.workflows.core.handler_changes import (
     BlockAnswered,
     BlockCalled,
     ErrorCaught,
+    HandlerAnswered,
     HandlerMoved,
     HandlerResumed,
     TriggerTaken,
@@ -211,6 +212,8 @@ def apply_note(state: SessionState, note: Note) -> SessionState:
             return replace(state, inbox=state.inbox.without(note.trigger_id))
         case HandlerResumed():
             return handlers.resumed(state, note.run)
+        case HandlerAnswered():
+            return replace(state, handlers=state.handlers.with_reply(note.question_id, note.reply))
         case ErrorCaught():
             return handlers.caught(state, note.run)
         case BlockCalled():

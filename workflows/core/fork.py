@@ -16,6 +16,7 @@ from perdure.workflows.core.context.index import inherited
 from perdure.workflows.core.rewinds.past import Then, branches_then, ended_then
 from perdure.workflows.core.state.agent_slot import AgentSlot
 from perdure.workflows.core.state.dates import Dates
+from perdure.workflows.core.state.handlers import AskingPerson
 from perdure.workflows.core.state.inbox import Inbox
 from perdure.workflows.core.state.log import Log
 from perdure.workflows.core.state.packed_ids import taken_before
@@ -35,8 +36,9 @@ from perdure.workflows.vocabulary.events import (
     TurnStarted,
 )
 from perdure.workflows.vocabulary.ids import turn_id as turn_id_of
-from perdure.workflows.vocabulary.ids import turn_number
+from perdure.workflows.vocabulary.ids import turn_number, turn_of
 from perdure.workflows.vocabulary.parts import Message
+from perdure.workflows.vocabulary.question_events import InputReceived, InputRequested
 
 FORKED = "forked"
 
@@ -78,7 +80,7 @@ def past(state: SessionState, turn_id: str, keep_turn: bool, waiting: Collection
     told = _events(state, turn_id, keep_turn)
     seq = told[-1].seq if told else state.log.oldest - 1
     forked = still_waiting(told, dict.fromkeys(waiting or ())) if told else {}
-    events = _disposed(told, forked)
+    events = _withdrawn(_disposed(told, forked), state, turns)
     then = branches_then(state, turns, after=not keep_turn)
     transcript = _transcript(state, turns, then)
     messages = transcript.messages
@@ -222,6 +224,22 @@ def _events(state: SessionState, turn_id: str, keep_turn: bool) -> tuple[Event, 
         if not keep_turn and isinstance(event, TurnStarted) and event.turn_id == turn_id:
             return state.log.events[:index]
     return ()
+
+
+def _withdrawn(events: tuple[Event, ...], state: SessionState, turns: int) -> tuple[Event, ...]:
+    """What handlers asked up to the end of the turn stays with the session."""
+    waits = [run.doing.question_id for run in state.handlers.parked if isinstance(run.doing, AskingPerson)]
+    asked = dict.fromkeys(one for one in waits if one is not None and _turn_number(turn_of(one)) <= turns)
+    for event in events:
+        if isinstance(event, InputRequested) and event.subject == "handler":
+            asked[event.question_id] = None
+        elif isinstance(event, InputReceived):
+            asked.pop(event.question_id, None)
+    for asked_id in asked if events else ():
+        last = events[-1]
+        received = InputReceived(seq=last.seq + 1, at=last.at, question_id=asked_id, value=None, reason="stopped")
+        events = (*events, received)
+    return events
 
 
 def _disposed(events: tuple[Event, ...], waiting: Iterable[str]) -> tuple[Event, ...]:

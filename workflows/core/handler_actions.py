@@ -7,32 +7,27 @@ from perdure.workflows.vocabulary.parts import ToolError
 
 
 @dataclass(frozen=True)
-class HandlerAction:
-    """What goes on with a handler within its turn."""
-
-
-@dataclass(frozen=True)
-class CarryOn(HandlerAction):
+class CarryOn:
     """Carry the handler on to a block that needs the world, or for a batch of its instructions."""
 
 
 @dataclass(frozen=True)
-class LeaveBlock(HandlerAction):
+class LeaveBlock:
     """The agent has responded: the handler goes on behind its block."""
 
 
 @dataclass(frozen=True)
-class CallTool(HandlerAction):
+class CallTool:
     """Make the call of the handler's block."""
 
 
 @dataclass(frozen=True)
-class CheckResult(HandlerAction):
+class CheckResult:
     """Have the result checked that the handler ends with."""
 
 
 @dataclass(frozen=True)
-class CatchError(HandlerAction):
+class CatchError:
     """The handler goes on where it catches this error, which would have ended its turn."""
 
     error: ToolError
@@ -40,7 +35,7 @@ class CatchError(HandlerAction):
 
 @dataclass(frozen=True)
 class ParkHandler:
-    """The handler waits, and its turn ends."""
+    """The handler waits for a time or a person, and its turn ends."""
 
 
 @dataclass(frozen=True)
@@ -48,3 +43,15 @@ class ResumeHandler:
     """A handler goes on that waited for this timer, in a turn of its own."""
 
     timer: Timer
+
+
+@dataclass(frozen=True)
+class ResumeAnswered:
+    """A handler goes on whose question is settled, in a turn of its own."""
+
+    question_id: str
+
+
+HandlerAction = (
+    CarryOn | LeaveBlock | CallTool | CheckResult | CatchError | ParkHandler | ResumeHandler | ResumeAnswered
+)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from perdure.workflows.core.calls.call import Call
-from perdure.workflows.core.state.handlers import HandlerRun
+from perdure.workflows.core.state.handlers import HandlerRun, Reply
 from perdure.workflows.vocabulary.parts import Part
 
 
@@ -41,6 +41,14 @@ class HandlerResumed:
     """The turn goes on with this run, which was parked."""
 
     run: HandlerRun
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandlerAnswered:
+    """The question of a parked handler is settled."""
+
+    question_id: str
+    reply: Reply
 
 
 @dataclass(frozen=True, kw_only=True)

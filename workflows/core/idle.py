@@ -19,7 +19,7 @@ def closes_at(state: SessionState) -> datetime | None:
     timeout = loaded.definition.idle_timeout if loaded is not None else None
     if timeout is None or state.behavior < 1 or state.new.parent is not None or state.closing is not None:
         return None
-    if state.is_busy or state.timers.pending:
+    if state.is_busy or state.timers.pending or state.handlers.parked:
         return None
     log = state.log
     # A state that an older version carried tells it by its events.

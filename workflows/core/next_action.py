@@ -3,6 +3,8 @@
 Because the answer depends on the state alone, a session can continue as new between any two actions.
 """
 
+from datetime import datetime
+
 from perdure.workflows.core.actions import (
     Action,
     AskNextModel,
@@ -39,8 +41,10 @@ from perdure.workflows.core.handler_actions import (
     CheckResult,
     LeaveBlock,
     ParkHandler,
+    ResumeAnswered,
     ResumeHandler,
 )
+from perdure.workflows.core.handlers.asking import next_expiry
 from perdure.workflows.core.handlers.interpreter import caught
 from perdure.workflows.core.handlers.steps import asking_of
 from perdure.workflows.core.idle import closes_at
@@ -50,7 +54,15 @@ from perdure.workflows.core.passing_on import next_bid_of_step
 from perdure.workflows.core.rewinds.next_action import next_of_rewind, next_of_undoing
 from perdure.workflows.core.routing import answering_role, first_hop
 from perdure.workflows.core.spending import Bid, next_bid, out_of_quota, out_of_time
-from perdure.workflows.core.state.handlers import Asking, Calling, Finishing, HandlerRun, Responding, Waiting
+from perdure.workflows.core.state.handlers import (
+    Asking,
+    AskingPerson,
+    Calling,
+    Finishing,
+    HandlerRun,
+    Responding,
+    Waiting,
+)
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Turn
 from perdure.workflows.core.working import ends_at
@@ -90,6 +102,9 @@ def _next(state: SessionState) -> Action:
         return next_of_rewind(state, state.rewinding)
     if state.inbox.messages:
         return StartTurn(state.inbox.messages[0])
+    replied = state.handlers.replied
+    if replied is not None and isinstance(replied.doing, AskingPerson) and replied.doing.question_id is not None:
+        return ResumeAnswered(replied.doing.question_id)
     due = state.timers.due
     if due is not None and state.handlers.waiting_for(due.timer_id) is not None:
         return ResumeHandler(due)
@@ -99,16 +114,22 @@ def _next(state: SessionState) -> Action:
     if _has_answered(state):
         return _close(state, "answered")
     if state.context.open is not None:
-        return Wait(frozenset([state.context.open.record.step_id]), until=state.timers.next_at)
+        return Wait(frozenset([state.context.open.record.step_id]), until=_wakes_at(state))
     if waits_in_vain(state):
         return DrawLeases(Amounts())
-    return relief.at_rest(state) or Rest(state.timers.next_at, closes_at(state))
+    return relief.at_rest(state) or Rest(_wakes_at(state), closes_at(state))
+
+
+def _wakes_at(state: SessionState) -> datetime | None:
+    """When time itself changes something in a session that rests."""
+    times = (state.timers.next_at, next_expiry(state))
+    return min((one for one in times if one is not None), default=None)
 
 
 def _has_answered(state: SessionState) -> bool:
     """Whether a session that somebody waits for has nothing more to do."""
     waited_for = state.new.parent is not None or state.new.once
-    return waited_for and state.turns > 0 and not state.timers.pending
+    return waited_for and state.turns > 0 and not state.timers.pending and not state.handlers.parked
 
 
 def _close(state: SessionState, reason: str) -> Action:
@@ -174,7 +195,7 @@ def _next_of_run(state: SessionState, turn: Turn, run: HandlerRun) -> Action:
             return _next_call(state, turn)
         case Calling():
             return CallTool()
-        case Waiting():
+        case Waiting() | AskingPerson():
             return ParkHandler()
         case Finishing():
             return CheckResult()

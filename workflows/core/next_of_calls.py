@@ -73,8 +73,8 @@ def next_of_calls(state: SessionState, turn: Turn) -> Action:
     ready = _with_room(state, turn)
     if ready:
         return _too_late(state, turn, ready) or RunTools(ready)
-    questions = state.questions.open
-    return Wait(turn.open_calls, tuple(one.question_id for one in questions), until_of(turn, state), ends_at(state))
+    questions = tuple(one.question_id for one in state.questions.open if one.subject != "handler")
+    return Wait(turn.open_calls, questions, until_of(turn, state), ends_at(state))
 
 
 def _too_late(state: SessionState, turn: Turn, ready: tuple[ToolCall, ...]) -> Action | None:

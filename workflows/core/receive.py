@@ -20,6 +20,7 @@ from perdure.workflows.core.changes import (
     TimerCancelled,
 )
 from perdure.workflows.core.draft import Draft
+from perdure.workflows.core.handlers import asking
 from perdure.workflows.core.lease_changes import LeaseEnded, PurseHasMore
 from perdure.workflows.core.leases import announce
 from perdure.workflows.core.pausing import answer as decided
@@ -91,6 +92,7 @@ def _obey(draft: Draft, command: Command) -> None:
         case Supersede():
             draft.add(Muted())
             supersede(draft)
+            asking.withdraw(draft, SUPERSEDED)
         case Stop():
             turn = draft.state.turn
             if turn and command.turn_id in (None, turn.turn_id):
@@ -100,7 +102,7 @@ def _obey(draft: Draft, command: Command) -> None:
             pause = turn.pause if turn is not None else None
             if pause is not None and pause.question_id == command.question_id:
                 decided(draft, command)
-            elif not answer_rewind(draft, command):
+            elif not answer_rewind(draft, command) and not asking.answer(draft, command):
                 answer(draft, command)
         case Rewind():
             rewind(draft, command)

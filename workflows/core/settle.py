@@ -23,6 +23,7 @@ from perdure.workflows.core.context.blame import what_is_too_long
 from perdure.workflows.core.context.ended import compaction_ended, is_too_long, measure, too_long
 from perdure.workflows.core.declined import is_declined, left_out_for
 from perdure.workflows.core.draft import Draft
+from perdure.workflows.core.handlers import asking
 from perdure.workflows.core.handlers.answered import block_answered
 from perdure.workflows.core.handlers.results import result_weighed
 from perdure.workflows.core.idle import close_idle
@@ -203,6 +204,7 @@ def _sealed(draft: Draft, sealed: Sealed | None) -> None:
 
 
 def _time_passed(draft: Draft) -> None:
+    asking.expire(draft)
     if draft.state.turn is None:
         mark_due(draft)
         close_idle(draft)

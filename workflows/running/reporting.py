@@ -30,7 +30,7 @@ from perdure.workflows.core.actions import (
 )
 from perdure.workflows.core.changes import Change, CloseRequested, StopRequested
 from perdure.workflows.core.context_changes import CompactionAbandoned
-from perdure.workflows.core.handler_actions import ParkHandler, ResumeHandler
+from perdure.workflows.core.handler_actions import ParkHandler, ResumeAnswered, ResumeHandler
 from perdure.workflows.core.limit_words import told
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.titles import late_title
@@ -39,7 +39,17 @@ from perdure.workflows.vocabulary.search_attributes import AGENT, COST, DIGEST, 
 
 #: After these, the session may be at work, at rest, or waiting for people, where it was not before.
 _SHOWN: Final = (
-    StartTurn | WakeUp | ParkHandler | ResumeHandler | Ask | TakeBack | GoOn | PauseTurn | FinishTurn | CloseSession
+    StartTurn
+    | WakeUp
+    | ParkHandler
+    | ResumeHandler
+    | ResumeAnswered
+    | Ask
+    | TakeBack
+    | GoOn
+    | PauseTurn
+    | FinishTurn
+    | CloseSession
 )
 
 #: In the memo, from which lists of sessions take it.

@@ -14,6 +14,7 @@
 | compaction | `k3` | its number in the session |
 | call that a handler makes | `t7.s0.c1` | its turn, and its number in the handler's run |
 | timer that a handler waits for | `t7.wait` | the turn that it ended |
+| question that a handler asks | `t7.ask` | the same |
 | text that a handler says | `t7.say1` | the same |
 | sub-agent's session | `parent~t7.s2.c1` | the session and the call that it answers |
 
@@ -92,6 +93,11 @@ def handler_call_id(turn: str, number: int) -> str:
 def wait_id(turn: str) -> str:
     """The id of the timer that a handler waits for, which ended this turn."""
     return f"{turn}.wait"
+
+
+def ask_id(turn: str) -> str:
+    """The id of the question that a handler waits for, which ended this turn."""
+    return f"{turn}.ask"
 
 
 def said_id(turn: str, number: int) -> str:

@@ -78,7 +78,7 @@ class ApprovalResolved(EventBase):
 
 
 class InputRequested(EventBase):
-    """A call's result has to come from outside: from the browser or app, or from a person."""
+    """A call's result has to come from outside: from the browser or app, or from a person. Or a handler asks a person."""
 
     type: Literal["input.requested"] = "input.requested"
     question_id: str
@@ -93,6 +93,10 @@ class InputRequested(EventBase):
     expires_at: datetime | None = None
     #: Holds the call's part where the arguments are too long to travel; `args` are empty then.
     blob: BlobRef | None = Field(default=None, exclude_if=absent)
+    #: Of a handler's: whoever answers has to hold one of these roles; absent: nobody in particular has to.
+    roles: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
+    #: Of a handler's: subjects who may not answer, for they asked the session for something.
+    not_by: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
 
     @property
     def question(self) -> Question:
@@ -109,11 +113,13 @@ class InputRequested(EventBase):
             output=self.output,
             expires_at=self.expires_at,
             blob=self.blob,
+            roles=self.roles,
+            not_by=self.not_by,
         )
 
 
 class InputReceived(EventBase):
-    """The answer; a long one in short, for `tool.finished` has the whole."""
+    """The answer; a long one in short, for `tool.finished` has the whole. Outside of turns: to what a handler asked."""
 
     type: Literal["input.received"] = "input.received"
     question_id: str
@@ -121,5 +127,6 @@ class InputReceived(EventBase):
     #: Who answered; None where nobody did.
     by: Answerer | None = Field(default=None, exclude_if=absent)
     #: Why nobody did: `superseded`, for people have said something else; `stopped`; `settled`, for a turn would not ask about
-    #: a limit any more, as where another model answers. Or what whoever declined has said.
+    #: a limit any more, as where another model answers; of what a handler asked also `expired`. Or what whoever declined has
+    #: said, and `declined` where that is nothing and a handler asked.
     reason: str | None = Field(default=None, exclude_if=absent)

@@ -100,11 +100,11 @@ class Question(Frozen):
     reason: Again | None = Field(default=None, exclude_if=absent)
     remember: Remember | None = Field(default=None, exclude_if=absent)
     bound: Binding | None = Field(default=None, exclude_if=absent)
-    #: Of an approval: whoever answers has to hold one of these roles; none: nobody in particular has to.
+    #: Whoever answers has to hold one of these roles; none: nobody in particular has to.
     roles: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
     #: Of an approval: and one of each of these, besides; a rewind may take back calls of several tools.
     further_roles: tuple[tuple[str, ...], ...] = Field(default=(), exclude_if=operator.not_)
-    #: Of an approval: subjects who may not answer, for they asked for the call.
+    #: Subjects who may not answer, for they asked for what it is about.
     not_by: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
     #: Of a budget question.
     budget: Shortfall | None = Field(default=None, exclude_if=absent)

@@ -10,7 +10,8 @@ export function tellDisposition({ position, waiting_for: waiting }) {
 
 /** {words, show()} of the oldest open question, which `show` brings into sight; null: only the running turn is waited for. */
 export function waitsFor(view, transcript) {
-  const [first] = [...openQuestions(view), ...openBelow(view)];
+  // What a handler asks keeps no message waiting.
+  const [first] = [...openQuestions(view), ...openBelow(view)].filter(({ subject }) => subject !== 'handler');
   if (!first) return null;
   const show = () => {
     const card = [...transcript.querySelectorAll('form.card')].find((one) => one.dataset.question === first.question_id);

@@ -4,8 +4,11 @@ import { notice } from './notice.js';
 
 export const runningTurn = (view) => view.turns.findLast((turn) => turn.status === 'running');
 
-/** The session works, or waits for a person. */
-export const works = (view) => runningTurn(view) !== undefined || ['working', 'waiting'].includes(view.status);
+/** The session works, or waits for a person in a turn; what a handler asks outside of turns leaves the chat free. */
+export const works = (view) => {
+  if (runningTurn(view) !== undefined || view.status === 'working') return true;
+  return view.status === 'waiting' && !view.asked.some(({ state }) => state === 'open');
+};
 
 export class Stopping {
   #asked = false;

@@ -1,9 +1,11 @@
 /** The conversation in the middle of the chat page: a view of `client.js` and the unsent messages → nodes. */
 import { exchanges } from '../view/branches.js';
 import { h, keyed, setText } from '../shared/dom.js';
-import { tickExpiry } from '../shared/questions.js';
+import { drawQuestions, tickExpiry } from '../shared/questions.js';
+import { askedBefore, askedIn } from '../view/handlers.js';
 import { drawFold, makeFold } from './fold_marker.js';
 import { drawPending } from './pending.js';
+import { works } from './stopping.js';
 import { drawTurn, makeTurn, workingSince } from './turn.js';
 
 /**
@@ -13,15 +15,16 @@ import { drawTurn, makeTurn, workingSince } from './turn.js';
  */
 export function drawTranscript(container, view, pending, actions, may) {
   const { places, session } = view;
-  const rests = view.status === 'idle' && may('session:write');
+  const rests = !works(view) && ['idle', 'waiting'].includes(view.status) && may('session:write');
   const around = { places, told: session.sub_questions, rests, forks: may('session:fork'), actions };
   const shown = exchanges(view.turns);
   const items = [
     ...folds(view, null),
     ...shown.flatMap(({ turn, turns }, index) => [
-      { kind: 'turn', id: turns[0].id ?? 'next', turn, around: { ...around, last: index === shown.length - 1 } },
+      { kind: 'turn', id: turns[0].id ?? 'next', turn, around: { ...around, asked: asked(view, turns), last: index === shown.length - 1 } },
       ...turns.filter(({ id }) => id !== null).flatMap(({ id }) => folds(view, id)),
     ]),
+    ...askedBefore(view.asked, view.turns).map((question) => ({ kind: 'asked', id: question.question_id, question })),
     ...pending.map((entry) => ({ kind: 'pending', id: entry.messageId, entry })),
   ];
   keyed(container, items, {
@@ -31,12 +34,17 @@ export function drawTranscript(container, view, pending, actions, may) {
   });
 }
 
-const MAKE = { turn: makeTurn, fold: makeFold, pending: () => h('div', { class: 'pending' }) };
+const NONE = [];
+const MAKE = { turn: makeTurn, fold: makeFold, pending: () => h('div', { class: 'pending' }), asked: () => h('div', { class: 'questions' }) };
 const UPDATE = {
   turn: (node, { turn, around }) => drawTurn(node, turn, around),
   fold: (node, { fold }) => drawFold(node, fold),
   pending: (node, { entry }, actions) => drawPending(node, entry, actions),
+  asked: (node, { question }, { answer }) => drawQuestions(node, { questions: [question] }, answer),
 };
+
+/** What the handlers of these turns ask. */
+const asked = (view, turns) => (view.asked.length ? askedIn(view.asked, turns) : NONE);
 
 const folds = (view, id) => view.folds.filter(({ after }) => after === id).map((fold) => ({ kind: 'fold', id: fold.id, fold }));
 

@@ -24,12 +24,12 @@ export function makeTurn() {
 }
 
 /**
- * `around`: {places, told, rests, forks, last, actions}: what stands around it; `rests`: the session does nothing, and can be told to;
- * `forks`: it can be forked; `last`: it is the newest.
+ * `around`: {places, told, asked, rests, forks, last, actions}: what stands around it; `asked`: what its handler asks; `rests`: the
+ * session does nothing, and can be told to; `forks`: it can be forked; `last`: it is the newest.
  */
-export function drawTurn(node, turn, { places, told, rests, forks, last, actions }) {
+export function drawTurn(node, turn, { places, told, asked, rests, forks, last, actions }) {
   // A turn that did not change keeps its object, and then there is nothing to do.
-  const state = [turn, places, turn.status === 'running' && told, rests, forks, last];
+  const state = [turn, places, asked, turn.status === 'running' && told, rests, forks, last];
   if (node.drawn?.every((value, at) => value === state[at])) return;
   node.drawn = state;
   const [messages, dots, result, footer] = node.children;
@@ -44,7 +44,7 @@ export function drawTurn(node, turn, { places, told, rests, forks, last, actions
     ...{ message, turn, options },
     branching: { place: isSaid(message) ? partingAt(places, turn.messages, at) : null, rests, actions },
   }));
-  keyed(messages, withQuestions(shown, turn, actions.answer), {
+  keyed(messages, withQuestions(shown, turn, asked, actions.answer), {
     key: ({ message, question }) => message?.key ?? `asks ${question.question_id}`,
     make: ({ message }) => (message ? (message.role === 'user' ? makeSaid() : makeAnswer()) : h('div', { class: 'questions' })),
     update: (one, item) => UPDATE[item.question ? 'question' : item.message.role](one, item),
@@ -61,9 +61,9 @@ const UPDATE = {
 };
 
 /** What the turn itself asks, behind the messages that had begun by then. */
-function withQuestions(shown, turn, answer) {
+function withQuestions(shown, turn, asked, answer) {
   const items = [...shown];
-  for (const question of [...(turn.questions ?? []), ...rewindsOf(turn)]) {
+  for (const question of [...(turn.questions ?? []), ...rewindsOf(turn), ...asked]) {
     const before = items.findLastIndex(({ message, question: other }) => other || !(begunAt(message) > question.asked_at));
     items.splice(question.asked_at ? before + 1 : items.length, 0, { question, answer });
   }

@@ -156,23 +156,26 @@ function approval({ args, agents, remember: most, again, roles }) {
   };
 }
 
-/** A question from a client tool or a tool's server: a form for `ask_user` or with a schema, else any JSON. */
-function input({ form: asks, name, args, prompt, output }) {
+/** A question from a client tool, a tool's server, or a handler: a form for `ask_user` or with a schema, else any JSON. */
+function input({ form: asks, name, args, prompt, output, subject, roles }) {
   const form = output ? schemaForm(output, prompt) : asks === 'fields' ? askForm(args.fields, prompt) : null;
   const title = output ? linked(prompt) : [h('code', {}, name), ' needs an answer'];
-  if (!form) return anything(title, [table(args)], 'Decline', output ? null : 'Reason, if you decline');
+  const isHandler = subject === 'handler';
+  const told = isHandler ? [whose(roles)].filter(Boolean) : [table(args)];
+  if (!form) return anything(title, told, 'Decline', output && !isHandler ? null : 'Reason, if you decline');
   const no = h('button', { type: 'button', class: 'button plain' }, 'Decline');
+  const reason = isHandler && reasonField('Reason, if you decline');
   // Without fields, the person only confirms what was done elsewhere.
   const yes = h('button', { type: 'submit', class: 'button primary' }, form.node.hasChildNodes() ? 'Send' : 'Done');
   return {
     title: linked(prompt || 'A question for you'),
-    nodes: [form.node, h('div', { class: 'actions' }, yes, no)],
+    nodes: [isHandler && whose(roles), form.node, h('div', { class: 'actions' }, yes, no, reason)].filter(Boolean),
     no,
     yes: () => {
       const result = form.read();
       return result && { result };
     },
-    declined: () => ({ approved: false }),
+    declined: () => (reason ? withReason(reason) : { approved: false }),
   };
 }
 

@@ -1,10 +1,10 @@
 /**
  * What ids of a session say, as `workflows/vocabulary/ids.py` makes them: a turn `t7`, a step `t7.s2`, a tool call `t7.s2.c1`,
- * a handler's own `t7.s0.c1`, a compaction `k3`.
+ * a handler's own `t7.s0.c1`, a handler's question `t7.ask`, a compaction `k3`.
  * Nothing else reads an id; what a question is about is in its `kind`, `subject` and `form`.
  */
 
-/** The turn of a step or a call. */
+/** The turn of a step, a call, or a handler's question. */
 export const turnOf = (stepOrCall) => stepOrCall.split('.')[0];
 
 /** The step whose answer holds a call. */

@@ -1,5 +1,6 @@
 /** Snapshots of a session: a view made of one, and what only they tell. Pure. */
 import { askedTurn } from './budgets.js';
+import { askedThen, withAsked } from './handlers.js';
 import { askedTools, finishedTool } from './tool_calls.js';
 import { emptyView, newTurn, patchTurn, upsert } from './turns.js';
 
@@ -11,6 +12,7 @@ export function withFacts(view, { messages, queued = [], questions, todo = [], s
   facts.queued = view.queued.map((entry) =>
     entry.message ? entry : { ...entry, message: known.get(entry.id) ?? null },
   );
+  if (seq >= view.seq) facts.asked = withAsked(view.asked, questions ?? []);
   // A view may begin behind the event that told the list. One that knows more than the snapshot keeps its own.
   if (seq >= view.seq) facts.todo = todo;
   return seq === view.seq ? { ...facts, status, usage, cost_usd } : facts;
@@ -22,7 +24,8 @@ export function fromSnapshot(view, snapshot) {
   const known = new Map(view.turns.map((turn) => [turn.id, { ...turn, messages: [], whole: false }]));
   const branch = session.branch ?? view.branch;
   const kept = { branch, branches: view.branches, places: view.places, folds: view.folds, missing: view.missing };
-  let next = { ...emptyView(), ...kept, todo, seq, status, usage, cost_usd, session: { ...view.session, sub_questions: [], ...session } };
+  const asked = askedThen(view.asked, questions ?? []);
+  let next = { ...emptyView(), ...kept, asked, todo, seq, status, usage, cost_usd, session: { ...view.session, sub_questions: [], ...session } };
   next.queued = queued.map((message) => ({ id: message.id, message }));
   next = placed(next, messages, known);
   if (session.turn_id) {

@@ -80,6 +80,7 @@ function askedThrough({ agent, session_id: session, result }, agents) {
       ...(tool.agent ? askedThrough(tool, [...agents, nameOf(tool)]) : []),
     ]),
   );
+  found.push(...(agent?.asked ?? []).map((one) => ({ ...one, session_id: session, agents })));
   // Questions of a finished call can no longer be answered.
   return result ? found.map((one) => (one.state === 'open' ? { ...one, state: 'stopped' } : one)) : found;
 }

@@ -75,7 +75,7 @@ export function questionOf(event) {
   const again = kind === 'approval' && event.reason;
   return {
     ...{ question_id, call_id, kind, state: 'open', name, args, prompt, ...(output && { output }), expires_at, asked_at: at },
-    ...(subject === 'rewind' && { subject }),
+    ...(['rewind', 'handler'].includes(subject) && { subject }),
     ...(form && { form }),
     ...(remember && { remember }),
     ...(roles && { roles: [roles, ...(further_roles ?? [])] }),

@@ -6,7 +6,7 @@ import { turnOf } from './ids.js';
 const NO_USAGE = { input_tokens: 0, cached_tokens: 0, cache_write_tokens: 0, output_tokens: 0, reasoning_tokens: 0 };
 
 /**
- * The initial value for `reduce`. A view is {seq, session, status, closed, usage, cost_usd, turns, branch, branches, places, folds,
+ * The initial value for `reduce`. A view is {seq, session, status, closed, usage, cost_usd, turns, asked, branch, branches, places, folds,
  * queued, rejected, todo, lost, gap}:
  * turns: of the branch that goes on, {id, status: 'running'|'finished', cause, reason, error, usage, cost_usd, started_at, finished_at,
  *   messages, tools, questions}; `questions` at limits: {question_id, kind: 'budget', state, scope, limit, cap, spent, needs, spent_usd, needs_usd,
@@ -18,6 +18,7 @@ const NO_USAGE = { input_tokens: 0, cached_tokens: 0, cache_write_tokens: 0, out
  * questions: of a call, in order {question_id, call_id, kind: 'approval'|'input', form, state, name, args, prompt, expires_at, remember, again, roles, asked_at,
  *   settled_at, reason, by, value}; state: 'open'|'approved'|'denied'|'answered'|'declined'|'expired'|'superseded'|
  *   'stopped', of a limit 'raised'
+ * asked: what handlers ask, outside of any call; questions as of a call, with `subject: 'handler'`, see `handlers.js`
  * branch, branches, places, lost: see `branches.js`
  * folds: see `folds.js`
  * queued: [{id, message, busy}] in order, `busy` as in `queue.js`; `message` is null until `withFacts` supplies it
@@ -27,7 +28,7 @@ const NO_USAGE = { input_tokens: 0, cached_tokens: 0, cache_write_tokens: 0, out
  * gap: not null while something is missing, until a snapshot or the missing event arrives; `watch` then reconnects.
  */
 export function emptyView() {
-  const lists = { turns: [], branches: {}, places: [], folds: [], queued: [], rejected: [], todo: [] };
+  const lists = { turns: [], asked: [], branches: {}, places: [], folds: [], queued: [], rejected: [], todo: [] };
   const start = { seq: 0, session: {}, status: 'idle', closed: null, usage: NO_USAGE, cost_usd: 0, branch: null };
   // `missing`: what no worker takes at the moment, among 'sessions', 'models', 'tools'.
   return { ...start, ...lists, missing: [], lost: false, gap: null };

@@ -8,6 +8,7 @@ import { rewound, withPlaces } from './branches.js';
 import { answeredTurn, endedTurn, pausedTurn, raisedTurn } from './budgets.js';
 import { compacted } from './folds.js';
 import { finishStep, reduceStep } from './growing.js';
+import { answeredBy, askedBy, isOfHandler } from './handlers.js';
 import { turnOf } from './ids.js';
 import { left, queued, rejected } from './queue.js';
 import { fromSnapshot, withFacts } from './snapshots.js';
@@ -21,7 +22,7 @@ export { emptyView, withFacts, withPlaces };
 export function openQuestions(view) {
   const running = view.turns.filter((turn) => turn.status === 'running');
   const asked = running.flatMap((turn) => [...Object.values(turn.tools), turn].flatMap((one) => one.questions ?? []));
-  return asked.filter((question) => question.state === 'open');
+  return [...view.asked, ...asked].filter((question) => question.state === 'open');
 }
 
 /** The view after one event of the stream. Repeated events and fragments of finished steps change nothing. */
@@ -91,6 +92,7 @@ function reduceFact(view, event) {
       return rested(finishCall(view, event));
     case 'approval.requested':
     case 'input.requested':
+      if (isOfHandler(event)) return { ...view, asked: askedBy(view.asked, event) };
       return rested(patchTool(view, event, askingTool));
     case 'approval.resolved':
     case 'input.received':
@@ -102,6 +104,8 @@ function reduceFact(view, event) {
 
 /** `input.received` does not name the call: it is the one that asked, or the turn itself. */
 function answered(view, event) {
+  const asked = answeredBy(view.asked, event);
+  if (asked !== view.asked) return { ...view, asked, status: view.status === 'waiting' ? statusWith({ ...view, asked }) : view.status };
   const call = event.call_id ?? askerOf(view, event.question_id);
   if (call) return patchTool(view, { ...event, call_id: call }, answeredTool);
   return event.turn_id ? patchTurn(view, event.turn_id, (turn) => answeredTurn(turn, event)) : view;
@@ -134,11 +138,19 @@ function reduceAgent(view, { call_id, session_id, event }) {
   return patchTool(next, { call_id }, () => ({ state: tool?.state ?? 'running', session_id, agent }));
 }
 
-/** A session waits as long as any question is open. */
+/** A session waits as long as any question is open; what a handler asks holds no turn up. */
 function rested(view) {
   if (!['working', 'waiting'].includes(view.status)) return view;
-  return { ...view, status: openQuestions(view).length ? 'waiting' : 'working' };
+  return { ...view, status: openQuestions(view).every(isOfHandler) ? 'working' : 'waiting' };
 }
+
+/** The status of a session that waits, once a handler's question is settled. */
+function statusWith(view) {
+  if (view.turns.some(({ status }) => status === 'running')) return rested(view).status;
+  return asksOf(view) ? 'waiting' : 'idle';
+}
+
+const asksOf = ({ asked }) => asked.some(({ state }) => state === 'open');
 
 function reduceProgress(view, { call_id, message = null, fraction = null }) {
   const turn = view.turns.find(({ id }) => id === turnOf(call_id));
@@ -152,7 +164,7 @@ function finishTurn(view, turnId, { reason, error = null, usage, cost_usd, at })
   const turn = view.turns.find(({ id }) => id === turnId) ?? newTurn(turnId);
   const messages = turn.messages.map((message) => (message.live ? { ...message, live: false } : message));
   const finished = { status: 'finished', reason, error, usage, cost_usd, finished_at: at, messages };
-  const status = view.queued.length ? 'working' : 'idle';
+  const status = view.queued.length ? 'working' : asksOf(view) ? 'waiting' : 'idle';
   // The turn's own total is authoritative (it includes lost attempts); it replaces the sum of its steps.
   const settled = turn.whole ? plus(view.cost_usd, plus(cost_usd, turn.cost_usd, -1)) : view.cost_usd;
   return patchTurn({ ...view, status, cost_usd: settled }, turnId, (old) => ({ ...endedTurn(old, { reason, at }), ...finished }));

@@ -26,9 +26,9 @@ class Asking:
         open_ids = {question["question_id"] for question in snapshot.get("questions", ())}
         return {question_id: question for question_id, question in asked.items() if question_id in open_ids}
 
-    def put(self, question: dict[str, Any], show: Callable[[], None]) -> None:
-        """Asks until an answer is taken, or comes too late; `show` shows the question. Raises `Settled`, `SaidInstead`,
-        and what reading a line raises."""
+    def put(self, question: dict[str, Any], show: Callable[[], None]) -> bool:
+        """Asks until an answer is taken, or comes too late; `show` shows the question. Whether the question is settled then.
+        Raises `Settled`, `SaidInstead`, and what reading a line raises."""
         question_id = question["question_id"]
         while True:
             show()
@@ -42,4 +42,4 @@ class Asking:
                 second = given.status_code == 409
                 self._say("(somebody else has answered already)" if second else problem_of(given), "yellow")
             if given.status_code != 422:
-                return
+                return given.status_code in (202, 409)

@@ -25,6 +25,7 @@ from perdure.temporal.app.chat.lines import HELP, Again, Attach, Edit, Help, Lin
 from perdure.temporal.app.chat.markdown import MarkdownStream
 from perdure.temporal.app.chat.prompt import Prompt, Settled
 from perdure.temporal.app.chat.requests import Requests
+from perdure.temporal.app.chat.resuming import Resuming
 from perdure.temporal.app.chat.rewind import Rewind, last_said
 from perdure.temporal.app.chat.stream import ENDED, LIMITED, SILENT, Frame, InBackground, frames_after
 from perdure.temporal.app.chat.view import ChatView
@@ -62,10 +63,12 @@ class Conversation:
         self._files: list[dict[str, Any]] = []
         #: Seen to be asked and not seen to be settled, by their ids.
         self._questions: dict[str, dict[str, Any]] = {}
+        self._resuming = Resuming()
 
     def expect(self, questions: list[dict[str, Any]]) -> None:
         """The questions that are open, of a snapshot."""
         self._questions = {question["question_id"]: question for question in questions}
+        self._resuming.expect(questions)
 
     def obey(self, line: Line | None) -> None:
         """Does what a line asks for. What was sent is followed by `follow`."""
@@ -114,7 +117,8 @@ class Conversation:
 
     @property
     def _waits(self) -> bool:
-        return not self.closed and (self._turn is not None or self._rewind.open or bool(self._own))
+        waits = self._turn is not None or self._rewind.open or self._resuming.open
+        return not self.closed and (waits or bool(self._own) or bool(self._questions))
 
     def _send(self, line: Say) -> None:
         message = uuid.uuid4().hex
@@ -180,9 +184,12 @@ class Conversation:
         for question_id, question in tuple(asked.items()):
             del asked[question_id]
             try:
-                self._asking.put(question, partial(self._show_question, question))
+                if self._asking.put(question, partial(self._show_question, question)):
+                    self._resuming.answered(question)
             except SaidInstead as said:
-                # Whatever is open is settled by it.
+                # Whatever is open is settled by it, but for what a handler asks.
+                if question.get("subject") == "handler":
+                    self.note("(the question stays open)")
                 self.obey(said.line)
                 return
             except Settled:
@@ -251,7 +258,7 @@ class Conversation:
             return
         self._show(self.view.take(kind, data))
         self._cursor = max(self._cursor, seq or 0)
-        self._turn = self._rewind.take(kind, data) or self._turn
+        self._turn = self._rewind.take(kind, data) or self._resuming.take(kind, data) or self._turn
         match kind:
             case "message.added" if data["message"]["id"] in self._own:
                 self._own.discard(data["message"]["id"])

@@ -30,8 +30,8 @@ def settles(kind: str, event: Mapping[str, Any], question: Mapping[str, Any]) ->
         case "tool.finished":
             return bool(question.get("call_id") == event["call_id"])
         case "turn.finished":
-            # Only one turn runs at a time, and only it asks.
-            return True
+            # Only one turn runs at a time, and only it asks, but for handlers, which ask as their turns end.
+            return question.get("subject") != "handler"
         case "session.snapshot":
             return question["question_id"] not in {one["question_id"] for one in event["questions"]}
         case "session.closed":

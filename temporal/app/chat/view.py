@@ -280,6 +280,10 @@ def _received(event: Event) -> str:
         return f"(the question is settled{who}: the turn goes on without an answer)"
     if not who and reason in _TAKEN_BACK:
         return _TAKEN_BACK[reason]
+    if not who and reason == "expired":
+        return "(nobody answered in time)"
+    if reason == "declined":
+        return f"(declined{who})"
     if reason or event["value"] == {"approved": False}:
         return f"(declined{who}{_why(reason)})"
     if not who and event["value"] is None:

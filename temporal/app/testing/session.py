@@ -147,7 +147,7 @@ class Session:
         return await self._answer(which, by, approved=False, reason=reason)
 
     async def answer(self, result: Any, which: str | None = None, *, by: str | By | None = None) -> Turn:
-        """Answers as a client tool: `result` is its result; else as `approve`."""
+        """Answers what a client tool, or a handler, asks: `result` is the answer; else as `approve`."""
         return await self._answer(which, by, result=result)
 
     async def _answer(self, which: str | None, by: str | By | None, **answer: Any) -> Turn:

@@ -1,16 +1,37 @@
-"""What the actions mean that carry a turn's handler on. Pure."""
+"""What it means to carry out what a session does for its turn's handler. Pure."""
 
+from dataclasses import dataclass
 from typing import assert_never
 
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.effects import Effect
-from perdure.workflows.core.handler_actions import CallTool, CarryOn, CatchError, CheckResult, LeaveBlock
+from perdure.workflows.core.handler_actions import (
+    CallTool,
+    CarryOn,
+    CatchError,
+    CheckResult,
+    HandlerAction,
+    LeaveBlock,
+    ParkHandler,
+    ResumeAnswered,
+    ResumeHandler,
+)
+from perdure.workflows.core.handlers import asking
 from perdure.workflows.core.handlers.carrying_on import call_tool, carry_on, catch_error, leave_block
+from perdure.workflows.core.handlers.parking import park, resume
 from perdure.workflows.core.handlers.results import check_result
 
 
-def go_on(draft: Draft, action: CarryOn | LeaveBlock | CallTool | CatchError | CheckResult) -> tuple[Effect, ...]:
-    """The changes of `action`, and the effects that it starts."""
+@dataclass(frozen=True)
+class GoneOn:
+    """What an action started, beside its changes in the draft."""
+
+    effects: tuple[Effect, ...] = ()
+    #: The turn ends, for its handler waits.
+    parked: bool = False
+
+
+def begin_of_handler(draft: Draft, action: HandlerAction) -> GoneOn:
     match action:
         case CarryOn():
             carry_on(draft)
@@ -18,10 +39,16 @@ def go_on(draft: Draft, action: CarryOn | LeaveBlock | CallTool | CatchError | C
             leave_block(draft)
         case CallTool():
             call_tool(draft)
+        case CheckResult():
+            return GoneOn(effects=(check_result(draft),))
         case CatchError():
             catch_error(draft, action.error)
-        case CheckResult():
-            return (check_result(draft),)
+        case ParkHandler():
+            return GoneOn(parked=park(draft))
+        case ResumeHandler():
+            resume(draft, action.timer)
+        case ResumeAnswered():
+            asking.resume(draft, action.question_id)
         case _:
             assert_never(action)
-    return ()
+    return GoneOn()

@@ -3,7 +3,7 @@
 from perdure.workflows.core.calls.call import Call
 from perdure.workflows.core.fold_agent import loaded
 from perdure.workflows.core.handlers.interpreter import advanced
-from perdure.workflows.core.state.handlers import Calling, HandlerRun, Responding, Waiting
+from perdure.workflows.core.state.handlers import AskingPerson, Calling, HandlerRun, Responding, Waiting
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState, in_turn, with_turn
 from perdure.workflows.core.state.turn import Turn
@@ -29,10 +29,20 @@ def resumed(state: SessionState, run: HandlerRun) -> SessionState:
     if agent is None:
         message = f"The definition {run.digest[:12]} that the handler {run.handler} began with is no longer kept."
         return with_turn(state, replace(turn, error=ToolError(type=AGENT_UNAVAILABLE, message=message)))
+    turn = _taken_up(turn, run)
     if loaded is None or agent.digest == loaded.digest:
-        return with_turn(state, replace(turn, run=advanced(run)))
-    state = with_turn(state, replace(turn, run=advanced(run), lent=loaded.digest))
-    return _running(state, agent)
+        return with_turn(state, turn)
+    return _running(with_turn(state, replace(turn, lent=loaded.digest)), agent)
+
+
+def _taken_up(turn: Turn, run: HandlerRun) -> Turn:
+    """The turn with the run behind its block, or failing at it."""
+    if not isinstance(run.doing, AskingPerson) or run.doing.reply is None:
+        return replace(turn, run=advanced(run))
+    reply = run.doing.reply
+    if reply.error is not None:
+        return replace(turn, run=run, error=reply.error)
+    return replace(turn, run=advanced(run, run.doing.into, reply.value))
 
 
 def ended(state: SessionState, turn: Turn, event: TurnFinished) -> SessionState:

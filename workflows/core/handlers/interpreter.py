@@ -14,6 +14,7 @@ from perdure.workflows.core.conditions import ConditionError, is_true
 from perdure.workflows.core.handlers.templates import TemplateFault, evaluated, items, text, told
 from perdure.workflows.core.state.handlers import (
     Asking,
+    AskingPerson,
     Calling,
     Doing,
     Finishing,
@@ -27,6 +28,7 @@ from perdure.workflows.core.state.handlers import (
 )
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.definition.handlers import (
+    AskPerson,
     CallTool,
     Choose,
     Do,
@@ -54,6 +56,9 @@ BATCH: Final = 200
 MOST_INSTRUCTIONS: Final = 1_000_000
 #: Bytes of all variables and of the items of loops together.
 MOST_HELD: Final = 512 * 1024
+
+#: Characters of what a person is asked.
+MOST_ASKED: Final = 4_000
 
 
 class HandlerFault(Exception):
@@ -209,6 +214,8 @@ class _Machine:
                     length=None if block.length is None else text(block.length, names),
                     until=None if block.until is None else text(block.until, names),
                 )
+            case AskPerson():
+                self.doing = _asking_person(block, instruction.at, names)
             case Say():
                 said = text(block.text, names).strip()
                 if not said:
@@ -265,6 +272,23 @@ class _Machine:
     def _check_held(self) -> None:
         if sum(self._sizes.values()) + sum(self._frame_sizes) > MOST_HELD:
             raise TemplateFault(f"the handler's variables and lists hold more than {MOST_HELD // 1024} KiB")
+
+
+def _asking_person(block: AskPerson, at: str, names: Mapping[str, object]) -> AskingPerson:
+    prompt = text(block.prompt, names).strip()
+    if not prompt:
+        raise TemplateFault("asks nothing: its prompt is empty")
+    if len(prompt) > MOST_ASKED:
+        raise TemplateFault(f"its prompt has {len(prompt)} characters; at most {MOST_ASKED} may be")
+    return AskingPerson(
+        at=at,
+        prompt=prompt,
+        form=block.form,
+        by=block.by or (),
+        not_by=block.not_by,
+        expires=block.expires,
+        into=block.into,
+    )
 
 
 def _size(value: object) -> int:

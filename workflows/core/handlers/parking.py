@@ -1,4 +1,4 @@
-"""How a handler waits without a turn, and goes on in another one. Pure.
+"""How a handler waits for a time without a turn, and goes on in another one; for a person see `asking.py`. Pure.
 
 Rule: what a handler waits for is an absolute time in the state, as any timer of the session.
 """
@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from perdure.workflows.core.changes import TurnBroken
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.handler_changes import HandlerMoved, HandlerResumed
+from perdure.workflows.core.handlers.asking import ask
 from perdure.workflows.core.handlers.interpreter import advanced
 from perdure.workflows.core.session_tools import LONGEST, MAX_TIMERS
-from perdure.workflows.core.state.handlers import Waiting
+from perdure.workflows.core.state.handlers import AskingPerson, Waiting
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.protocol.queries import Timer
 from perdure.workflows.vocabulary.durations import parse_duration
@@ -25,6 +26,8 @@ def park(draft: Draft) -> bool:
     """Whether the turn ends because its handler waits. It does not where the time has come already, or is none."""
     run = draft.turn.run
     assert run is not None
+    if isinstance(run.doing, AskingPerson):
+        return ask(draft, run, run.doing)
     waiting = run.doing
     assert isinstance(waiting, Waiting)
     try:

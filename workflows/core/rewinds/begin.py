@@ -15,6 +15,7 @@ from pydantic_core import to_json
 from perdure.workflows.core.approvers import excluded, refusal, strictest
 from perdure.workflows.core.changes import QuestionSettled
 from perdure.workflows.core.draft import Draft
+from perdure.workflows.core.handlers import asking
 from perdure.workflows.core.handlers.carrying_on import begin_handler, handler_of_messages, resume_handler
 from perdure.workflows.core.rewind_changes import UndoBegun, UndoStarted
 from perdure.workflows.core.rewinds.plan import NOT_WANTED, Plan, bounded, plan, standing, undone_since
@@ -133,6 +134,7 @@ def cut(draft: Draft) -> None:
                 undone_since=since,
             )
         )
+        asking.withdraw(draft, "stopped", left=True)
         restore(draft)
     stood = rewinding.stands or rewinding.stands_more
     told = bool(rewinding.undone or stood or found.matters or since) or _has_timer(found)

@@ -1,6 +1,7 @@
 """Where a handler stands that a turn carries out: data, so that it goes on at the very block after a restart."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
@@ -9,6 +10,7 @@ from perdure.workflows.core.state.record import Record, replace
 from perdure.workflows.definition.providers.dialect import Thinking
 from perdure.workflows.protocol.blocks import Misfit
 from perdure.workflows.vocabulary.blocks import Block
+from perdure.workflows.vocabulary.parts import ToolError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,8 +110,39 @@ class Finishing(Record):
     kind: Literal["finishing"] = "finishing"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Reply(Record):
+    """What came of a question: the answer, or why there is none."""
+
+    value: JsonValue = None
+    error: ToolError | None = None
+    #: The span of whoever answered.
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskingPerson(Record):
+    """The handler waits for a person."""
+
+    at: str
+    prompt: str
+    #: JSON Schema of the answer.
+    form: dict[str, JsonValue]
+    by: tuple[str, ...] = ()
+    not_by: Literal["requester"] | None = None
+    expires: timedelta | None = None
+    into: str
+    #: Once the question is put.
+    question_id: str | None = None
+    #: Once it is settled.
+    reply: Reply | None = None
+    kind: Literal["asking_person"] = "asking_person"
+
+
 #: What a block does that is carried out, with all its templates filled in.
-Doing = Annotated[Responding | Asking | Calling | Saying | Waiting | Finishing, Field(discriminator="kind")]
+Doing = Annotated[
+    Responding | Asking | Calling | Saying | Waiting | AskingPerson | Finishing, Field(discriminator="kind")
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +177,30 @@ class Handlers(Record):
         """The run that this timer goes on with."""
         found = (run for run in self.parked if isinstance(run.doing, Waiting) and run.doing.timer_id == timer_id)
         return next(found, None)
+
+    def asking(self, question_id: str) -> HandlerRun | None:
+        """The run that waits for the answer to this question."""
+        found = (
+            run
+            for run in self.parked
+            if isinstance(run.doing, AskingPerson) and run.doing.question_id == question_id and run.doing.reply is None
+        )
+        return next(found, None)
+
+    @property
+    def replied(self) -> HandlerRun | None:
+        """The first run whose question is settled."""
+        found = (run for run in self.parked if isinstance(run.doing, AskingPerson) and run.doing.reply is not None)
+        return next(found, None)
+
+    def with_reply(self, question_id: str, reply: Reply) -> "Handlers":
+        """What came of this question goes to the run that asked it, which goes on behind those that were settled before."""
+        run = self.asking(question_id)
+        if run is None or not isinstance(run.doing, AskingPerson):
+            return self
+        settled = replace(run, doing=replace(run.doing, reply=reply))
+        others = self.without(run)
+        return replace(others, parked=(*others.parked, settled))
 
     def without(self, run: HandlerRun | None) -> "Handlers":
         return replace(self, parked=tuple(one for one in self.parked if one is not run))

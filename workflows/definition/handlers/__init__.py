@@ -3,6 +3,7 @@
 from perdure.workflows.definition.handlers.asking import Choose, Generate, Respond
 from perdure.workflows.definition.handlers.blocks import FORMS, BlockDefinition, Case, Catch, ForEach, Switch, Try
 from perdure.workflows.definition.handlers.handler import MESSAGE, NO_ANSWER, Handler, Handlers, handler_faults
+from perdure.workflows.definition.handlers.person import AskPerson
 from perdure.workflows.definition.handlers.plain import CallTool, Finish, Say, Set, WaitFor
 from perdure.workflows.definition.handlers.program import Do, Enter, Guard, Jump, Next, Program, Unguard, Unless
 
@@ -10,6 +11,7 @@ __all__ = [
     "FORMS",
     "MESSAGE",
     "NO_ANSWER",
+    "AskPerson",
     "BlockDefinition",
     "CallTool",
     "Case",

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, model_validator
 
 from perdure.workflows.definition.handlers.asking import Choose, Generate, Respond
+from perdure.workflows.definition.handlers.person import AskPerson
 from perdure.workflows.definition.handlers.plain import CallTool, Finish, Say, Set, WaitFor
 from perdure.workflows.definition.tools.options import Name
 from perdure.workflows.vocabulary.near_names import did_you_mean
@@ -40,6 +41,7 @@ FORMS: Final[dict[str, Callable[[Any], Any]]] = {
     "set": _in("values"),
     "say": _in("text"),
     "wait": _fields,
+    "ask": _fields,
     "finish": _fields,
     "switch": _in("cases"),
     "for_each": _fields,
@@ -143,7 +145,7 @@ class Try(Frozen):
 
 BlockDefinition = Annotated[
     Annotated[
-        Respond | Generate | Choose | CallTool | Set | Say | WaitFor | Finish | Switch | ForEach | Try,
+        Respond | Generate | Choose | CallTool | Set | Say | WaitFor | AskPerson | Finish | Switch | ForEach | Try,
         Field(discriminator="kind"),
     ],
     BeforeValidator(_block),

@@ -11,9 +11,10 @@ from pydantic import JsonValue
 
 from perdure.workflows.definition.handlers.asking import Choose, Generate, Respond
 from perdure.workflows.definition.handlers.blocks import BlockDefinition, ForEach, Switch, Try
+from perdure.workflows.definition.handlers.person import AskPerson
 from perdure.workflows.definition.handlers.plain import CallTool, Finish, Say, Set, WaitFor
 
-Simple = Respond | Generate | Choose | CallTool | Set | Say | WaitFor | Finish
+Simple = Respond | Generate | Choose | CallTool | Set | Say | WaitFor | AskPerson | Finish
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def _compile(program: list[Instruction], at: str, blocks: tuple[BlockDefinition,
                 program[start] = Next(block.name, len(program))
             case Try():
                 _compile_try(program, place, block)
-            case Respond() | Generate() | Choose() | CallTool() | Set() | Say() | WaitFor() | Finish():
+            case Respond() | Generate() | Choose() | CallTool() | Set() | Say() | WaitFor() | AskPerson() | Finish():
                 program.append(Do(block, place))
             case _:
                 assert_never(block)

@@ -124,6 +124,7 @@ async def test_its_question_reaches_the_callers_viewers_and_is_answered_at_its_o
         page = (await sessions.http.get(f"/v1/sessions/{session}")).json()
         assert (page["status"], page["questions"]) == ("working", [])
         (question,) = page["sub_questions"]
+        assert question["agents"] == ["helper"]
         answer = await sessions.http.post(
             f"/v1/sessions/{question['session_id']}/answers",
             json={"question_id": question["question_id"], "approved": True},

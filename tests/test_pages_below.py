@@ -97,11 +97,11 @@ def test_a_question_two_levels_down_names_who_asks_and_where_it_is_answered(node
 
 def test_a_snapshot_tells_what_is_asked_below_until_it_is_answered(node: Node) -> None:
     calls = {"id": "a1", "role": "assistant", "parts": [tool_call("t1.s1.c1", "helper")], "turn_id": "t1", "at": None}
-    open_below = [{"kind": "approval", **ASKED, "session_id": GRANDCHILD}]
+    open_below = [{"kind": "approval", **ASKED, "session_id": GRANDCHILD, "agents": ["helper", "writer"]}]
     whole = session_snapshot(9, calls, status="working", turn_id="t1", sub_questions=open_below)
     first = told([{"type": "step.started", "seq": 5, "turn_id": "t1", "step_id": "t1.s1", "model": "m", "at": None}])
     seen = node(BELOW, [whole, *first])
-    assert seen["below"] == [["t1.s1.c1.approval", "open", GRANDCHILD, ["A sub-agent"]]]
+    assert seen["below"] == [["t1.s1.c1.approval", "open", GRANDCHILD, ["helper", "writer"]]]
     answer = {"type": "approval.resolved", "seq": 7, "turn_id": "t1", "question_id": "t1.s1.c1.approval",
               "call_id": "t1.s1.c1", "approved": True, "at": None}  # fmt: skip
     assert node(BELOW, [whole, *first, *told(told([answer], GRANDCHILD))])["below"] == []

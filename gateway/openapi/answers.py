@@ -76,6 +76,8 @@ class SubQuestion(Question):
 
     #: The session at which it is answered.
     session_id: str
+    #: The agents from the session's own sub-agent down to the one that asks.
+    agents: tuple[str, ...]
 
 
 class MessageAccepted(Frozen):

@@ -48,4 +48,4 @@ def excerpt_json(excerpt: Excerpt) -> dict[str, int]:
 
 
 def sub_question_json(below: SubQuestion) -> dict[str, Any]:
-    return {**question_json(below.question), "session_id": below.session_id}
+    return {**question_json(below.question), "session_id": below.session_id, "agents": below.agents}

@@ -30,6 +30,8 @@ class SubQuestion:
     question: Question
     #: The session at which it is answered.
     session_id: str
+    #: The agents from the session's own sub-agent down to the one that asks.
+    agents: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +159,10 @@ async def _with_questions(backend: Backend, session: str, request: PageRequest) 
 
 
 async def questions_below(
-    backend: Backend, blobs: BlobStore, session: str, sub_sessions: Mapping[str, str]
+    backend: Backend, blobs: BlobStore, session: str, sub_sessions: Mapping[str, str], above: tuple[str, ...] = ()
 ) -> tuple[SubQuestion, ...]:
-    """Open questions of a session's sub-agents that run, `sub_sessions` by call id, and of their own sub-agents."""
+    """Open questions of a session's sub-agents that run, `sub_sessions` by call id, and of their own sub-agents. `above`:
+    the agents down to the session."""
     tenant = session.partition("/")[0]
     request = PageRequest(after=NO_MESSAGES, until=0)
     found: list[SubQuestion] = []
@@ -170,6 +173,7 @@ async def questions_below(
         except SessionError:
             # It is not there yet, or cannot be asked; the session above can be shown all the same.
             continue
-        found += [SubQuestion(await whole_question(question, blobs), session_id) for question in below.questions]
-        found += await questions_below(backend, blobs, child, below.sub_sessions)
+        agents = (*above, below.agent)
+        found += [SubQuestion(await whole_question(one, blobs), session_id, agents) for one in below.questions]
+        found += await questions_below(backend, blobs, child, below.sub_sessions, agents)
     return tuple(found)

@@ -42,7 +42,7 @@ export function questionsBelow(tool, told = []) {
   const asked = new Set(known.map(questionKey));
   const rest = told
     .filter((one) => (one.session_id === id && !current) || one.session_id.startsWith(`${id}~`))
-    .map((one) => ({ ...questionOf({ ...one, type: one.kind }), session_id: one.session_id, agents: names }))
+    .map((one) => ({ ...questionOf({ ...one, type: one.kind }), session_id: one.session_id, agents: one.agents ?? names }))
     .filter((one) => !asked.has(questionKey(one)));
   return [...known, ...rest];
 }

@@ -39,7 +39,7 @@ async def measure(folder: Path, provider: Provider, quick: bool, step: Callable[
         step()
         rows += await _viewers(fleet, viewers, tokens)
         step()
-        rows.append(await _at_rest(fleet, *((40, 1.5) if quick else (2000, 20.0))))
+        rows.append(await _at_rest(fleet, *((40, 5.0, 1.5) if quick else (2000, 240.0, 60.0))))
         step()
         words = " ".join(f"word{number}" for number in range(_WORDS))
         await provider.answer(text=words, gap=_GAP_S)
@@ -138,14 +138,16 @@ def _spent(fleet: Apart) -> float:
     return sum(each.user + each.system for each in times)
 
 
-async def _at_rest(fleet: Apart, wanted: int, seconds: float) -> Row:
-    """What all processes spend over `seconds` on sessions in which nothing happens, each with a viewer."""
+async def _at_rest(fleet: Apart, wanted: int, settling_s: float, seconds: float) -> Row:
+    """What all processes spend over `seconds` on sessions in which nothing has happened for `settling_s` seconds, each
+    with a viewer."""
     count = idle.viewers_at_most(wanted)
     sessions = await idle.many_sessions(fleet, count)
     async with AsyncExitStack() as viewers:
         await idle.look_at(fleet, viewers, sessions)
-        # What the viewers' coming costs is over by then, and their sessions are looked at as rarely as they ever are.
-        await asyncio.sleep(4.5 * seconds)
+        # What the viewers' coming costs is over by then, and their sessions are looked at as rarely as they ever are:
+        # after 30 s, after 60 s more, and every 120 s from then on.
+        await asyncio.sleep(settling_s)
         before, began = [idle.processor_time(one) for one in fleet.everything], time.perf_counter()
         await asyncio.sleep(seconds)
         took = time.perf_counter() - began

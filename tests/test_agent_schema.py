@@ -36,6 +36,8 @@ def test_the_shipped_agents_fit(file: Any) -> None:
         {"tools": [{"client": {"name": "pick", "description": "x", "output": {"type": "string"}, "expires": "1h"}}]},
         {"tools": [{"mcp": {"url": "http://localhost/mcp", "allow": ["search"], "approval": "never"}}]},
         {"limits": {"turn": {"calls_per_step": 4}, "session": {"parallel_calls": 2}}},
+        {"handlers": {"message": [{"respond": None}, {"say": "x"}], "look": [{"finish": None}]}},
+        {"handlers": {"look": {"inputs": {"order_id": {"type": "string"}}, "do": [{"wait": {"for": "3d"}}]}}},
     ],
 )
 def test_what_people_write_fits(fields: dict[str, Any]) -> None:
@@ -56,6 +58,8 @@ def test_what_people_write_fits(fields: dict[str, Any]) -> None:
         {"tools": [{"pay": {"name": "x"}}]},
         {"tools": [{"a": {}, "b": {}}]},
         {"tools": [{"a": {"timeout": "soon"}}]},
+        {"handlers": {"look up": [{"respond": None}]}},
+        {"handlers": {"message": [{"answer": {}}]}},
         {"busy": "later"},
     ],
 )

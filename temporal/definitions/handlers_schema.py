@@ -52,6 +52,9 @@ def write_handlers(made: dict[str, Any]) -> None:
     handler = definitions["Handler"]
     handlers = made["properties"]["handlers"]
     handlers.pop("maxLength", None)
+    # It would say of each handler that it is a mapping, and not a list of blocks.
+    ((pattern, _),) = handlers.pop("patternProperties").items()
+    handlers["propertyNames"] = {"pattern": pattern}
     forms = [handler["properties"]["do"], {"$ref": "#/$defs/Handler"}]
     handlers["properties"] = {MESSAGE: {"anyOf": forms, "description": "What is done when a message comes."}}
     handlers["additionalProperties"] = {"anyOf": forms, "description": "What is done when this handler is triggered."}

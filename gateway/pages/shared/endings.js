@@ -7,7 +7,7 @@ const REASONS = {
   max_steps: { bad: true, text: 'Stopped at the limit of steps for one turn.', again: true },
   stopped: { bad: false, text: 'Stopped.', again: true },
   interrupted: { bad: false, text: 'Interrupted by a newer message.', again: false },
-  parked: { bad: false, text: 'Set aside until something comes in.', again: false },
+  parked: { bad: false, text: 'The agent goes on with this later.', again: false },
 };
 
 /** By an error's `type`, where that says more than the reason. */

@@ -135,7 +135,9 @@ async def test_killed_just_after_the_202(dev: Any, provider: FakeProvider) -> No
         await dev.kill(group=True)
         await dev.start()
         repeat = await client.post(f"{dev.url}/v1/sessions/{session}/messages", json=body)
-    assert (repeat.status_code, repeat.json()) == (202, sent.json())
+    assert repeat.status_code == 202
+    # The answer may have been quicker than the repeat.
+    assert repeat.json() in (sent.json(), {**sent.json(), "status": "idle"})
     assert_whole(await until(dev.url, session, 0, "turn.finished"))
     assert transcript(await snapshot(dev.url, session)) == [("user", "hello"), ("assistant", Reply().text)]
 

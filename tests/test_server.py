@@ -226,6 +226,21 @@ async def test_a_server_that_died_is_started_again_until_it_dies_too_often(tmp_p
             await reviving
 
 
+@pytest.mark.server
+async def test_a_server_that_is_killed_whenever_it_starts_is_given_up(tmp_path: Path) -> None:
+    async with DevServer(tmp_path, port=free_port(), ui_port=None) as server:
+        reviving = asyncio.create_task(revive(server))
+        killed: set[int] = set()
+        while not reviving.done():
+            if server.pid is not None and server.pid not in killed:
+                killed.add(server.pid)
+                os.kill(server.pid, signal.SIGKILL)
+            await asyncio.sleep(0)
+        with pytest.raises(ServerDied, match="5 times within 60 s, the last time with code -9"):
+            await reviving
+        assert len(killed) == DEATHS
+
+
 async def answers(server: DevServer) -> bool:
     try:
         await ensure_search_attributes(await connect(Settings(), address=server.address))

@@ -93,6 +93,11 @@ class DevServer:
         """Whether the process has ended."""
         return self._ended is not None and self._ended.done()
 
+    @property
+    def killed(self) -> bool:
+        """Whether a signal has ended the process."""
+        return self._ended is not None and self._ended.done() and self._ended.result() < 0
+
     async def died(self) -> int:
         """Returns the exit code when the server has ended by itself; while it is stopped by us, never."""
         assert self._ended is not None, "the server was not started"

@@ -10,6 +10,7 @@ from typing import Final
 import structlog
 
 from perdure.temporal.app.console.refused import ServerDied
+from perdure.temporal.app.dev_server.program import ServerFailed
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.server.client import TemporalUnavailable
 
@@ -38,6 +39,11 @@ async def revive(server: DevServer) -> None:
         except TemporalUnavailable:
             if server.ended:
                 # It died while it was being set up, which is one more death.
+                continue
+            raise
+        except ServerFailed:
+            if server.killed:
+                # So it did at its start. One that ends by itself there says why, and would say so again.
                 continue
             raise
         log.warning("temporal.started_again", address=server.address)

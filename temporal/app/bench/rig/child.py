@@ -90,10 +90,11 @@ def clean_environment(more: Mapping[str, str]) -> dict[str, str]:
     return {**kept, **more}
 
 
-def free_port() -> int:
-    """A free port below the range for outgoing connections, which could take it before our server does."""
+def free_port(among: range = range(20_000, 32_000)) -> int:
+    """A free port of these, by default below the range for outgoing connections, which could take it before our server
+    does."""
     while True:
-        port = random.randrange(20_000, 32_000)
+        port = random.choice(among)
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port

@@ -31,6 +31,7 @@ _TITLES: Final = {
     "Generate": "generate",
     "Choose": "choose",
     "CallTool": "call",
+    "RunAgent": "run_agent",
     "WaitFor": "wait",
     "AskPerson": "ask",
     "Finish": "finish",

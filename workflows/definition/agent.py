@@ -193,7 +193,8 @@ class AgentDefinition(Frozen):
             if any(isinstance(tool, McpServer) for tool in self.tools)
             else (*names, *(one.name for one in self.document_tools))
         )
-        found = handler_faults(self.handlers, self.models, listed, answers=self.answer is not None)
+        agents = self.agent_tools
+        found = handler_faults(self.handlers, self.models, listed, answers=self.answer is not None, agents=agents)
         yield from (("handlers", fault) for fault in found)
         for index, why in schedule_faults(self.schedules, self.handlers):
             yield "schedules", f"{index}.handler: {why}"

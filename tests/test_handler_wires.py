@@ -54,7 +54,13 @@ def definitions(provider: FakeProvider) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def environment() -> dict[str, str]:
-    names = ("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "AZURE_OPENAI_API_KEY", "GEMINI_API_KEY", "AWS_BEARER_TOKEN_BEDROCK")
+    names = (
+        "ANTHROPIC_API_KEY",
+        "OPENAI_API_KEY",
+        "AZURE_OPENAI_API_KEY",
+        "GEMINI_API_KEY",
+        "AWS_BEARER_TOKEN_BEDROCK",
+    )
     return {**dict.fromkeys(names, "sk-test-not-a-key"), "AWS_REGION": "us-east-1"}
 
 

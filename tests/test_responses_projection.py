@@ -1,0 +1,347 @@
+"""Turns as responses of OpenAI's Responses API: the events of a stream, and what `GET` shows."""
+
+from typing import Any
+
+import pytest
+
+from perdure.gateway.projections.openai_ids import ResponseId
+from perdure.gateway.projections.openai_response import ResponseProjection
+from perdure.gateway.projections.openai_stream import STRIDE
+from tests.support.told_turns import ToldTurn, text, thought
+
+pytestmark = pytest.mark.pure
+
+ID = ResponseId("s1", "m1")
+MARK = ID.mark
+
+
+def stream(told: Any, id: ResponseId = ID, after: int = -1) -> list[dict[str, Any]]:  # noqa: A002
+    projection = ResponseProjection(id, "clerk", after)
+    return [event for value in told for event in projection.take(value)]
+
+
+def shown(told: Any, id: ResponseId = ID) -> dict[str, Any]:  # noqa: A002
+    projection = ResponseProjection(id, "clerk")
+    for value in told:
+        projection.take(value)
+    assert projection.exists
+    return projection.response
+
+
+def short(events: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    """(number, type without `response.`, what it adds)."""
+    return [
+        (
+            event["sequence_number"],
+            event["type"].removeprefix("response."),
+            *(event[name] for name in ("delta", "text", "arguments") if name in event),
+        )
+        for event in events
+    ]
+
+
+HELLO = (
+    ToldTurn()
+    .begin()
+    .step()
+    .streams(("reasoning", ["Let me ", "see"]), ("text", ["Hello", " Ann, how", " are you?"]))
+    .answers(thought("Let me see"), text("Hello Ann, how are you?"))
+    .ends()
+)
+HELLO_EVENTS = [
+    (0, "created"),
+    (1, "in_progress"),
+    (2, "output_item.added"),
+    (3, "reasoning_summary_part.added"),
+    (4, "reasoning_summary_text.delta", "Let "),
+    (5, "reasoning_summary_text.delta", "me see"),
+    (6, "reasoning_summary_text.done", "Let me see"),
+    (7, "reasoning_summary_part.done"),
+    (8, "output_item.done"),
+    (9, "output_item.added"),
+    (10, "content_part.added"),
+    (11, "output_text.delta", "Hello "),
+    (12, "output_text.delta", "Ann, "),
+    (13, "output_text.delta", "how "),
+    (14, "output_text.delta", "are "),
+    (15, "output_text.delta", "you?"),
+    (16, "output_text.done", "Hello Ann, how are you?"),
+    (17, "content_part.done"),
+    (18, "output_item.done"),
+    (19, "completed"),
+]
+
+
+def test_a_stream_says_what_the_record_says() -> None:
+    assert short(stream(HELLO.told)) == HELLO_EVENTS
+    assert stream(HELLO.told) == stream(HELLO.durable)
+
+
+def test_fragments_go_out_as_they_come() -> None:
+    projection = ResponseProjection(ID, "clerk")
+    sent = [[one["delta"] for one in projection.take(value) if "delta" in one] for value in HELLO.told]
+    assert sent == [[], [], [], ["Let "], [], ["me see"], ["Hello ", "Ann, "], ["how ", "are "], ["you?"], []]
+
+
+def test_the_response_as_get_shows_it() -> None:
+    response = shown(HELLO.durable)
+    assert response == stream(HELLO.durable)[-1]["response"]
+    assert response["status"] == "completed"
+    assert response["output"] == [
+        {
+            "type": "reasoning",
+            "id": f"rs_{MARK}_t1.s1.1_0",
+            "status": "completed",
+            "summary": [{"type": "summary_text", "text": "Let me see"}],
+        },
+        {
+            "type": "message",
+            "id": f"msg_{MARK}_t1.s1.1_1",
+            "role": "assistant",
+            "status": "completed",
+            "content": [{"type": "output_text", "text": "Hello Ann, how are you?", "annotations": [], "logprobs": []}],
+        },
+    ]
+    assert response["usage"] == {
+        "input_tokens": 30,
+        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+        "output_tokens": 9,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": 39,
+    }
+    assert (response["conversation"], response["model"]) == ({"id": "s1"}, "clerk")
+    assert response["metadata"] == {"session_id": "s1", "turn_id": "t1"}
+
+
+def test_a_tool_of_the_agent_s_is_shown_with_its_result() -> None:
+    turn = ToldTurn().begin().step()
+    turn.answers(*turn.calls(("find", {"id": 7}), ("draw", {}))).runs(turn.call(1), "find", id=7)
+    turn.runs(turn.call(2), "draw").returns(turn.call(1), "find", {"total": 9})
+    failure = {"type": "gone", "message": "No such order.", "retryable": False}
+    turn.returns(turn.call(2), "draw", failure, is_error=True).step().answers(text("Nine.")).ends()
+    events = stream(turn.told)
+    assert short(events)[2:11] == [
+        (2, "output_item.added"),
+        (3, "mcp_call.in_progress"),
+        (4, "mcp_call_arguments.done", '{"id":7}'),
+        (5, "output_item.added"),
+        (6, "mcp_call.in_progress"),
+        (7, "mcp_call_arguments.done", "{}"),
+        (8, "mcp_call.completed"),
+        (9, "output_item.done"),
+        (10, "mcp_call.failed"),
+    ]
+    found, drawn, said = shown(turn.durable)["output"]
+    assert found == {
+        "type": "mcp_call",
+        "id": f"mcp_{MARK}_t1.s1.c1",
+        "server_label": "perdure",
+        "name": "find",
+        "arguments": '{"id":7}',
+        "status": "completed",
+        "output": '{"total":9}',
+        "error": None,
+        "approval_request_id": None,
+    }
+    assert (drawn["status"], drawn["output"], drawn["error"]) == (
+        "failed",
+        None,
+        {"type": "mcp_tool_execution_error", "content": [{"type": "text", "text": "gone: No such order."}]},
+    )
+    assert said["content"][0]["text"] == "Nine."
+
+
+def asking() -> ToldTurn:
+    """A tool runs, an app's tool and an approval are asked for; then both are answered."""
+    turn = ToldTurn().begin().step()
+    turn.answers(text("One moment."), *turn.calls(("find", {}), ("pick", {"of": 2}), ("pay", {"sum": 5})))
+    turn.runs(turn.call(1), "find").input(turn.call(2), "pick", of=2).approval(turn.call(3), "pay", sum=5)
+    return turn.returns(turn.call(1), "find", "found")
+
+
+def answered(turn: ToldTurn) -> ToldTurn:
+    pick, pay = turn.call(2), turn.call(3)
+    turn.received(pick, "red").returns(pick, "pick", "red").resolved(pay).runs(pay, "pay", sum=5)
+    return turn.returns(pay, "pay", "paid").step().answers(text("Paid.")).ends()
+
+
+def test_a_response_ends_where_its_caller_has_to_act() -> None:
+    turn = asking()
+    response = shown(turn.durable)
+    assert response["status"] == "completed"
+    assert response["metadata"]["next_response_id"] == str(ID.next)
+    assert [item["type"] for item in response["output"]] == [
+        "message",
+        "mcp_call",
+        "function_call",
+        "mcp_approval_request",
+    ]
+    assert response["output"][2] == {
+        "type": "function_call",
+        "id": f"fc_{MARK}_t1.s1.c2",
+        "call_id": "t1.s1.c2",
+        "name": "pick",
+        "arguments": '{"of":2}',
+        "status": "completed",
+    }
+    assert response["output"][3] == {
+        "type": "mcp_approval_request",
+        "id": f"mcpr_{MARK}_t1.s1.c3.approval",
+        "server_label": "perdure",
+        "name": "pay",
+        "arguments": '{"sum":5}',
+    }
+    # What comes later changes nothing about it.
+    assert shown(answered(turn).durable) == response
+
+
+def test_the_next_response_begins_there_and_ends_with_the_turn() -> None:
+    turn = asking()
+    waiting = shown(turn.durable, ID.next)
+    assert (waiting["status"], waiting["output"], waiting["previous_response_id"]) == ("in_progress", [], str(ID))
+    response = shown(answered(turn).durable, ID.next)
+    assert response["status"] == "completed"
+    paid, said = response["output"]
+    assert (paid["name"], paid["output"]) == ("pay", "paid")
+    assert paid["approval_request_id"] == f"mcpr_{MARK}_t1.s1.c3.approval"
+    assert said["content"][0]["text"] == "Paid."
+    assert response["usage"]["input_tokens"] == 10
+    assert [one[:2] for one in short(stream(turn.told, ID.next))[:2]] == [(0, "created"), (1, "in_progress")]
+    nobody = ResponseProjection(ID.next.next, "clerk")
+    for value in turn.durable:
+        nobody.take(value)
+    assert not nobody.exists
+
+
+def test_one_answer_of_several_begins_no_other_response() -> None:
+    turn = asking()
+    pick = turn.call(2)
+    turn.received(pick, "red").returns(pick, "pick", "red")
+    assert shown(turn.durable, ID.next)["status"] == "in_progress"
+    last = ResponseProjection(ID.next.next, "clerk")
+    for value in turn.durable:
+        last.take(value)
+    assert not last.exists
+
+
+def test_a_denied_call_is_shown_with_the_next_response() -> None:
+    turn = ToldTurn().begin().step()
+    turn.answers(*turn.calls(("pay", {"sum": 5}))).approval(turn.call(), "pay", sum=5)
+    refusal = {"type": "denied", "message": "Not that much.", "retryable": False}
+    turn.resolved(turn.call(), approved=False).returns(turn.call(), "pay", refusal, is_error=True)
+    turn.step().answers(text("Then not.")).ends()
+    (item, _) = shown(turn.durable, ID.next)["output"]
+    assert (item["type"], item["status"], item["arguments"]) == ("mcp_call", "failed", '{"sum":5}')
+
+
+@pytest.mark.parametrize(
+    ("form", "kind"), [("fields", "input"), ("schema", "input"), ("outcome", "input"), ("budget", "budget")]
+)
+def test_what_no_item_can_ask_makes_a_response_incomplete(form: str, kind: str) -> None:
+    turn = ToldTurn().begin().step()
+    if form == "budget":
+        turn.answers(text("So far."))
+        turn.event("budget.paused", question_id="t1.budget1", scope="turn", limit="cost_usd", prompt="More?")
+        question = "t1.budget1"
+    else:
+        turn.answers(*turn.calls(("ask_user", {}))).input(turn.call(), "ask_user", form)
+        question = f"{turn.call()}.input"
+    response = shown(turn.durable)
+    assert (response["status"], response["incomplete_details"]) == (
+        "incomplete",
+        {"reason": "budget" if form == "budget" else "question"},
+    )
+    metadata = response["metadata"]
+    assert (metadata["question_id"], metadata["question_kind"]) == (question, kind)
+    assert metadata["next_response_id"] == str(ID.next)
+    assert stream(turn.durable)[-1]["type"] == "response.incomplete"
+
+
+@pytest.mark.parametrize(
+    ("reason", "stop", "expected"),
+    [
+        ("stopped", "stopped", ("cancelled", None, None, "incomplete")),
+        ("interrupted", "stopped", ("cancelled", None, None, "incomplete")),
+        ("max_steps", "end", ("incomplete", "max_steps", None, "incomplete")),
+        ("budget", "end", ("incomplete", "budget", None, "incomplete")),
+        ("parked", "end", ("incomplete", "parked", None, "incomplete")),
+        ("failed", "error", ("failed", None, "server_error", "failed")),
+        ("failed", "max_tokens", ("incomplete", "max_output_tokens", None, "incomplete")),
+        ("failed", "refusal", ("incomplete", "content_filter", None, "incomplete")),
+    ],
+)
+def test_each_end_of_a_turn_has_a_status(reason: str, stop: str, expected: tuple[Any, ...]) -> None:
+    turn = ToldTurn().begin().step().answers(text("So"), stop=stop)
+    error = {"type": "model_failed", "message": "It broke."} if reason == "failed" else None
+    response = shown(turn.ends(reason, error=error).durable)
+    details, broke = response["incomplete_details"], response["error"]
+    found = (response["status"], details and details["reason"], broke and broke["code"])
+    assert (*found, stream(turn.durable)[-1]["type"].removeprefix("response.")) == expected
+    assert broke is None or broke["message"] == "It broke."
+
+
+def test_a_message_that_waits_is_queued() -> None:
+    turn = ToldTurn().event("message.queued", message_id="m1", position=1)
+    assert shown(turn.durable)["status"] == "queued"
+    turn.begin()
+    assert shown(turn.durable)["status"] == "in_progress"
+    assert short(stream(turn.durable)) == [(0, "created"), (1, "queued"), (2, "in_progress")]
+    rejected = ToldTurn().event("message.rejected", message_id="m1", reason="session_closed")
+    assert shown(rejected.durable)["status"] == "cancelled"
+
+
+def test_a_lost_attempt_is_ended_and_followed_by_items_of_their_own() -> None:
+    turn = ToldTurn().begin().step().streams(("text", ["Good morn", "ing to you all"]))
+    turn.streams(("text", ["Good even", "ing"]), attempt=2).answers(text("Good evening"), attempt=2).ends()
+    seen = stream(turn.told)
+    assert [(e["output_index"], *one) for e, one in zip(seen, short(seen), strict=True) if "output_index" in e] == [
+        (0, 2, "output_item.added"),
+        (0, 3, "content_part.added"),
+        (0, 4, "output_text.delta", "Good "),
+        (0, 5, "output_text.delta", "morning "),
+        (0, 6, "output_text.delta", "to you "),
+        (0, 7, "output_text.done", "Good morning to you "),
+        (0, 8, "content_part.done"),
+        (0, 9, "output_item.done"),
+        (1, STRIDE + 2, "output_item.added"),
+        (1, STRIDE + 3, "content_part.added"),
+        (1, STRIDE + 4, "output_text.delta", "Good "),
+        (1, STRIDE + 5, "output_text.delta", "evening"),
+        (1, STRIDE + 6, "output_text.done", "Good evening"),
+        (1, STRIDE + 7, "content_part.done"),
+        (1, STRIDE + 8, "output_item.done"),
+    ]
+    assert seen[9]["item"]["status"] == "incomplete"
+    replayed = stream(turn.durable)
+    assert [one["sequence_number"] for one in replayed[2:9]] == list(range(STRIDE + 2, STRIDE + 9))
+    assert replayed[-1] == seen[-1] == {**stream(turn.told, after=7)[-1]}
+
+
+def test_what_a_stopped_answer_lost_is_neither_repeated_nor_numbered_again() -> None:
+    turn = ToldTurn().begin().step().streams(("text", ["one two three ", "four five six "]))
+    turn.answers(text("one two"), stop="stopped", stopped=True).ends("stopped")
+    seen, replayed = stream(turn.told), stream(turn.durable)
+    assert [one["text"] for one in seen if one["type"] == "response.output_text.done"] == ["one two"]
+    assert seen[-1]["sequence_number"] == replayed[-1]["sequence_number"] == STRIDE + 2
+    assert seen[-1]["response"] == replayed[-1]["response"]
+
+
+def test_what_a_handler_keeps_to_itself_is_not_shown() -> None:
+    block = {"handler": "message", "kind": "choose", "name": "topic", "at": "message[0].choose", "display": "name"}
+    turn = ToldTurn().begin().step(block=block).streams(("text", ["order talk "]))
+    turn.answers(block=block)
+    turn.added("t1.say1", "assistant", "Hello there").ends()
+    assert short(stream(turn.told))[2:7] == [
+        (2, "output_item.added"),
+        (3, "content_part.added"),
+        (4, "output_text.delta", "Hello "),
+        (5, "output_text.delta", "there"),
+        (6, "output_text.done", "Hello there"),
+    ]
+
+
+def test_ids_can_be_read_back_and_nothing_else_can() -> None:
+    for one in (ID, ID.next, ResponseId("a~t1.s1.c1", "x:y", 12)):
+        assert ResponseId.read(str(one)) == one
+    for wrong in ("", "resp_", "resp_!!", str(ID)[5:], str(ID) + "A", str(ID) + "=", "resp_" + "YQ", "resp_é"):
+        assert ResponseId.read(wrong) is None

@@ -26,6 +26,7 @@ from perdure.gateway.http.body_limit import BodyLimit
 from perdure.gateway.http.draining import Draining
 from perdure.gateway.http.hosts import KnownHosts
 from perdure.gateway.http.json_bodies import JsonBodies
+from perdure.gateway.http.openai_envelope import OpenAIEnvelope
 from perdure.gateway.http.origin_guard import OriginGuard
 from perdure.gateway.http.problems import MEDIA_TYPE, Problem, from_http, from_rpc, from_session, from_validation
 from perdure.gateway.live.watches import Watches
@@ -40,6 +41,8 @@ from perdure.gateway.routes import (
     health,
     messages,
     metrics,
+    openai_models,
+    openai_responses,
     pages,
     queued,
     rewinds,
@@ -98,6 +101,8 @@ _ROUTES: Final = (
     traces,
     transcripts,
     worker_runs,
+    openai_responses,
+    openai_models,
     agents,
     versions,
     health,
@@ -243,6 +248,7 @@ def create_app(
     )
     hosts, origins = KnownHosts([host, *settings.allowed_hosts]), AllowedOrigins(settings.allowed_origins)
     app.add_middleware(OriginGuard, hosts=hosts, pages=pages.LINKED, allowed=origins)
+    app.add_middleware(OpenAIEnvelope)
     return app
 
 

@@ -13,15 +13,16 @@ pytestmark = pytest.mark.pure
 
 ID = ResponseId("s1", "m1")
 MARK = ID.mark
+ASKS = ("pick", "ask_user")
 
 
 def stream(told: Any, id: ResponseId = ID, after: int = -1) -> list[dict[str, Any]]:  # noqa: A002
-    projection = ResponseProjection(id, "clerk", after)
+    projection = ResponseProjection(id, "clerk", after, ASKS)
     return [event for value in told for event in projection.take(value)]
 
 
 def shown(told: Any, id: ResponseId = ID) -> dict[str, Any]:  # noqa: A002
-    projection = ResponseProjection(id, "clerk")
+    projection = ResponseProjection(id, "clerk", asks=ASKS)
     for value in told:
         projection.take(value)
     assert projection.exists
@@ -211,6 +212,14 @@ def test_the_next_response_begins_there_and_ends_with_the_turn() -> None:
     for value in turn.durable:
         nobody.take(value)
     assert not nobody.exists
+
+
+def test_a_tool_that_shares_its_name_with_one_that_asks_is_shown_all_the_same() -> None:
+    turn = ToldTurn().begin().step()
+    turn.answers(*turn.calls(("pick", {}))).runs(turn.call(), "pick")
+    assert shown(turn.durable)["output"] == []
+    turn.returns(turn.call(), "pick", "red")
+    assert [(item["type"], item["output"]) for item in shown(turn.durable)["output"]] == [("mcp_call", "red")]
 
 
 def test_one_answer_of_several_begins_no_other_response() -> None:

@@ -125,7 +125,7 @@ def test_a_lost_attempt_neither_loses_nor_doubles_what_was_said(turn: ToldTurn, 
             # Of an answer that was stopped, less may have been kept than was heard.
             assert said.startswith(so_far) or so_far.startswith(said)
     known = {(event["sequence_number"], event["type"]) for event in record}
-    replayed = [event for event in seen(list(turn.durable), after)]
+    replayed = seen(list(turn.durable), after)
     assert {(event["sequence_number"], event["type"]) for event in replayed} <= known
 
 

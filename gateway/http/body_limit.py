@@ -18,7 +18,7 @@ from perdure.gateway.http.problems import Problem
 
 #: Of routes that take no messages, results or files.
 SMALL: Final = 1024 * 1024
-_BIG: Final = re.compile(r"/v1/(?:sessions|sessions/[^/]+/(?:messages|answers|fork))")
+_BIG: Final = re.compile(r"/v1/(?:sessions|sessions/[^/]+/(?:messages|answers|fork)|responses|chat/completions)")
 _DROPPED_BYTES: Final = 128 * 1024 * 1024
 _DROPPED_S: Final = 20.0
 

@@ -27,6 +27,8 @@ HEADERS = {
     "X-Accel-Buffering": "no",
 }
 OPENING = b": perdure\nretry: 2000\n\n"
+#: For readers who take only events for frames, as OpenAI's clients do.
+PLAIN_OPENING: Final = b": perdure\n\n"
 KEEPALIVE = b": keep-alive\n\n"
 #: Milliseconds after which clients of a process that stops come again: soon, and not all at the same moment.
 SOON_MS: Final = (100, 800)
@@ -76,10 +78,11 @@ class EventStreamResponse(Response):
         until: float | None = None,
         known: Callable[[], Awaitable[bool]] | None = None,
         beside: AsyncIterator[bytes] | None = None,
+        plain: bool = False,
     ) -> None:
         """`closed` is called when the stream ends. It is cut at `until` (in seconds since 1970), when its reader has to say
         anew who they are, and soon after `known`, asked each 3 s, is false. `beside` are frames for this reader, in no order
-        with the others; it never ends."""
+        with the others; it never ends. `plain`: nothing but `frames` and comments is sent."""
         super().__init__(status_code=200, headers={**HEADERS, **(headers or {})})
         self._frames = frames
         self._keepalive_s = keepalive_s
@@ -88,6 +91,7 @@ class EventStreamResponse(Response):
         self._until = until
         self._known = known
         self._beside = beside
+        self._plain = plain
 
     def init_headers(self, headers: Any = None) -> None:
         super().init_headers(headers)
@@ -104,7 +108,7 @@ class EventStreamResponse(Response):
     async def _stream(self, receive: Receive, send: Send) -> bool:
         """Whether all was said."""
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        await self._send(send, OPENING)
+        await self._send(send, PLAIN_OPENING if self._plain else OPENING)
         pump = asyncio.create_task(self._pump(send, self._frames))
         others = [asyncio.create_task(self._keep_alive(send)), asyncio.create_task(_disconnected(receive))]
         if self._until is not None:
@@ -121,7 +125,8 @@ class EventStreamResponse(Response):
                     await send({"type": "http.response.body", "body": b"", "more_body": False})
                     return True
                 if isinstance(error, StreamMoved):
-                    await self._send_off(send)
+                    if not self._plain:
+                        await self._send_off(send)
                 elif not isinstance(error, StreamCut):
                     log.warning("stream_broke", exc_info=error)
             # The body stays open, and the connection is dropped.

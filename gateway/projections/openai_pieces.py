@@ -1,7 +1,7 @@
 """A text that streams, cut into pieces whose ends the text itself decides.
 
-However a text arrives, its pieces are the same. So each has one number for ever, and a reader who comes again with a number is
-sent exactly the pieces after it. A piece ends behind the first white space from its 4th character on, or at its 16th
+However a text arrives, its pieces are the same. So each has one number for ever, and a reader who comes again with a number
+is sent exactly the pieces after it. A piece ends behind the first white space from its 4th character on, or at its 16th
 character; far into a long text, pieces are longer, so that their number stays small.
 """
 

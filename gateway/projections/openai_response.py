@@ -9,6 +9,7 @@ What is promised of its stream:
 - The event that ends the stream comes to each reader, whatever number they give.
 """
 
+from collections.abc import Collection
 from typing import Any, Final, assert_never
 
 from perdure.gateway.live.items import AgentEvent, Frame
@@ -43,17 +44,24 @@ _BY_ITSELF: Final = ("end", "tool_calls", "stop_sequence", "max_tokens", "pause"
 
 
 class ResponseProjection:
-    """Give it what belongs to the message (`TurnFilter`), in order. `agent` is the session's; `after`: only events with greater
-    numbers are given."""
+    """Give it what belongs to the message (`TurnFilter`), in order. `agent` is the session's; only events with numbers
+    greater than `after` are given. `asks` are names of tools that people or the caller's program answer: whether a call of
+    one of these is a question, the event behind its start tells."""
 
-    def __init__(self, id: ResponseId, agent: str, after: int = -1) -> None:  # noqa: A002
+    def __init__(
+        self,
+        id: ResponseId,  # noqa: A002
+        agent: str,
+        after: int = -1,
+        asks: Collection[str] = (),
+    ) -> None:
         self.id = id
         self._agent = agent
         self._events = NumberedEvents(id.mark, after)
         self._waits = Waits()
         self._created_at: float | None = None
         self._status: Status = "queued"
-        self._turn_id: str | None = None
+        self.turn_id: str | None = None
         #: The message has the turn to itself, so what the turn used is what the response did.
         self._own_turn = False
         self._usage = Usage()
@@ -64,6 +72,9 @@ class ResponseProjection:
         self._running: dict[str, tuple[int, int]] = {}
         self._approvals: dict[str, str] = {}
         self._functions: set[str] = set()
+        self._asks = asks
+        #: A call that has begun and may be a question.
+        self._held: ToolStarted | None = None
         self._ended_at: float | None = None
         self.ending: Ending | None = None
         #: What the turn waits for, of a response that ended with that.
@@ -112,7 +123,7 @@ class ResponseProjection:
     def _follow(self, event: Event) -> None:
         mine = self._waits.rested == self.id.part
         rests = self._waits.follow(event)
-        self._turn_id = event.turn_id or self._turn_id
+        self.turn_id = event.turn_id or self.turn_id
         self._remember(event)
         if mine:
             self._tell(event)
@@ -141,6 +152,9 @@ class ResponseProjection:
 
     def _tell(self, event: Event) -> None:
         events = self._events
+        held, self._held = self._held, None
+        if held is not None and not _asks_for(event, held.call_id):
+            self._call(held.call_id, held.name, held.args)
         match event:
             case MessageQueued():
                 if self._begin(event):
@@ -165,7 +179,10 @@ class ResponseProjection:
                 said = said_by(event.message.parts)
                 events.step_finished(event.step_id, max(event.attempt, 1), said, by_itself=by_itself)
             case ToolStarted() if event.undoes is None and not _is_hidden(event.block):
-                self._call(event.call_id, event.name, event.args)
+                if event.name in self._asks:
+                    self._held = event
+                else:
+                    self._call(event.call_id, event.name, event.args)
             case ToolFinished() if event.undoes is None and not _is_hidden(event.block):
                 self._usage += event.usage or Usage()
                 self._called(event)
@@ -214,8 +231,6 @@ class ResponseProjection:
             self._events.tell(event)
 
     def _call(self, call_id: str, name: str, args: dict[str, Any]) -> None:
-        if call_id in self._functions:
-            return
         item = calls.call_item(self.id.mark, call_id, name, args, self._approvals.get(call_id))
         index = self._events.index
         self._running[call_id] = (len(self._events.items), index)
@@ -246,8 +261,8 @@ class ResponseProjection:
     def _shown(self, status: Status, output: list[dict[str, Any]]) -> dict[str, Any]:
         ending = self.ending
         metadata = {"session_id": self.id.session_id, **(ending.metadata if ending else {})}
-        if self._turn_id is not None and ending is not None:
-            metadata["turn_id"] = self._turn_id
+        if self.turn_id is not None and ending is not None:
+            metadata["turn_id"] = self.turn_id
         return {
             "id": str(self.id),
             "object": "response",
@@ -295,6 +310,13 @@ def usage_json(usage: Usage) -> dict[str, Any]:
         "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
         "total_tokens": usage.input_tokens + usage.output_tokens,
     }
+
+
+def _asks_for(event: Event, call_id: str) -> bool:
+    """Whether the call that has just begun is a question, and nothing that runs."""
+    if not isinstance(event, InputRequested) or event.call_id != call_id or event.subject != "call":
+        return False
+    return event.form in ("result", "fields")
 
 
 def _is_hidden(block: Block | None) -> bool:

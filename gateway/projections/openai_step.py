@@ -1,9 +1,9 @@
 """What a model says in one attempt at a step, as stream events of OpenAI's Responses API: reasoning and text. Pure.
 
-Rule 1: the events are those of the whole answer, in the same order, however much of it has come: `grow` gives what is certain
-so far, `close` the rest.
-Rule 2: a text that is sent is never taken back. Where an answer turns out to be another one than has streamed, no fragments of
-it follow, and the events that end its items hold the whole of it.
+Rule 1: the events are those of the whole answer, in the same order, however much of it has come: `grow` gives what is
+certain so far, `close` the rest.
+Rule 2: a text that is sent is never taken back. Where an answer turns out to be another one than has streamed, no fragments
+of it follow, and the events that end its items hold the whole of it.
 """
 
 from collections.abc import Iterator, Sequence

@@ -98,6 +98,7 @@ class ToldTurn:
         return self.event("approval.resolved", question_id=f"{call_id}.approval", call_id=call_id, approved=approved)
 
     def input(self, call_id: str, name: str, form: str = "result", **args: Any) -> "ToldTurn":
+        self.runs(call_id, name, **args)
         return self.event(
             "input.requested", question_id=f"{call_id}.input", form=form, call_id=call_id, name=name, args=args
         )

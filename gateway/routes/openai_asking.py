@@ -1,0 +1,216 @@
+"""What a request to `POST /v1/responses` does: it starts a session, goes on in one, or answers what an agent asks.
+
+Rule: the same request again does nothing again. A caller's `Idempotency-Key` says that it is the same; without one, the same
+input after the same response is.
+"""
+
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import JsonValue
+
+from perdure.gateway.http.openai_bodies import CreateResponse
+from perdure.gateway.http.openai_input import Decision, Given, Output
+from perdure.gateway.http.problems import Problem, invalid
+from perdure.gateway.projections.openai_calls import approval_id, is_function
+from perdure.gateway.projections.openai_ids import ResponseId
+from perdure.gateway.routes.context import Gateway
+from perdure.gateway.routes.response_turn import ResponseTurn, Settled
+from perdure.temporal.sessions.content import canonical
+from perdure.temporal.sessions.errors import AlreadyAnswered, InvalidRequest
+from perdure.temporal.sessions.json_bytes import to_json
+from perdure.temporal.sessions.principal import Principal
+from perdure.temporal.sessions.requests import AnswerBody, CreateSession, FirstMessage
+from perdure.temporal.sessions.sending import Sent
+from perdure.temporal.sessions.session import Session
+from perdure.workflows.vocabulary.questions import Question
+
+_OF_A_KEY: Final = "r-"
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """One request. `key` is its `Idempotency-Key`."""
+
+    app: Gateway
+    caller: Principal
+    body: CreateResponse
+    given: Given
+    key: str | None
+
+    async def begin(self) -> ResponseTurn:
+        """Raises what the session service raises, and Problem where the request does not fit the session."""
+        previous, conversation = self.body.previous_response_id, self.body.conversation_id
+        if self.given.answers:
+            if previous is None:
+                raise invalid("previous_response_id", "is required: it says whose questions are answered")
+            return await self._answer(await ResponseTurn.find(self.app, self.caller, previous))
+        if previous is not None:
+            return await self._go_on_after(await ResponseTurn.find(self.app, self.caller, previous))
+        if conversation is not None:
+            session = self.app.sessions.open(self.caller, conversation)
+            return await self._send(session, self._id("m") or uuid.uuid4().hex)
+        return await self._start()
+
+    async def _start(self) -> ResponseTurn:
+        body = self.body
+        self.caller.need_act("read")
+        session_id, message_id = self._id("s") or uuid.uuid4().hex, "m1"
+        message = FirstMessage(message_id=message_id, parts=self.given.parts)
+        request = CreateSession(
+            agent=body.model,
+            inputs=body.inputs,
+            session_id=session_id,
+            message=message,
+            user=None if body.owner == self.caller.user else body.owner,
+            metadata=body.metadata or {},
+        )
+        try:
+            created = await self.app.sessions.start(self.caller, request)
+        except InvalidRequest as refused:
+            raise _of_input(refused) from None
+        session = self.app.sessions.open(self.caller, session_id)
+        sent = Sent(created.workflow_id, message_id, "", 0, "working", None, ())
+        return ResponseTurn(self.app, session, ResponseId(session_id, message_id), sent, body.model)
+
+    async def _go_on_after(self, turn: ResponseTurn) -> ResponseTurn:
+        """Sends the message behind the response, which has to be the session's last one."""
+        content = canonical([part.model_dump(mode="json") for part in self.given.parts])
+        repeat = hashlib.sha256(b"\0".join((str(turn.id).encode(), content))).hexdigest()[:32]
+        message_id = self._id("m") or f"{_OF_A_KEY}{repeat}"
+        settled = Settled(turn.id.message_id)
+        before = await turn.now(settled)
+        if any(later != message_id for later in settled.later) and message_id not in settled.later:
+            raise Problem(
+                "id_conflict",
+                "previous_response_id is not the session's last response: the conversation has gone on since. Give the last "
+                "one, or the session as conversation, or fork the session to go on from there.",
+            )
+        open_ones = [one for one in before.asked if one.question_id not in settled.answers]
+        if open_ones and message_id not in settled.later and not _are_settled(open_ones, settled):
+            raise invalid(
+                "input",
+                "the previous response waits for an answer: send function_call_output or mcp_approval_response for what it "
+                f"asks, or answer {open_ones[0].question_id} at the session, and only then a message",
+            )
+        return await self._send(turn.session, message_id)
+
+    async def _send(self, session: Session, message_id: str) -> ResponseTurn:
+        await session.check("read")
+        body = self.body
+        receipt = await session.receipt(message_id)
+        if body.model not in (receipt.agent, receipt.started_as):
+            raise invalid("model", f"the session runs the agent {receipt.started_as or receipt.agent}; name that one")
+        if body.owner is not None and (await session.belonging()).user != body.owner:
+            field = "user" if body.user is not None else "safety_identifier"
+            raise invalid(field, "the session belongs to somebody else")
+        if body.metadata and body.metadata != (await session.facts()).metadata:
+            raise invalid("metadata", "are the session's, which has others; change them at the session")
+        parts = FirstMessage(parts=self.given.parts).neutral_parts()
+        try:
+            sent = await session.send(parts, message_id)
+        except InvalidRequest as refused:
+            raise _of_input(refused) from None
+        agent = receipt.started_as or receipt.agent
+        return ResponseTurn(self.app, session, ResponseId(session.session_id, message_id), sent, agent)
+
+    async def _answer(self, turn: ResponseTurn) -> ResponseTurn:
+        settled = Settled(turn.id.message_id)
+        asked = (await turn.now(settled)).asked
+        if not asked:
+            raise invalid("input", "the previous response asks for nothing")
+        functions = {one.call_id: one for one in asked if is_function(one)}
+        approvals = {approval_id(turn.id.mark, one.question_id): one for one in asked if one.kind == "approval"}
+        answers: list[tuple[Question, Output | Decision]] = []
+        for output in self.given.outputs:
+            answers.append((_one_of(functions, output.call_id, f"{output.field}.call_id"), output))
+        for decision in self.given.decisions:
+            field = f"{decision.field}.approval_request_id"
+            answers.append((_one_of(approvals, decision.approval_id, field), decision))
+        answered = {question.question_id for question, _ in answers}
+        missing = [
+            one.call_id for one in functions.values() if one.question_id not in answered | settled.answers.keys()
+        ]
+        if missing:
+            raise invalid(
+                "input", f"has no function_call_output for {missing[0]}, which the previous response asks for, too"
+            )
+        for question, given in answers:
+            await _settle(turn.session, question, given, settled)
+        return turn.next()
+
+    def _id(self, kind: str) -> str | None:
+        """An id that the caller's key makes, which is each caller's own."""
+        if self.key is None:
+            return None
+        whose = self.caller.user or self.caller.subject
+        return _OF_A_KEY + hashlib.sha256("\0".join((kind, whose, self.key)).encode()).hexdigest()[:40]
+
+
+def _one_of(asked: Mapping[Any, Question], name: str, field: str) -> Question:
+    found = asked.get(name)
+    if found is None:
+        raise invalid(field, "is nothing that the previous response asks for")
+    return found
+
+
+def _are_settled(questions: Sequence[Question], settled: Settled) -> bool:
+    """A call that was declined or stopped has a result, and no answer."""
+    return all(one.call_id in settled.results for one in questions)
+
+
+async def _settle(session: Session, question: Question, given: Output | Decision, settled: Settled) -> None:
+    if isinstance(given, Decision):
+        body = AnswerBody(question_id=question.question_id, approved=given.approve, reason=given.reason)
+        try:
+            await session.answer(body)
+        except AlreadyAnswered:
+            if settled.answers.get(question.question_id) is not given.approve:
+                raise
+        return
+    # What a function gives is text for OpenAI, and often JSON. Its schema says what is meant.
+    first, second = _readings(given.output)
+    try:
+        await _give(session, question, first, settled)
+    except InvalidRequest as refused:
+        if second == first:
+            raise invalid(f"{given.field}.output", refused.detail.partition(": ")[2] or refused.detail) from None
+        try:
+            await _give(session, question, second, settled)
+        except InvalidRequest:
+            raise invalid(f"{given.field}.output", refused.detail.partition(": ")[2] or refused.detail) from None
+
+
+async def _give(session: Session, question: Question, result: JsonValue, settled: Settled) -> None:
+    try:
+        await session.answer(AnswerBody(question_id=question.question_id, result=result))
+    except AlreadyAnswered:
+        had = settled.results.get(question.call_id or "", settled.answers.get(question.question_id))
+        if to_json(had) != to_json(result):
+            raise
+
+
+def _readings(output: str) -> tuple[JsonValue, JsonValue]:
+    """What the text means, most likely first: JSON that is an object or an array, else the text."""
+    try:
+        read: JsonValue = json.loads(output)
+    except (ValueError, RecursionError):
+        return output, output
+    return (read, output) if isinstance(read, dict | list) else (output, read)
+
+
+def _of_input(refused: InvalidRequest) -> Exception:
+    """What is wrong with the agent's name or a part, in the words of the request as it was given."""
+    names = {"agent": "model", "message": "input"}
+    errors = refused.errors
+    if not errors:
+        return refused
+    first = errors[0]
+    head, dot, rest = first.field.partition(".")
+    field = f"{names.get(head, head)}{dot}{rest}".replace("input.parts", "input").replace("parts[", "input[")
+    told = invalid(field, first.message)
+    return Problem(refused.code, told.detail, errors=told.errors)

@@ -51,11 +51,20 @@ class StreamMoved(StreamCut):
 
 def encode(kind: str, payload: dict[str, Any], seq: int | None = None) -> bytes:
     """A whole frame. `kind` and the keys of `payload` are ours; its values may hold anything."""
+    identity = b"" if seq is None else b"id: %d\n" % seq
+    return b"%sevent: %s\ndata: %s\n\n" % (identity, kind.encode(), _line(payload))
+
+
+def encode_data(payload: dict[str, Any]) -> bytes:
+    """A whole frame without a type."""
+    return b"data: %s\n\n" % _line(payload)
+
+
+def _line(payload: dict[str, Any]) -> bytes:
     data = to_json(payload)
     for character, escaped in _LINE_ENDS:
         data = data.replace(character, escaped)
-    identity = b"" if seq is None else b"id: %d\n" % seq
-    return b"%sevent: %s\ndata: %s\n\n" % (identity, kind.encode(), data)
+    return data
 
 
 #: Seconds between two looks whether the reader of a stream may still read.

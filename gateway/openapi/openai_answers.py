@@ -70,3 +70,17 @@ class InputItems(Frozen):
     last_id: str | None
     #: Always false.
     has_more: bool
+
+
+class ChatCompletion(Frozen):
+    """A chat completion. The guide's page on OpenAI's clients says what is what."""
+
+    id: str
+    object: Literal["chat.completion"]
+    #: Seconds since 1970.
+    created: int
+    #: The agent.
+    model: str
+    #: One: the message, and why it ended.
+    choices: tuple[dict[str, JsonValue], ...]
+    usage: dict[str, JsonValue] | None

@@ -3,7 +3,8 @@
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
-from perdure.gateway.http.sse import encode
+from perdure.gateway.http.sse import encode, encode_data
+from perdure.gateway.projections.openai_chat import ChatChunks
 from perdure.gateway.projections.openai_step import StreamEvent
 
 
@@ -12,3 +13,12 @@ async def response_frames(events: AsyncGenerator[StreamEvent]) -> AsyncIterator[
     async with aclosing(events):
         async for event in events:
             yield encode(event["type"], event)
+
+
+async def chat_frames(events: AsyncGenerator[StreamEvent], chunks: ChatChunks) -> AsyncIterator[bytes]:
+    """The same as pieces of a chat completion, with `[DONE]` behind the last one."""
+    async with aclosing(events):
+        async for event in events:
+            for chunk in chunks.take(event):
+                yield encode_data(chunk)
+    yield b"data: [DONE]\n\n"

@@ -14,7 +14,7 @@ from typing import Any, Final
 from pydantic import JsonValue
 
 from perdure.gateway.http.openai_bodies import CreateResponse
-from perdure.gateway.http.openai_input import Decision, Given, Output
+from perdure.gateway.http.openai_input import Decision, Given, Output, UserPart
 from perdure.gateway.http.problems import Problem, invalid
 from perdure.gateway.projections.openai_calls import approval_id, is_function
 from perdure.gateway.projections.openai_ids import ResponseId
@@ -29,6 +29,8 @@ from perdure.temporal.sessions.sending import Sent
 from perdure.temporal.sessions.session import Session
 from perdure.workflows.vocabulary.questions import Question
 
+#: The id of a new session's first message.
+FIRST: Final = "m1"
 _OF_A_KEY: Final = "r-"
 
 
@@ -57,10 +59,8 @@ class Asking:
         return await self._start()
 
     async def _start(self) -> ResponseTurn:
-        body = self.body
-        self.caller.need_act("read")
-        session_id, message_id = self._id("s") or uuid.uuid4().hex, "m1"
-        message = FirstMessage(message_id=message_id, parts=self.given.parts)
+        body, session_id = self.body, self._id("s") or uuid.uuid4().hex
+        message = FirstMessage(message_id=FIRST, parts=self.given.parts)
         request = CreateSession(
             agent=body.model,
             inputs=body.inputs,
@@ -70,12 +70,10 @@ class Asking:
             metadata=body.metadata or {},
         )
         try:
-            created = await self.app.sessions.start(self.caller, request)
+            await self.app.sessions.start(self.caller, request)
         except InvalidRequest as refused:
-            raise _of_input(refused) from None
-        session = self.app.sessions.open(self.caller, session_id)
-        sent = Sent(created.workflow_id, message_id, "", 0, "working", None, ())
-        return ResponseTurn(self.app, session, ResponseId(session_id, message_id), sent, body.model)
+            raise in_other_words(refused) from None
+        return started(self.app, self.caller, session_id, body.model)
 
     async def _go_on_after(self, turn: ResponseTurn) -> ResponseTurn:
         """Sends the message behind the response, which has to be the session's last one."""
@@ -100,23 +98,11 @@ class Asking:
         return await self._send(turn.session, message_id)
 
     async def _send(self, session: Session, message_id: str) -> ResponseTurn:
-        await session.check("read")
         body = self.body
-        receipt = await session.receipt(message_id)
-        if body.model not in (receipt.agent, receipt.started_as):
-            raise invalid("model", f"the session runs the agent {receipt.started_as or receipt.agent}; name that one")
-        if body.owner is not None and (await session.belonging()).user != body.owner:
-            field = "user" if body.user is not None else "safety_identifier"
-            raise invalid(field, "the session belongs to somebody else")
         if body.metadata and body.metadata != (await session.facts()).metadata:
             raise invalid("metadata", "are the session's, which has others; change them at the session")
-        parts = FirstMessage(parts=self.given.parts).neutral_parts()
-        try:
-            sent = await session.send(parts, message_id)
-        except InvalidRequest as refused:
-            raise _of_input(refused) from None
-        agent = receipt.started_as or receipt.agent
-        return ResponseTurn(self.app, session, ResponseId(session.session_id, message_id), sent, agent)
+        owner = None if body.owner is None else ("user" if body.user is not None else "safety_identifier", body.owner)
+        return await go_on(self.app, session, body.model, owner, self.given.parts, message_id, "input")
 
     async def _answer(self, turn: ResponseTurn) -> ResponseTurn:
         settled = Settled(turn.id.message_id)
@@ -144,11 +130,47 @@ class Asking:
         return turn.next()
 
     def _id(self, kind: str) -> str | None:
-        """An id that the caller's key makes, which is each caller's own."""
-        if self.key is None:
-            return None
-        whose = self.caller.user or self.caller.subject
-        return _OF_A_KEY + hashlib.sha256("\0".join((kind, whose, self.key)).encode()).hexdigest()[:40]
+        return id_of_key(self.caller, kind, self.key)
+
+
+async def go_on(
+    app: Gateway,
+    session: Session,
+    model: str,
+    owner: tuple[str, str] | None,
+    parts: Sequence[UserPart],
+    message_id: str,
+    field: str,
+) -> ResponseTurn:
+    """Sends a message to a session that runs the agent `model` and belongs to `owner`, which names its field. `field` is
+    where the request has the parts. Raises Problem `validation`, and as `Session.send`."""
+    await session.check("read")
+    receipt = await session.receipt(message_id)
+    agent = receipt.started_as or receipt.agent
+    if model not in (agent, receipt.agent):
+        raise invalid("model", f"the session runs the agent {agent}; name that one")
+    if owner is not None and (await session.belonging()).user != owner[1]:
+        raise invalid(owner[0], "the session belongs to somebody else")
+    try:
+        sent = await session.send(FirstMessage(parts=tuple(parts)).neutral_parts(), message_id)
+    except InvalidRequest as refused:
+        raise in_other_words(refused, field) from None
+    return ResponseTurn(app, session, ResponseId(session.session_id, message_id), sent, agent)
+
+
+def started(app: Gateway, caller: Principal, session_id: str, agent: str) -> ResponseTurn:
+    """The response to the first message of a session that has just been started."""
+    session = app.sessions.open(caller, session_id)
+    sent = Sent(session.workflow_id, FIRST, "", 0, "working", None, ())
+    return ResponseTurn(app, session, ResponseId(session_id, FIRST), sent, agent)
+
+
+def id_of_key(caller: Principal, kind: str, key: str | None) -> str | None:
+    """An id that the caller's key makes, which is each caller's own; None without a key."""
+    if key is None:
+        return None
+    whose = caller.user or caller.subject
+    return _OF_A_KEY + hashlib.sha256("\0".join((kind, whose, key)).encode()).hexdigest()[:40]
 
 
 def _one_of(asked: Mapping[Any, Question], name: str, field: str) -> Question:
@@ -203,14 +225,15 @@ def _readings(output: str) -> tuple[JsonValue, JsonValue]:
     return (read, output) if isinstance(read, dict | list) else (output, read)
 
 
-def _of_input(refused: InvalidRequest) -> Exception:
-    """What is wrong with the agent's name or a part, in the words of the request as it was given."""
-    names = {"agent": "model", "message": "input"}
-    errors = refused.errors
-    if not errors:
+def in_other_words(refused: InvalidRequest, parts: str = "input") -> Exception:
+    """What is wrong with the agent's inputs or a part, in the words of the request as it was given; `parts` is where the
+    request has them."""
+    if not refused.errors:
         return refused
-    first = errors[0]
-    head, dot, rest = first.field.partition(".")
-    field = f"{names.get(head, head)}{dot}{rest}".replace("input.parts", "input").replace("parts[", "input[")
+    first = refused.errors[0]
+    field = first.field.removeprefix("message.")
+    field = (
+        "model" if field == "agent" else f"{parts}{field.removeprefix('parts')}" if field.startswith("parts") else field
+    )
     told = invalid(field, first.message)
     return Problem(refused.code, told.detail, errors=told.errors)

@@ -46,6 +46,7 @@ async def create_response(
     (`background`), or as a stream (`stream`).
 
     One that takes longer than 5 minutes is answered as it is then, `in_progress`, and goes on."""
+    caller.need_act("read")
     agent = serving_agent(app, caller, body.model)
     given = read_input(body.input)
     check_parameters(body, agent.definition)

@@ -12,6 +12,7 @@ import httpx2
 from starlette.requests import HTTPConnection
 
 from perdure.gateway.app import create_app, create_routes
+from perdure.gateway.projections.openai_ids import ResponseId
 from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.scopes import EVERYTHING
 from tests.support.pictures import picture
@@ -37,6 +38,8 @@ BODIES: Mapping[str, Any] = {
     "PUT /v1/sessions/{session_id}/messages/{message_id}": {"text": "other words"},
     "POST /v1/sessions/{session_id}/answers": {"question_id": "t2.s1.c1.approval", "approved": True},
     "POST /v1/sessions/{session_id}/tokens": {"scopes": ["read"], "ttl": "1m"},
+    "POST /v1/responses": {"model": "helper", "input": "hello"},
+    "POST /v1/chat/completions": {"model": "helper", "messages": [{"role": "user", "content": "hello"}]},
     "PUT /v1/budgets/{scope}/{id}": {"day": {"cost_usd": 1}},
 }
 
@@ -76,6 +79,8 @@ class House:
             "id": "ann",
             "name": "helper",
             "jti": "0" * 32,
+            "model": "helper",
+            "response_id": str(ResponseId(self.session_id, "m1")),
             **values,
         }
         url = re.sub(r"\{(\w+)\}", lambda match: given[match[1]], path)

@@ -74,7 +74,9 @@ class Asked:
     @property
     def code(self) -> str:
         body = b"".join(one.get("body", b"") for one in self.sent[1:])
-        return str(orjson.loads(body)["code"])
+        told = orjson.loads(body)
+        # OpenAI's clients are told in an envelope of their own.
+        return str(told.get("error", told)["code"])
 
     @property
     def closes(self) -> bool:

@@ -128,6 +128,7 @@ async def test_a_gateway_answers_as_its_document_says(dev: Dev, provider: FakePr
         await story.a_sub_agent()
         await story.a_session_that_closes()
         await story.an_agent_that_is_run_once()
+        await story.openai_s_clients()
         await story.what_stands_around_sessions()
         await story.refusals()
 
@@ -342,6 +343,17 @@ class Story:
         await self.http.post("/v1/runs", json=body | {"message": "Stop"})
         failed = (await self.http.post("/v1/runs", json={"agent": "clerk"})).json()["run_id"]
         assert (await self.http.get(f"/v1/runs/{failed}?wait={PATIENCE_S}")).json()["status"] == "failed"
+
+    async def openai_s_clients(self) -> None:
+        self.provider.script(Reply(text="", tools=(("pick", {}),)), Reply(text="Here."))
+        made = (await self.http.post("/v1/responses", json={"model": "clerk", "input": "Hi"})).json()
+        url = f"/v1/responses/{made['id']}"
+        for path in (url, f"{url}?stream=true", f"{url}/input_items", "/v1/models", "/v1/models/clerk", f"{url}x"):
+            await self.http.get(path)
+        await self.http.post(f"{url}/cancel")
+        messages = [{"role": "user", "content": "Hi"}]
+        for more in ({}, {"stream": True}, {"n": 2}):
+            await self.http.post("/v1/chat/completions", json={"model": "clerk", "messages": messages, **more})
 
     async def what_stands_around_sessions(self) -> None:
         await self.http.post("/v1/files?name=a.txt", content=b"text")

@@ -69,7 +69,7 @@ async def _answer(start: Message, problem: dict[str, Any], send: Send, *, more: 
 
 def envelope(status: int, problem: dict[str, Any]) -> dict[str, Any]:
     """`problem` is the body of a problem document."""
-    first = next(iter(problem.get("errors", ())), {})
+    first: dict[str, Any] = next(iter(problem.get("errors", ())), {})
     kind = _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
     message = problem.get("detail") or problem.get("title") or "The request failed."
     return {"message": message, "type": kind, "param": first.get("field"), "code": problem.get("code")}

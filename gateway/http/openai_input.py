@@ -4,9 +4,9 @@ Rule: only what is new is taken. What a session has said already is in the sessi
 refused, for the session might have said something else.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pydantic import JsonValue, ValidationError
 
@@ -23,6 +23,7 @@ _SAID_ALREADY: Final = (
 _INSTRUCTIONS: Final = "an agent's instructions are in its definition, and cannot be given with a message"
 
 UserPart = TextPart | FilePart
+P = TypeVar("P", TextPart, FilePart)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +172,9 @@ def _type_of(address: str) -> str | None:
     return _TYPES.get(path.rpartition(".")[2].lower())
 
 
-def _part(kind: Callable[..., Any], field: str, fields: dict[str, Any]) -> Any:
+def _part(kind: type[P], field: str, fields: dict[str, Any]) -> P:
     try:
-        return kind(**fields)
+        return kind.model_validate(fields)
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"]))

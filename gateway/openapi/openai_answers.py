@@ -1,6 +1,6 @@
 """What the routes for OpenAI's clients answer."""
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import JsonValue
 
@@ -10,13 +10,16 @@ from perdure.workflows.vocabulary.parts import Frozen
 class ModelShown(Frozen):
     #: The agent's name.
     id: str
+    #: What this is, in OpenAI's words.
     object: Literal["model"]
     #: Always 0: definitions have no date.
     created: int
+    #: Always the same.
     owned_by: Literal["perdure"]
 
 
 class ModelList(Frozen):
+    #: What this is, in OpenAI's words.
     object: Literal["list"]
     #: One entry for each agent.
     data: tuple[ModelShown, ...]
@@ -27,6 +30,7 @@ class ResponseObject(Frozen):
 
     #: Names the session, the message and where in its turn the response begins.
     id: str
+    #: What this is, in OpenAI's words.
     object: Literal["response"]
     #: Seconds since 1970.
     created_at: float
@@ -51,22 +55,34 @@ class ResponseObject(Frozen):
     metadata: dict[str, str]
     #: Always true: it goes on whoever listens.
     background: bool
+    #: Always true: its session keeps it.
     store: bool
+    #: Says nothing: the agent's definition decides it.
     instructions: None
+    #: Says nothing: the agent's definition decides it.
     tools: tuple[Any, ...]
+    #: Says nothing: the agent's definition decides it.
     tool_choice: Literal["auto"]
+    #: Says nothing: the agent's definition decides it.
     parallel_tool_calls: bool
+    #: Says nothing: the agent's definition decides it.
     temperature: None
+    #: Says nothing: the agent's definition decides it.
     top_p: None
+    #: Says nothing: the agent's definition decides it.
     max_output_tokens: None
+    #: Always of `format` text.
     text: dict[str, JsonValue]
 
 
 class InputItems(Frozen):
+    #: What this is, in OpenAI's words.
     object: Literal["list"]
     #: The message, or the answers, to which it is the response.
     data: tuple[dict[str, JsonValue], ...]
+    #: Of the first item; null where there is none.
     first_id: str | None
+    #: Of the last item; null where there is none.
     last_id: str | None
     #: Always false.
     has_more: bool
@@ -76,6 +92,7 @@ class ChatCompletion(Frozen):
     """A chat completion. The guide's page on OpenAI's clients says what is what."""
 
     id: str
+    #: What this is, in OpenAI's words.
     object: Literal["chat.completion"]
     #: Seconds since 1970.
     created: int
@@ -84,3 +101,26 @@ class ChatCompletion(Frozen):
     #: One: the message, and why it ended.
     choices: tuple[dict[str, JsonValue], ...]
     usage: dict[str, JsonValue] | None
+
+
+class OpenAIError(Frozen):
+    #: What went wrong, for people.
+    message: str
+    #: As OpenAI has them: `invalid_request_error`, `authentication_error`, `permission_error`, `rate_limit_error`,
+    #: `server_error`.
+    type: str
+    #: The field that is wrong.
+    param: str | None
+    code: str | None
+
+
+class OpenAIProblem(Frozen):
+    """A refusal, as OpenAI's clients read it; `code` is that of the problem document that other routes answer with."""
+
+    error: OpenAIError
+
+
+#: Of a router for OpenAI's clients.
+REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
+    status: {"model": OpenAIProblem, "description": "A refusal, in OpenAI's envelope"} for status in ("4XX", "5XX")
+}

@@ -40,7 +40,7 @@ def answer_items(
     """What was answered of `asked`; `answers` by question id, `results` by call id."""
     found: list[dict[str, Any]] = []
     for one in asked:
-        if is_function(one) and one.call_id in results:
+        if is_function(one) and one.call_id is not None and one.call_id in results:
             result = results[one.call_id]
             text = result if isinstance(result, str) else to_json(result).decode()
             item = {"type": "function_call_output", "call_id": one.call_id, "output": text, "status": "completed"}

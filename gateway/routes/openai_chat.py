@@ -12,7 +12,7 @@ from perdure.gateway.http.chat_bodies import ChatRequest, NamedSession, new_part
 from perdure.gateway.http.problems import invalid
 from perdure.gateway.http.sse import EventStreamResponse
 from perdure.gateway.http.stream_place import stream_place
-from perdure.gateway.openapi.openai_answers import ChatCompletion
+from perdure.gateway.openapi.openai_answers import REFUSALS, ChatCompletion
 from perdure.gateway.projections.openai_chat import ChatChunks, completion, failure
 from perdure.gateway.projections.openai_frames import chat_frames
 from perdure.gateway.projections.openai_step import StreamEvent
@@ -41,7 +41,7 @@ _SAME: Final[dict[str, tuple[JsonValue, ...]]] = {
 }
 _STREAM: Final[dict[str, Any]] = {"text/event-stream": {"schema": {"type": "string"}}}
 
-router = APIRouter(prefix="/v1/chat/completions", tags=["openai"], route_class=Door)
+router = APIRouter(prefix="/v1/chat/completions", tags=["responses"], route_class=Door, responses=REFUSALS)
 
 SessionHeader = Annotated[
     str | None, Header(max_length=300, description="The session; it is started where there is none of this id")

@@ -101,13 +101,11 @@ def _check_text(text: dict[str, JsonValue], agent: AgentDefinition) -> None:
 
 def check_format(wanted: JsonValue, field: str, agent: AgentDefinition) -> None:
     """The form of answers. Chat Completions put the schema one level deeper than the Responses API."""
-    match wanted:
-        case None | {"type": "text"}:
-            return
-        case {"type": "json_schema"}:
-            pass
-        case _:
-            raise invalid(field, "must be text or json_schema")
+    kind = wanted.get("type") if isinstance(wanted, dict) else wanted
+    if kind in (None, "text"):
+        return
+    if not isinstance(wanted, dict) or kind != "json_schema":
+        raise invalid(field, "must be text or json_schema")
     if agent.answer is None:
         raise invalid(
             field, "the agent answers in its own words; an agent whose definition has `answer:` answers by a schema"

@@ -4,12 +4,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
 
-from perdure.gateway.openapi.openai_answers import ModelList, ModelShown
+from perdure.gateway.openapi.openai_answers import REFUSALS, ModelList, ModelShown
 from perdure.gateway.routes.context import App, Caller
 from perdure.gateway.routes.door import Door
 from perdure.gateway.routes.openai_checks import serving_agent
 
-router = APIRouter(prefix="/v1/models", tags=["openai"], route_class=Door)
+router = APIRouter(prefix="/v1/models", tags=["responses"], route_class=Door, responses=REFUSALS)
 
 
 @router.get("", response_model=ModelList)

@@ -9,7 +9,7 @@ from perdure.gateway.http.openai_bodies import CreateResponse
 from perdure.gateway.http.openai_input import read_input
 from perdure.gateway.http.sse import EventStreamResponse
 from perdure.gateway.http.stream_place import StreamPlace, stream_place
-from perdure.gateway.openapi.openai_answers import InputItems, ResponseObject
+from perdure.gateway.openapi.openai_answers import REFUSALS, InputItems, ResponseObject
 from perdure.gateway.projections.openai_frames import response_frames
 from perdure.gateway.projections.openai_inputs import answer_items, message_item
 from perdure.gateway.projections.openai_response import ResponseProjection
@@ -27,7 +27,7 @@ _STOPPED_S: Final = 30
 #: How a route says that it may answer with a stream.
 _STREAM: Final[dict[str, Any]] = {"text/event-stream": {"schema": {"type": "string"}}}
 
-router = APIRouter(prefix="/v1/responses", tags=["openai"], route_class=Door)
+router = APIRouter(prefix="/v1/responses", tags=["responses"], route_class=Door, responses=REFUSALS)
 
 ResponsePath = Annotated[str, Path(max_length=1000, description="The response's id")]
 

@@ -33,7 +33,7 @@ class ToldTurn:
         return self.added(self.message_id, "user", text)
 
     def added(self, id: str, role: str, text: str) -> "ToldTurn":  # noqa: A002
-        message = Message(id=id, role=role, parts=(Text(text=text),), turn_id=self.turn_id, at=AT)  # type: ignore[arg-type]
+        message = Message(id=id, role=role, parts=(Text(text=text),), turn_id=self.turn_id, at=AT)
         return self.event("message.added", message=message)
 
     @property

@@ -16,6 +16,7 @@ from perdure.gateway.live.items import AgentEvent, Frame
 from perdure.gateway.projections import openai_calls as calls
 from perdure.gateway.projections.openai_endings import Ending, Status, turn_ended, turn_rests, was_rejected
 from perdure.gateway.projections.openai_ids import ResponseId
+from perdure.gateway.projections.openai_shown import response_json
 from perdure.gateway.projections.openai_step import StepItems, StreamEvent, said_by
 from perdure.gateway.projections.openai_stream import NumberedEvents
 from perdure.gateway.projections.openai_waits import Waits
@@ -114,6 +115,11 @@ class ResponseProjection:
         if self.exists and not self.over:
             self._end(was_rejected("session_closed"), None)
         return self._events.drain()
+
+    def sent_at(self, at: float) -> None:
+        """It was sent then, in seconds since 1970, and waits for its session to take it in."""
+        if self._created_at is None:
+            self._created_at = at
 
     @property
     def response(self) -> dict[str, Any]:
@@ -259,57 +265,17 @@ class ResponseProjection:
         self._events.tell({"type": ending.event, "response": self.response}, anyway=True)
 
     def _shown(self, status: Status, output: list[dict[str, Any]]) -> dict[str, Any]:
-        ending = self.ending
-        metadata = {"session_id": self.id.session_id, **(ending.metadata if ending else {})}
-        if self.turn_id is not None and ending is not None:
-            metadata["turn_id"] = self.turn_id
-        return {
-            "id": str(self.id),
-            "object": "response",
-            "created_at": self._created_at or 0,
-            "completed_at": self._ended_at if status == "completed" else None,
-            "status": status,
-            "error": ending.error if ending else None,
-            "incomplete_details": {"reason": ending.reason} if ending and ending.reason else None,
-            "model": self._agent,
-            "output": list(output),
-            "usage": usage_json(self._usage) if ending else None,
-            "conversation": {"id": self.id.session_id},
-            "previous_response_id": self._previous,
-            "metadata": metadata,
-            # It goes on whoever listens.
-            "background": True,
-            "store": True,
-            # What the agent's definition decides is not told.
-            "instructions": None,
-            "tools": [],
-            "tool_choice": "auto",
-            "parallel_tool_calls": True,
-            "temperature": None,
-            "top_p": None,
-            "max_output_tokens": None,
-            "text": {"format": {"type": "text"}},
-        }
-
-    @property
-    def _previous(self) -> str | None:
-        """Of the same turn; which response came before a message, the record does not tell."""
-        if self.id.part == 0:
-            return None
-        return str(ResponseId(self.id.session_id, self.id.message_id, self.id.part - 1))
-
-
-def usage_json(usage: Usage) -> dict[str, Any]:
-    return {
-        "input_tokens": usage.input_tokens,
-        "input_tokens_details": {
-            "cached_tokens": usage.cached_tokens,
-            "cache_write_tokens": usage.cache_write_tokens,
-        },
-        "output_tokens": usage.output_tokens,
-        "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
-        "total_tokens": usage.input_tokens + usage.output_tokens,
-    }
+        return response_json(
+            self.id,
+            self._agent,
+            status,
+            list(output),
+            self.ending,
+            self._usage,
+            self.turn_id,
+            self._created_at or 0,
+            self._ended_at,
+        )
 
 
 def _asks_for(event: Event, call_id: str) -> bool:

@@ -9,9 +9,9 @@ import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from pydantic import JsonValue
+from pydantic import BaseModel, JsonValue, ValidationError
 
 from perdure.gateway.http.openai_bodies import CreateResponse
 from perdure.gateway.http.openai_input import Decision, Given, Output, UserPart
@@ -20,7 +20,7 @@ from perdure.gateway.projections.openai_calls import approval_id, is_function
 from perdure.gateway.projections.openai_ids import ResponseId
 from perdure.gateway.routes.context import Gateway
 from perdure.gateway.routes.response_turn import ResponseTurn, Settled
-from perdure.temporal.sessions.content import canonical
+from perdure.temporal.sessions.content import canonical, content_sha256
 from perdure.temporal.sessions.errors import AlreadyAnswered, InvalidRequest
 from perdure.temporal.sessions.json_bytes import to_json
 from perdure.temporal.sessions.principal import Principal
@@ -31,6 +31,7 @@ from perdure.workflows.vocabulary.questions import Question
 
 #: The id of a new session's first message.
 FIRST: Final = "m1"
+M = TypeVar("M", bound=BaseModel)
 _OF_A_KEY: Final = "r-"
 
 
@@ -60,20 +61,15 @@ class Asking:
 
     async def _start(self) -> ResponseTurn:
         body, session_id = self.body, self._id("s") or uuid.uuid4().hex
-        message = FirstMessage(message_id=FIRST, parts=self.given.parts)
-        request = CreateSession(
-            agent=body.model,
-            inputs=body.inputs,
-            session_id=session_id,
-            message=message,
-            user=None if body.owner == self.caller.user else body.owner,
-            metadata=body.metadata or {},
-        )
+        message = first_message(self.given.parts, "input")
+        fields = {"agent": body.model, "inputs": body.inputs, "session_id": session_id, "message": message}
+        owner = None if body.owner == self.caller.user else body.owner
+        request = checked(CreateSession, {**fields, "user": owner, "metadata": body.metadata or {}})
         try:
             await self.app.sessions.start(self.caller, request)
         except InvalidRequest as refused:
             raise in_other_words(refused) from None
-        return started(self.app, self.caller, session_id, body.model)
+        return started(self.app, self.caller, session_id, body.model, message)
 
     async def _go_on_after(self, turn: ResponseTurn) -> ResponseTurn:
         """Sends the message behind the response, which has to be the session's last one."""
@@ -152,17 +148,35 @@ async def go_on(
     if owner is not None and (await session.belonging()).user != owner[1]:
         raise invalid(owner[0], "the session belongs to somebody else")
     try:
-        sent = await session.send(FirstMessage(parts=tuple(parts)).neutral_parts(), message_id)
+        sent = await session.send(first_message(parts, field).neutral_parts(), message_id)
     except InvalidRequest as refused:
         raise in_other_words(refused, field) from None
     return ResponseTurn(app, session, ResponseId(session.session_id, message_id), sent, agent)
 
 
-def started(app: Gateway, caller: Principal, session_id: str, agent: str) -> ResponseTurn:
+def started(app: Gateway, caller: Principal, session_id: str, agent: str, message: FirstMessage) -> ResponseTurn:
     """The response to the first message of a session that has just been started."""
     session = app.sessions.open(caller, session_id)
-    sent = Sent(session.workflow_id, FIRST, "", 0, "working", None, ())
+    sent = Sent(session.workflow_id, FIRST, content_sha256(message.neutral_parts()), 0, "working", None, ())
     return ResponseTurn(app, session, ResponseId(session_id, FIRST), sent, agent)
+
+
+def first_message(parts: Sequence[UserPart], field: str) -> FirstMessage:
+    """`field` is where the request has the parts. Raises Problem `validation`."""
+    return checked(FirstMessage, {"message_id": FIRST, "parts": tuple(parts)}, parts=field)
+
+
+def checked(kind: type[M], fields: dict[str, Any], **names: str) -> M:
+    """A request of the session service. Raises Problem `validation`; `names` are those of its fields in the request as it was
+    given, where they are others."""
+    try:
+        return kind.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        head, *rest = map(str, first["loc"])
+        raise invalid(
+            ".".join((names.get(head, head), *rest)), str(first["msg"]).removeprefix("Value error, ")
+        ) from None
 
 
 def id_of_key(caller: Principal, kind: str, key: str | None) -> str | None:

@@ -19,12 +19,12 @@ from perdure.gateway.projections.openai_step import StreamEvent
 from perdure.gateway.routes.context import App, Caller, Gateway, StillKnown
 from perdure.gateway.routes.door import Door
 from perdure.gateway.routes.messages import MAX_WAIT_S
-from perdure.gateway.routes.openai_asking import FIRST, go_on, id_of_key, in_other_words, started
+from perdure.gateway.routes.openai_asking import checked, first_message, go_on, id_of_key, in_other_words, started
 from perdure.gateway.routes.openai_checks import check_format, serving_agent
 from perdure.gateway.routes.response_turn import ResponseTurn
 from perdure.temporal.sessions.errors import InvalidRequest, SessionNotFound
 from perdure.temporal.sessions.principal import Principal
-from perdure.temporal.sessions.requests import CreateSession, FirstMessage, RunAgent
+from perdure.temporal.sessions.requests import CreateSession, RunAgent
 from perdure.workflows.definition.agent import AgentDefinition
 
 #: What changes nothing, beside null. The rest of what a caller can choose is the definition's.
@@ -77,7 +77,7 @@ async def complete_chat(
         waits = turn.sent.status == "waiting" and turn.sent.position is not None
         if body.stream:
             usage = bool(body.stream_options and body.stream_options.include_usage)
-            events = _as_it_is((await turn.now()).response) if waits else turn.events()
+            events = _as_it_is((await turn.at_once()).response) if waits else turn.events()
             return EventStreamResponse(
                 chat_frames(events, ChatChunks(id, body.model, usage)),
                 keepalive_s=app.settings.keepalive_s,
@@ -87,7 +87,7 @@ async def complete_chat(
                 known=known,
                 plain=True,
             )
-        response = (await turn.now() if waits else await turn.wait(MAX_WAIT_S)).response
+        response = (await turn.at_once() if waits else await turn.wait(MAX_WAIT_S)).response
     if response["status"] == "failed":
         # It was tried as often as the definition says.
         return JSONResponse({"error": failure(response)}, 500, {**headers, "x-should-retry": "false"})
@@ -105,18 +105,14 @@ class _Chat:
     async def once(self) -> ResponseTurn:
         """A session of its own, which closes by itself."""
         body = self._body
-        request = RunAgent(
-            agent=body.model,
-            message=FirstMessage(message_id=FIRST, parts=tuple(told(body.messages))),
-            idempotency_key=self._key,
-            user=self._user,
-            metadata=body.known,
-        )
+        message = first_message(told(body.messages), "messages")
+        fields = {"agent": body.model, "message": message, "user": self._user, "metadata": body.known}
+        request = checked(RunAgent, {**fields, "idempotency_key": self._key})
         try:
             run = await self._app.sessions.run(self._caller, request)
         except InvalidRequest as refused:
             raise in_other_words(refused, "messages") from None
-        return started(self._app, self._caller, run.run_id, body.model)
+        return started(self._app, self._caller, run.run_id, body.model, message)
 
     async def within(self, session_id: str) -> ResponseTurn:
         """The session goes on, or is started."""
@@ -129,15 +125,14 @@ class _Chat:
             return await go_on(app, session, body.model, owner, parts, message_id, "messages")
         except SessionNotFound:
             pass
-        message = FirstMessage(message_id=FIRST, parts=tuple(told(body.messages)))
-        request = CreateSession(
-            agent=body.model, session_id=session_id, message=message, user=self._user, metadata=body.known
-        )
+        message = first_message(told(body.messages), "messages")
+        fields = {"agent": body.model, "message": message, "user": self._user, "metadata": body.known}
+        request = checked(CreateSession, {**fields, "session_id": session_id}, session_id="X-Session-Id")
         try:
             await app.sessions.start(caller, request)
         except InvalidRequest as refused:
             raise in_other_words(refused, "messages") from None
-        return started(app, caller, session_id, body.model)
+        return started(app, caller, session_id, body.model, message)
 
 
 def _check(body: ChatRequest, agent: AgentDefinition) -> None:

@@ -57,7 +57,7 @@ async def create_response(
         # What waits behind a question does not end by itself.
         waits = turn.sent.status == "waiting" and turn.sent.position is not None
         at_once = bool(body.background) or waits
-        return _shown(await turn.now() if at_once else await turn.wait(MAX_WAIT_S))
+        return _shown(await turn.at_once() if at_once else await turn.wait(MAX_WAIT_S))
 
 
 @router.get("/{response_id}", response_model=None, responses={200: {"model": ResponseObject, "content": _STREAM}})

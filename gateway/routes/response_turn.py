@@ -1,9 +1,11 @@
 """A response while its turn is told: as it is now, as it streams, and once it is over."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from dataclasses import replace
+from typing import Final
 
 from pydantic import JsonValue
 
@@ -33,9 +35,13 @@ from perdure.workflows.vocabulary.events import (
 )
 from perdure.workflows.vocabulary.question_events import ApprovalResolved, InputReceived
 
+#: Seconds that a new message has to be in its session's record.
+_BEGINS_S: Final = 5
+
 
 class Settled:
-    """How questions were answered, and which messages came after the response's own."""
+    """How questions were answered, and which messages came after the response's own. Give it the events from the message's
+    cursor on."""
 
     def __init__(self, message_id: str) -> None:
         self._message_id = message_id
@@ -43,7 +49,10 @@ class Settled:
         self.answers: dict[str, JsonValue] = {}
         #: By call id.
         self.results: dict[str, JsonValue] = {}
+        #: In the order in which they came.
         self.later: list[str] = []
+        self._came = False
+        self._has_turn = False
 
     def follow(self, event: Event) -> None:
         match event:
@@ -54,14 +63,17 @@ class Settled:
             case ToolFinished():
                 self.results[event.call_id] = event.result.output
             case MessageAdded() if event.message.role == "user" and not event.message.own:
-                self._came(event.message.id)
+                self._has_turn = self._has_turn or event.message.id == self._message_id
+                # One that has its turn before this message was sent before it, or goes before others.
+                self._take(event.message.id, counts=self._has_turn)
             case MessageQueued():
-                self._came(event.message_id)
+                self._came = self._came or event.message_id == self._message_id
+                self._take(event.message_id, counts=self._came or self._has_turn)
             case _:
                 pass
 
-    def _came(self, message_id: str) -> None:
-        if message_id != self._message_id and message_id not in self.later:
+    def _take(self, message_id: str, *, counts: bool) -> None:
+        if counts and message_id != self._message_id and message_id not in self.later:
             self.later.append(message_id)
 
 
@@ -126,6 +138,21 @@ class ResponseTurn:
             raise _not_found()
         return projection
 
+    async def at_once(self) -> ResponseProjection:
+        """The response as it is now, of a message that was sent just now. The record may not have it yet, where its worker is
+        slow or away."""
+        with suppress(Problem):
+            return await self.now()
+        projection = self._projection()
+        with suppress(TimeoutError, StreamCut):
+            async with asyncio.timeout(_BEGINS_S), aclosing(self._items()) as items:
+                async for item in items:
+                    projection.take(item.value)
+                    if projection.exists:
+                        break
+        projection.sent_at(time.time())
+        return projection
+
     async def events(self, after: int = -1) -> AsyncGenerator[StreamEvent]:
         """The events with numbers greater than `after`, to the one that ends the stream. Raises StreamCut where they are no
         longer kept."""
@@ -151,7 +178,7 @@ class ResponseTurn:
                     if projection.over:
                         break
                 projection.session_closed()
-        return await self.now() if projection.lost or not projection.exists else projection
+        return await self.at_once() if projection.lost or not projection.exists else projection
 
     def _projection(self, after: int = -1) -> ResponseProjection:
         return ResponseProjection(self.id, self.agent, after, self._asks)

@@ -4,8 +4,9 @@ What is promised of its stream:
 - Events are a function of the session's record. Whoever reads them from the start at any time, or with any number as
   `starting_after`, is sent the same events with the same numbers; texts come in pieces that the texts themselves decide.
 - So a reader who was cut off loses nothing and is sent nothing twice, and ends with the response that `GET` shows.
-- What was streamed of an attempt at a step that was then lost is no part of the record. A reader who saw it sees its items
-  end as `incomplete`, and new items with other ids. A replay has only the latter.
+- What was streamed of an attempt at a step that was then lost is no part of the record. A reader who sees the loss sees its
+  items end as `incomplete`, and new items with other ids. Who comes again behind it, or reads all of it later, is sent only
+  the latter.
 - The event that ends the stream comes to each reader, whatever number they give.
 """
 

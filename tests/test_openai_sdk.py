@@ -231,6 +231,34 @@ async def test_a_function_of_the_caller_s(client: AsyncOpenAI, provider: FakePro
         )
 
 
+async def test_functions_are_answered_all_at_once(client: AsyncOpenAI, provider: FakeProvider) -> None:
+    provider.script(Reply(text="", tools=(("pick", {}), ("pick", {}))), Reply(text="Both."))
+    asks = await client.responses.create(model="clerk", input="Pick two")
+    ids = [item.call_id for item in asks.output if item.type == "function_call"]
+    given: list[Any] = [{"type": "function_call_output", "call_id": id, "output": "{}"} for id in ids]  # noqa: A001
+    wrong = [{**given[0], "output": "red"}, given[1]]
+    for answers, param in ((given[:1], "input"), (wrong, "input[0].output")):
+        with pytest.raises(openai.BadRequestError) as refused:
+            await client.responses.create(model="clerk", previous_response_id=asks.id, input=answers)
+        assert refused.value.param == param
+    done = await client.responses.create(model="clerk", previous_response_id=asks.id, input=given)
+    assert (done.output_text, [item.type for item in done.output]) == ("Both.", ["message"])
+
+
+async def test_a_message_that_waits_can_be_taken_back(client: AsyncOpenAI, provider: FakeProvider) -> None:
+    provider.script(STALL)
+    first = await client.responses.create(model="clerk", input="Stall", background=True)
+    await provider.until(lambda calls: bool(calls) and len(calls[-1].tokens) >= 2)
+    second = await client.responses.create(model="clerk", input="Wait", previous_response_id=first.id, background=True)
+    assert second.status == "queued"
+    cancelled = await client.responses.cancel(second.id)
+    assert cancelled.status == "cancelled"
+    assert (await client.responses.retrieve(first.id)).status == "in_progress"
+    assert (await client.responses.cancel(first.id)).status == "cancelled"
+    events = [event.type async for event in await client.responses.retrieve(second.id, stream=True)]
+    assert events == ["response.created", "response.queued", "response.incomplete"]
+
+
 @pytest.mark.parametrize("approve", [True, False])
 async def test_an_approval(client: AsyncOpenAI, provider: FakeProvider, approve: bool) -> None:
     provider.script(Reply(text="", tools=(("pay", {"sum": 5}),)), Reply(text="So be it."))

@@ -289,6 +289,16 @@ def test_each_end_of_a_turn_has_a_status(reason: str, stop: str, expected: tuple
     assert broke is None or broke["message"] == "It broke."
 
 
+def test_what_a_handler_asks_is_told_with_the_end_of_its_turn() -> None:
+    turn = ToldTurn().begin()
+    turn.event(
+        "input.requested", question_id="t1.ask", subject="handler", form="schema", name="ask", args={}, prompt="Now?"
+    )
+    response = shown(turn.ends("parked").durable)
+    assert (response["status"], response["incomplete_details"]) == ("incomplete", {"reason": "parked"})
+    assert response["metadata"].items() >= {"question_id": "t1.ask", "question": "Now?"}.items()
+
+
 def test_a_message_that_waits_is_queued() -> None:
     turn = ToldTurn().event("message.queued", message_id="m1", position=1)
     assert shown(turn.durable)["status"] == "queued"

@@ -37,8 +37,8 @@ class Ending:
         return f"response.{'incomplete' if self.status == 'cancelled' else self.status}"
 
 
-def turn_ended(event: TurnFinished, stop: StopReason | None) -> Ending:
-    """`stop` is why the last model call ended."""
+def turn_ended(event: TurnFinished, stop: StopReason | None, asked: Question | None = None) -> Ending:
+    """`stop` is why the last model call ended; `asked`, what a handler asks with the turn's end."""
     match event.reason:
         case "done":
             return Ending("completed")
@@ -55,7 +55,8 @@ def turn_ended(event: TurnFinished, stop: StopReason | None) -> Ending:
         case _:
             # A cap was reached, or a handler waits for somebody or for a time.
             message = event.error.message if event.error else ""
-            return Ending("incomplete", reason=event.reason, metadata={"reason": _cut(message)} if message else {})
+            metadata = {"reason": _cut(message)} if message else {}
+            return Ending("incomplete", reason=event.reason, metadata=metadata | (_told(asked) if asked else {}))
 
 
 def turn_rests(questions: Sequence[Question], following: str) -> Ending:
@@ -64,11 +65,15 @@ def turn_rests(questions: Sequence[Question], following: str) -> Ending:
     others = [one for one in questions if not is_told(one)]
     if not others:
         return Ending("completed", metadata=metadata)
-    first = others[0]
-    metadata |= {"question_id": first.question_id, "question_kind": first.kind}
-    if first.prompt or first.name:
-        metadata["question"] = _cut(first.prompt or first.name or "")
-    return Ending("incomplete", reason="budget" if first.kind == "budget" else "question", metadata=metadata)
+    reason = "budget" if others[0].kind == "budget" else "question"
+    return Ending("incomplete", reason=reason, metadata=metadata | _told(others[0]))
+
+
+def _told(question: Question) -> dict[str, str]:
+    """By which id it is answered at the session, and what it asks."""
+    words = question.prompt or question.name
+    told = {"question_id": question.question_id, "question_kind": question.kind}
+    return {**told, "question": _cut(words)} if words else told
 
 
 def was_rejected(reason: str) -> Ending:

@@ -79,6 +79,8 @@ class ResponseProjection:
         self._held: ToolStarted | None = None
         self._ended_at: float | None = None
         self.ending: Ending | None = None
+        #: What a handler asks, with which its turn ends.
+        self._handler_asks: Question | None = None
         #: What the turn waits for, of a response that ended with that.
         self.asked: tuple[Question, ...] = ()
         #: The message that it answers, once it has its turn.
@@ -199,10 +201,12 @@ class ResponseProjection:
             case InputRequested() if calls.is_function(event.question):
                 item = calls.function_item(self.id.mark, event.question)
                 self._add(item, calls.function_events(item, events.index))
+            case InputRequested() if event.subject == "handler":
+                self._handler_asks = event.question
             case TurnFinished():
                 self._own_turn = self._own_turn and self.id.part == 0
                 self._usage = event.usage if self._own_turn else self._usage
-                self._end(turn_ended(event, self._stop), event)
+                self._end(turn_ended(event, self._stop, self._handler_asks), event)
             case _:
                 pass
 

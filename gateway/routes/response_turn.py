@@ -32,6 +32,7 @@ from perdure.workflows.vocabulary.events import (
     MessageQueued,
     MessageRejected,
     ToolFinished,
+    TranscriptRewound,
 )
 from perdure.workflows.vocabulary.question_events import ApprovalResolved, InputReceived
 
@@ -66,6 +67,9 @@ class Settled:
                 self._has_turn = self._has_turn or event.message.id == self._message_id
                 # One that has its turn before this message was sent before it, or goes before others.
                 self._take(event.message.id, counts=self._has_turn)
+            case TranscriptRewound() if self._has_turn:
+                # The conversation goes on from elsewhere.
+                self.later.append(event.branch)
             case MessageQueued():
                 self._came = self._came or event.message_id == self._message_id
                 self._take(event.message_id, counts=self._came or self._has_turn)

@@ -1,68 +1,20 @@
-"""OpenAI's clients at the door: chat completions, who calls, limits, and refusals in OpenAI's words."""
+"""OpenAI's clients at the door: who calls, limits, and refusals in OpenAI's words."""
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
+import httpx2
 import openai
 import pytest
 import pytest_asyncio
-from openai import AsyncOpenAI
-from starlette.requests import HTTPConnection
 
 from perdure.activities.models.failures import ModelFailure
-from perdure.gateway.app import create_app
-from perdure.gateway.http.problems import Problem
 from perdure.temporal.app.dev_server.server import DevServer
-from perdure.temporal.sessions.principal import Principal
-from tests.support.house import ANN, OWN
-from tests.support.serving import serve
-from tests.support.session_lab import PATIENCE_S, Lab, Play, lab_on
+from tests.support.openai_door import Door, door_on
+from tests.support.session_lab import Play
 
 pytestmark = pytest.mark.server
-
-KNOWN = {
-    "sk-ann": ANN,
-    "sk-bob": Principal("lab", "bob", OWN),
-    "sk-server": Principal("lab", None, tuple(f"{scope}:any" for scope in OWN), actor="key:3"),
-    "sk-other": Principal("other", "ann", OWN),
-    "sk-reader": Principal("lab", "ann", ("session:read",)),
-}
-
-
-async def by_key(request: HTTPConnection) -> Principal:
-    key = request.headers.get("authorization", "").removeprefix("Bearer ")
-    if key not in KNOWN:
-        raise Problem("unauthenticated", "The key is not known.")
-    return KNOWN[key]
-
-
-@dataclass
-class Door:
-    lab: Lab
-    url: str
-
-    def client(self, key: str = "sk-ann", **options: Any) -> AsyncOpenAI:
-        return AsyncOpenAI(base_url=self.url, api_key=key, max_retries=0, timeout=PATIENCE_S, **options)
-
-
-@asynccontextmanager
-async def door_on(server: DevServer, folder: Any, **settings: Any) -> AsyncIterator[Door]:
-    async with lab_on(server, folder, **settings) as lab:
-        app = create_app(
-            client=lab.client,
-            live=lab.live,
-            blobs=lab.parts.blobs,
-            definitions=lab.parts.definitions,
-            settings=lab.parts.settings,
-            authenticate=by_key,
-            limits=lab.limits,
-        )
-        async with serve(app) as port:
-            yield Door(lab, f"http://127.0.0.1:{port}/v1")
-            app.state.watches.cut()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -78,112 +30,56 @@ def door(shared: Door) -> Door:
     return shared
 
 
-def asked(door: Door) -> list[tuple[str, str]]:
-    """(role, text) of all that the model was last asked with."""
-    return [
-        (message.role, getattr(part, "text", "")) for message in door.lab.stage.requests[-1] for part in message.parts
-    ]
-
-
-async def test_a_completion_of_a_conversation_that_its_caller_keeps(door: Door) -> None:
-    door.lab.stage.plays = [Play("Blue.")]
+async def test_agents_are_models(door: Door) -> None:
     async with door.client() as client:
-        done = await client.chat.completions.create(
-            model="helper",
-            messages=[
-                {"role": "user", "content": "My colour is blue."},
-                {"role": "assistant", "content": "Noted."},
-                {"role": "user", "content": "Which colour?"},
-            ],
-            temperature=0.3,
-        )
-    (choice,) = done.choices
-    assert (choice.message.content, choice.finish_reason, done.model) == ("Blue.", "stop", "helper")
-    assert done.usage is not None
-    assert (done.usage.prompt_tokens, done.usage.completion_tokens) == (10, 2)
-    (earlier, now) = asked(door)
-    assert "User: My colour is blue.\n\nAssistant: Noted." in earlier[1]
-    assert now == ("user", "Which colour?")
-
-
-async def test_a_completion_within_a_session(door: Door) -> None:
-    door.lab.stage.plays = [Play("Noted."), Play("Blue.")]
-    headers = {"X-Session-Id": "chat-within"}
-    async with door.client() as client:
-        first = await client.chat.completions.with_raw_response.create(
-            model="helper", messages=[{"role": "user", "content": "My colour is blue."}], extra_headers=headers
-        )
-        assert first.headers["x-session-id"] == "chat-within"
-        done = await client.chat.completions.create(
-            model="helper",
-            messages=[
-                {"role": "user", "content": "My colour is blue."},
-                {"role": "assistant", "content": "Noted."},
-                {"role": "user", "content": "Which colour?"},
-            ],
-            extra_headers=headers,
-        )
-    assert done.choices[0].message.content == "Blue."
-    # The session has the rest.
-    assert asked(door) == [("user", "My colour is blue."), ("assistant", "Noted."), ("user", "Which colour?")]
-
-
-async def test_a_completion_streams(door: Door) -> None:
-    gate = asyncio.Event()
-    door.lab.stage.plays = [Play("one two three four five six ", gate=gate)]
-    said, reasons, usage = "", [], None
-    async with door.client() as client:
-        stream = await client.chat.completions.create(
-            model="helper",
-            messages=[{"role": "user", "content": "Count"}],
-            stream=True,
-            stream_options={"include_usage": True},
-        )
-        async for chunk in stream:
-            usage = chunk.usage or usage
-            for choice in chunk.choices:
-                said += choice.delta.content or ""
-                reasons += [choice.finish_reason] if choice.finish_reason else []
-            if "six" in said:
-                # All this came while the model was still at it.
-                gate.set()
-    assert (said, reasons) == ("one two three four five six ", ["stop"])
-    assert usage is not None
-    assert usage.total_tokens == 12
-
-
-async def test_what_an_agent_asks_is_told_in_words(door: Door) -> None:
-    door.lab.stage.plays = [Play(calls=[("book", {"size": 5})])]
-    async with door.client() as client:
-        messages: Any = [{"role": "user", "content": "Book"}]
-        done = await client.chat.completions.create(
-            model="helper", messages=messages, extra_headers={"X-Session-Id": "chat-asks"}
-        )
-        assert done.choices[0].message.content == '(Waiting for an answer at session chat-asks: book {"size":5})'
-        queued = await client.chat.completions.create(
-            model="helper", messages=messages, extra_headers={"X-Session-Id": "chat-asks"}
-        )
-    assert "Not finished yet" in (queued.choices[0].message.content or "")
+        models = [model.id async for model in client.models.list()]
+        assert {"helper", "boss"} <= set(models)
+        assert (await client.models.retrieve("helper")).owned_by == "perdure"
+        with pytest.raises(openai.NotFoundError) as refused:
+            await client.models.retrieve("nobody")
+        assert refused.value.code == "agent_not_found"
 
 
 @pytest.mark.parametrize(
     ("body", "param"),
     [
-        ({"messages": [{"role": "system", "content": "Be rude."}]}, "messages[0]"),
-        ({"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]}, "messages[1]"),
-        ({"n": 2}, "n"),
-        ({"tools": [{"type": "function", "function": {"name": "x"}}]}, "tools"),
-        ({"response_format": {"type": "json_object"}}, "response_format"),
-        ({"extra_headers": {"X-Session-Id": "a b"}}, "X-Session-Id"),
+        ({"instructions": "Be rude."}, "instructions"),
+        ({"temperature": 0.2}, "temperature"),
+        ({"store": False}, "store"),
+        ({"tools": [{"type": "web_search"}]}, "tools[0]"),
+        ({"input": [{"role": "assistant", "content": "I said so."}]}, "input[0]"),
+        ({"input": [{"role": "system", "content": "Be rude."}]}, "input[0]"),
+        ({"input": [{"type": "function_call_output", "call_id": "c", "output": "x"}]}, "previous_response_id"),
+        ({"input": []}, "input"),
+        ({"input": ""}, "input"),
+        ({"extra_body": {"nonsense": 1}}, "nonsense"),
+        ({"extra_body": {"inputs": {"nobody": 1}}}, "inputs.nobody"),
     ],
 )
-async def test_what_a_completion_cannot_carry_out_is_refused(door: Door, body: dict[str, Any], param: str) -> None:
-    async with door.client() as client:
+async def test_what_cannot_be_carried_out_is_refused(door: Door, body: dict[str, Any], param: str) -> None:
+    async with door.client("sk-server") as client:
         with pytest.raises(openai.BadRequestError) as refused:
-            await client.chat.completions.create(
-                **{"model": "helper", "messages": [{"role": "user", "content": "x"}], **body}
-            )
-    assert refused.value.param == param
+            await client.responses.create(**{"model": "helper", "input": "Hi", **body})
+        assert (refused.value.param, refused.value.code) == (param, "validation")
+        assert refused.value.type == "invalid_request_error"
+
+
+async def test_what_is_not_there_is_not_found(door: Door) -> None:
+    async with door.client() as client:
+        with pytest.raises(openai.NotFoundError) as refused:
+            await client.responses.create(model="nobody", input="Hi")
+        assert refused.value.code == "agent_not_found"
+        for call in (
+            client.responses.retrieve("resp_nothing"),
+            client.responses.cancel("resp_nothing"),
+            client.responses.create(model="helper", input="Hi", previous_response_id="resp_nothing"),
+        ):
+            with pytest.raises(openai.NotFoundError) as refused:
+                await call
+            assert refused.value.code == "response_not_found"
+        with pytest.raises(openai.NotFoundError) as refused:
+            await client.responses.create(model="helper", input="Hi", conversation="nowhere")
+        assert refused.value.code == "session_not_found"
 
 
 async def test_whose_response_it_is(door: Door) -> None:
@@ -240,6 +136,27 @@ async def test_limits_are_those_of_all_routes(temporal_server: DevServer, tmp_pa
         gate.set()
         events = [event async for event in stream]
     assert events[-1].type == "response.completed"
+
+
+async def test_a_response_whose_sub_agent_waits_for_a_person_is_shown_as_it_is(door: Door) -> None:
+    door.lab.stage.plays = [
+        *(Play(calls=[("helper", {"message": "Book"})]), Play(calls=[("book", {"size": 5})])),
+        *(Play("Booked."), Play("All done.")),
+    ]
+    async with door.client() as client:
+        response = await client.responses.create(model="boss", input="Book")
+        assert (response.status, [item.type for item in response.output]) == ("in_progress", ["mcp_call"])
+        assert response.metadata is not None
+        url = f"{door.url}/sessions"
+        async with httpx2.AsyncClient(headers={"Authorization": "Bearer sk-ann"}) as http:
+            above = (await http.get(f"{url}/{response.metadata['session_id']}")).json()
+            (asks,) = above["sub_questions"]
+            body = {"question_id": asks["question_id"], "approved": True}
+            answered = await http.post(f"{url}/{asks['session_id']}/answers", json=body)
+            assert answered.status_code == 202, answered.text
+        done = [event async for event in await client.responses.retrieve(response.id, stream=True)][-1]
+    assert done.type == "response.completed"
+    assert done.response.output_text == "All done."
 
 
 async def test_a_turn_that_fails(door: Door) -> None:

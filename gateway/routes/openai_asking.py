@@ -84,8 +84,14 @@ class Asking:
                 "previous_response_id is not the session's last response: the conversation has gone on since. Give the last "
                 "one, or the session as conversation, or fork the session to go on from there.",
             )
-        open_ones = [one for one in before.asked if one.question_id not in settled.answers]
-        if open_ones and message_id not in settled.later and not _are_settled(open_ones, settled):
+        if before.asked and message_id not in settled.later:
+            open_ones = [one for one in before.asked if not _is_settled(one, settled)]
+            if not open_ones:
+                raise Problem(
+                    "id_conflict",
+                    "previous_response_id is not the session's last response: what it asks has been answered, and the "
+                    f"turn has gone on. Give the response that followed, {turn.id.next}.",
+                )
             raise invalid(
                 "input",
                 "the previous response waits for an answer: send function_call_output or mcp_approval_response for what it "
@@ -194,9 +200,9 @@ def _one_of(asked: Mapping[Any, Question], name: str, field: str) -> Question:
     return found
 
 
-def _are_settled(questions: Sequence[Question], settled: Settled) -> bool:
+def _is_settled(question: Question, settled: Settled) -> bool:
     """A call that was declined or stopped has a result, and no answer."""
-    return all(one.call_id in settled.results for one in questions)
+    return question.question_id in settled.answers or question.call_id in settled.results
 
 
 async def _settle(session: Session, question: Question, given: Output | Decision, settled: Settled) -> None:

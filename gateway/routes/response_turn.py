@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from perdure.gateway.http.problems import Problem
 from perdure.gateway.http.sse import StreamCut
 from perdure.gateway.live.items import Item
-from perdure.gateway.live.turn_filter import TurnFilter
+from perdure.gateway.live.turn_filter import TurnFilter, asks_below
 from perdure.gateway.projections.openai_ids import ResponseId
 from perdure.gateway.projections.openai_response import ResponseProjection
 from perdure.gateway.projections.openai_step import StreamEvent
@@ -25,6 +25,7 @@ from perdure.temporal.sessions.sending import Sent
 from perdure.temporal.sessions.session import Session
 from perdure.workflows.definition import ask_user
 from perdure.workflows.definition.tools import name_of
+from perdure.workflows.vocabulary.budget_events import BudgetRaised
 from perdure.workflows.vocabulary.events import (
     Event,
     EventBase,
@@ -60,6 +61,8 @@ class Settled:
             case ApprovalResolved():
                 self.answers[event.question_id] = event.approved
             case InputReceived():
+                self.answers[event.question_id] = event.value
+            case BudgetRaised() if event.question_id is not None:
                 self.answers[event.question_id] = event.value
             case ToolFinished():
                 self.results[event.call_id] = event.result.output
@@ -173,12 +176,15 @@ class ResponseTurn:
             raise StreamCut
 
     async def wait(self, seconds: float) -> ResponseProjection:
-        """The response once it is over, or as it is after so many seconds, or as soon as this process stops."""
+        """The response once it is over, or as it is after so many seconds, or as soon as a sub-agent waits for a person, or
+        this process stops."""
         projection = self._projection()
         with suppress(TimeoutError, StreamCut):
             async with asyncio.timeout(seconds), aclosing(self._items()) as items:
                 async for item in items:
                     projection.take(item.value)
+                    if asks_below(item.value) and await self.session.sub_questions():
+                        return projection
                     if projection.over:
                         break
                 projection.session_closed()

@@ -47,8 +47,14 @@ def html(text: str) -> str:
         ("- [x] a", 'aria-label="Done" checked'),
         ("- [ ] a", 'aria-label="To do">'),
         ("|a|\n|-:|\n|1|", '<td dir="auto" class="right">1</td>'),
-        ("see https://a.example/b.", '<a href="https://a.example/b" rel="noopener noreferrer">https://a.example/b</a>.'),
-        ("![a plan](https://a.example/p.png)", '<a href="https://a.example/p.png" rel="noopener noreferrer">a plan</a>'),
+        (
+            "see https://a.example/b.",
+            '<a href="https://a.example/b" rel="noopener noreferrer">https://a.example/b</a>.',
+        ),
+        (
+            "![a plan](https://a.example/p.png)",
+            '<a href="https://a.example/p.png" rel="noopener noreferrer">a plan</a>',
+        ),
         ("&amp; &copy;", "&amp; ©"),
         ("> [!NOTE]\n> b", "markdown-alert-note"),
         ("```py\nif x:\n```", '<span class="k">if</span>'),

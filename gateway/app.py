@@ -51,6 +51,7 @@ from perdure.gateway.routes import (
     transcripts,
     triggers,
     uploads,
+    variables,
     versions,
     worker_runs,
 )
@@ -90,6 +91,7 @@ _ROUTES: Final = (
     answers,
     budgets,
     timers,
+    variables,
     triggers,
     tokens,
     files,

@@ -11,6 +11,7 @@ from pydantic import JsonValue
 from pydantic_core import to_json
 
 from perdure.workflows.core.conditions import ConditionError, is_true
+from perdure.workflows.core.handlers.shared import NOTHING_SHARED, Shared
 from perdure.workflows.core.handlers.templates import TemplateFault, evaluated, items, text, told
 from perdure.workflows.core.state.handlers import (
     Asking,
@@ -71,11 +72,18 @@ class HandlerFault(Exception):
         self.run = run
 
 
-def carried_on(run: HandlerRun, program: Program, names: Mapping[str, object], most: int = BATCH) -> HandlerRun:
+def carried_on(
+    run: HandlerRun,
+    program: Program,
+    names: Mapping[str, object],
+    most: int = BATCH,
+    shared: Shared = NOTHING_SHARED,
+) -> HandlerRun:
     """`run` after at most `most` instructions, or as it comes to a block that needs the world, or at its end.
 
-    `names` are those that every template may use; the run's variables come before them. Raises HandlerFault."""
-    machine = _Machine(run, names)
+    `names` are those that every template may use; the run's variables come before them. What is set of the session's
+    variables is in `shared` then. Raises HandlerFault."""
+    machine = _Machine(run, {**names, **shared.values}, shared)
     for _ in range(most):
         if machine.doing is not None or machine.over:
             break
@@ -110,8 +118,9 @@ def caught(run: HandlerRun, error: ToolError) -> HandlerRun | None:
 class _Machine:
     """A run while it is carried on."""
 
-    def __init__(self, run: HandlerRun, names: Mapping[str, object]) -> None:
+    def __init__(self, run: HandlerRun, names: Mapping[str, object], shared: Shared) -> None:
         self._run = run
+        self._shared = shared
         self._names = {**names, **run.variables}
         self._around = names
         self._variables = dict(run.variables)
@@ -258,6 +267,9 @@ class _Machine:
                 assert_never(block)
 
     def _assign(self, name: str, value: JsonValue) -> None:
+        if name in self._shared:
+            self._names[name] = self._shared.write(name, value)
+            return
         self._variables[name] = value
         self._names[name] = value
         self._sizes[name] = _size(value)

@@ -49,6 +49,8 @@ class SessionState(Record):
     timers: Timers = field(default_factory=Timers)
     todo: Todo = field(default_factory=Todo)
     handlers: Handlers = field(default_factory=Handlers)
+    #: Values of session variables that were set; see `core/session_variables.py`.
+    variables: dict[str, JsonValue] = field(default_factory=dict)
     turn: Turn | None = None
     #: Turns that have started.
     turns: int = 0

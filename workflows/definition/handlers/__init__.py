@@ -2,7 +2,14 @@
 
 from perdure.workflows.definition.handlers.asking import Choose, Generate, Respond
 from perdure.workflows.definition.handlers.blocks import FORMS, BlockDefinition, Case, Catch, ForEach, Switch, Try
-from perdure.workflows.definition.handlers.handler import MESSAGE, NO_ANSWER, Handler, Handlers, handler_faults
+from perdure.workflows.definition.handlers.handler import (
+    MESSAGE,
+    NO_ANSWER,
+    Handler,
+    Handlers,
+    handler_blocks,
+    handler_faults,
+)
 from perdure.workflows.definition.handlers.person import AskPerson
 from perdure.workflows.definition.handlers.plain import CallTool, Finish, Say, Set, WaitFor
 from perdure.workflows.definition.handlers.program import Do, Enter, Guard, Jump, Next, Program, Unguard, Unless
@@ -36,5 +43,6 @@ __all__ = [
     "Unguard",
     "Unless",
     "WaitFor",
+    "handler_blocks",
     "handler_faults",
 ]

@@ -66,6 +66,11 @@ def blocks_in(blocks: tuple[BlockDefinition, ...], at: str) -> Iterator[tuple[st
                 yield from blocks_in(one.do, f"{place}.catch[{number}].do")
 
 
+def handler_blocks(name: str, handler: Handler) -> Iterator[tuple[str, BlockDefinition]]:
+    """Each block of the handler, with its place."""
+    return blocks_in(handler.do, name)
+
+
 def handler_faults(
     handlers: Mapping[str, Handler], models: Mapping[str, object], tools: tuple[str, ...] | None, *, answers: bool
 ) -> Iterator[str]:

@@ -49,6 +49,10 @@ def handler_findings(definition: AgentDefinition, written: Any) -> Iterator[Find
         place: Loc = ("handlers", name)
         for loc, message in faults_of(handler.inputs):
             yield Finding((*place, "inputs", *loc), message)
+        if handler.model is not None and handler.model not in definition.models:
+            near = did_you_mean(handler.model, definition.models)
+            known = f"{', '.join(definition.models)}{near}"
+            yield Finding((*place, "model"), f"{handler.model!r} is not one of models: {known}")
         if name == MESSAGE and handler.inputs:
             yield Finding((*place, "inputs"), "a message gives no inputs but its text, which is the variable `message`")
         for wrong in handler.inputs.keys() & BUILT_IN:

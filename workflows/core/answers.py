@@ -120,7 +120,7 @@ def snapshot(state: SessionState, workflow_id: str, request: PageRequest) -> Sna
         user=state.new.user,
         metadata=state.metadata,
         inputs=state.inputs_of(state.agent),
-        limits=state.effective_limits,
+        limits=state.lasting_limits,
         limit_changes=state.limit_changes,
         usage=state.books.usage,
         cost_usd=state.books.cost_usd,

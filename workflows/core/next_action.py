@@ -46,6 +46,7 @@ from perdure.workflows.core.handler_actions import (
 )
 from perdure.workflows.core.handlers.asking import next_expiry
 from perdure.workflows.core.handlers.interpreter import caught
+from perdure.workflows.core.handlers.limits import out_of_steps
 from perdure.workflows.core.handlers.steps import asking_of
 from perdure.workflows.core.idle import closes_at
 from perdure.workflows.core.leases import has_leases, to_ask_again, waits_in_vain
@@ -68,7 +69,7 @@ from perdure.workflows.core.state.turn import Turn
 from perdure.workflows.core.working import ends_at
 from perdure.workflows.protocol.amounts import Amounts
 from perdure.workflows.protocol.steps import StepRecord
-from perdure.workflows.vocabulary.errors import ANSWER_CUT, MAX_STEPS
+from perdure.workflows.vocabulary.errors import ANSWER_CUT
 from perdure.workflows.vocabulary.ids import step_id
 from perdure.workflows.vocabulary.parts import Message, ToolError
 from perdure.workflows.vocabulary.questions import Shortfall
@@ -217,12 +218,9 @@ def _next_call(state: SessionState, turn: Turn) -> Action:
     if state.slot.stale and state.slot.loaded is not None:
         # The same definition with other tools; a newer one waits for the next turn.
         return LoadAgent(state.slot.loaded.digest)
-    steps = state.effective_limits.turn.steps
-    if turn.steps - turn.undone >= steps:
-        message = f"The turn reached its limit of {steps} steps."
-        if turn.misfit is not None:
-            message += f" Its last answer is not of the form that `answer` asks for: {turn.misfit}."
-        return FinishTurn("max_steps", ToolError(type=MAX_STEPS, message=message))
+    over = out_of_steps(state, turn)
+    if over is not None:
+        return FinishTurn("max_steps", over)
     # What a handler asks aside is given no more of the conversation than fits.
     shorter = relief.before_step(state) if asking_of(state) is None else None
     if shorter is not None:
@@ -230,7 +228,7 @@ def _next_call(state: SessionState, turn: Turn) -> Action:
     made = out_of_quota(state) or out_of_time(state) or next_bid(state)
     match made:
         case ToolError():
-            return FinishTurn("failed", made)
+            return FinishTurn(reason_of(made), made)
         case Shortfall():
             return at_limit(state, made)
         case _:
@@ -264,7 +262,7 @@ def _next_model(state: SessionState, turn: Turn, step: StepRecord) -> Action:
 
 def _joining(state: SessionState, turn: Turn) -> tuple[Message, ...]:
     """The messages that steer the turn, where it can have one more step. Where it cannot, they have turns of their own."""
-    if not state.inbox.steering or turn.steps - turn.undone >= state.effective_limits.turn.steps:
+    if not state.inbox.steering or out_of_steps(state, turn) is not None:
         return ()
     if not goes_on(turn.stop, turn.odd) and _last_fault(state, turn) is not None:
         return ()

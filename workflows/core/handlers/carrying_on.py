@@ -5,12 +5,13 @@ from perdure.workflows.core.changes import CallerTraced, TurnBroken
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.handler_changes import BlockCalled, ErrorCaught, HandlerMoved, TriggerTaken, VariablesSet
 from perdure.workflows.core.handlers.interpreter import HandlerFault, advanced, carried_on, caught
+from perdure.workflows.core.handlers.limits import allotted, begun_anew
 from perdure.workflows.core.handlers.saying import said
 from perdure.workflows.core.handlers.shared import Shared
 from perdure.workflows.core.handlers.triggers import Triggered, inputs_of
 from perdure.workflows.core.prompt import names_in
 from perdure.workflows.core.session_variables import values_of
-from perdure.workflows.core.state.handlers import Asking, AskingPerson, Calling, HandlerRun, Saying
+from perdure.workflows.core.state.handlers import Asking, AskingPerson, Calling, HandlerRun, Responding, Saying
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.handlers import MESSAGE
@@ -65,7 +66,9 @@ def resume_handler(draft: Draft, run: HandlerRun | None) -> bool:
     doing = run.doing
     match doing:
         case Asking():
-            doing = replace(doing, misfits=())
+            doing = begun_anew(replace(doing, misfits=()))
+        case Responding():
+            doing = begun_anew(doing)
         case Calling():
             doing = replace(doing, call_id=None)
         case AskingPerson():
@@ -90,6 +93,7 @@ def carry_on(draft: Draft) -> None:
         draft.add(TurnBroken(error=fault.error))
         return
     _keep(draft, shared)
+    run = allotted(run, program, draft.turn)
     draft.add(HandlerMoved(run=run))
     if isinstance(run.doing, Saying):
         draft.add(HandlerMoved(run=advanced(said(draft, run, run.doing.text))))

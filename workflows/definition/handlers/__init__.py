@@ -7,9 +7,11 @@ from perdure.workflows.definition.handlers.handler import (
     NO_ANSWER,
     Handler,
     Handlers,
+    cap_costs,
     handler_blocks,
     handler_faults,
 )
+from perdure.workflows.definition.handlers.limits import BlockLimits, HandlerLimits, RespondLimits
 from perdure.workflows.definition.handlers.person import AskPerson
 from perdure.workflows.definition.handlers.plain import CallTool, Finish, Say, Set, WaitFor
 from perdure.workflows.definition.handlers.program import Do, Enter, Guard, Jump, Next, Program, Unguard, Unless
@@ -20,6 +22,7 @@ __all__ = [
     "NO_ANSWER",
     "AskPerson",
     "BlockDefinition",
+    "BlockLimits",
     "CallTool",
     "Case",
     "Catch",
@@ -31,11 +34,13 @@ __all__ = [
     "Generate",
     "Guard",
     "Handler",
+    "HandlerLimits",
     "Handlers",
     "Jump",
     "Next",
     "Program",
     "Respond",
+    "RespondLimits",
     "Say",
     "Set",
     "Switch",
@@ -43,6 +48,7 @@ __all__ = [
     "Unguard",
     "Unless",
     "WaitFor",
+    "cap_costs",
     "handler_blocks",
     "handler_faults",
 ]

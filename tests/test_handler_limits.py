@@ -34,7 +34,8 @@ def world_of(
     world = HandlerWorld([{"respond": {}}], answers, results)
     limits = Limits.model_validate(more.pop("limits", {}))
     handlers = {"message": handler, "other": [{"respond": {}}]}
-    world.agent = agent(**{"price": PRICE, "models": MODELS, "handlers": handlers, "limits": limits} | more)
+    fields: dict[str, Any] = {"price": PRICE, "models": MODELS, "handlers": handlers, "limits": limits}
+    world.agent = agent(**fields | more)
     return world
 
 
@@ -110,9 +111,9 @@ def test_the_lower_of_both_limits_counts() -> None:
         assert told in prompt_of(world)
     limits = {"steps": 3, "tokens": 5, "tool_calls": 2, "working_time": "5m"}
     world = world_of({"limits": limits, "do": [{"respond": {}}]}, limits={"turn": {"tool_calls": 1}}).send("go").run()
-    turn = world.state.effective_limits.turn
-    seconds = turn.working_time.total_seconds() if turn.working_time is not None else None
-    assert (turn.steps, turn.tokens, turn.tool_calls, seconds, turn.calls_per_step) == (3, 5, 1, 300, 64)
+    low = world.state.effective_limits.turn
+    seconds = low.working_time.total_seconds() if low.working_time is not None else None
+    assert (low.steps, low.tokens, low.tool_calls, seconds, low.calls_per_step) == (3, 5, 1, 300, 64)
 
 
 def test_other_turns_keep_the_session_s_limits() -> None:

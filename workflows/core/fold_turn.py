@@ -36,7 +36,7 @@ def opened_step(state: SessionState, record: StepRecord) -> SessionState:
     # No event tells of them, so nobody else counts them.
     told = sum(map(bytes_of, (record.variables or {}).values()))
     state = replace(state, sealing=state.sealing.grown(told)) if told else state
-    return replace(state, log=log, turn=replace(state.turn, step=record, step_ending=False))
+    return replace(state, log=log, turn=replace(in_turn(state), step=record, step_ending=False))
 
 
 def given_up(state: SessionState, tried: Tried) -> SessionState:

@@ -232,6 +232,15 @@ def test_an_answer_is_bounded_rather_than_not_given() -> None:
     assert asked.record.left.usd == 0.6
 
 
+def test_a_value_that_was_cut_for_a_limit_says_so() -> None:
+    block = {"generate": {"prompt": "?", "into": "x", "limits": {"cost_usd": 0.6}}}
+    world = world_of([block], lambda asked: costing("Well", 0.6, stop="max_tokens")).send("go").run()
+    assert (world.ended.reason, world.ended.error.type) == ("failed", "answer_cut")
+    assert world.ended.error.message.startswith(
+        "message[0].generate: The answer was cut at 600 tokens, for a limit left"
+    )
+
+
 def test_a_model_that_stands_in_has_what_the_first_one_left() -> None:
     fallback = ModelDefinition.model_validate({"use": "demo/main", "max_output_tokens": 1000, "fallback": ["other"]})
     failure = ToolError(type="model_overloaded", message="Overloaded.")

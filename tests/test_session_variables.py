@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 
 from perdure.workflows.core import answers
+from perdure.workflows.core.fold_agent import taken_over
 from perdure.workflows.core.fork import past
 from perdure.workflows.core.prompt import build_prompt
 from perdure.workflows.core.session_variables import values_of
 from perdure.workflows.core.state.session import dump_state, read_state
+from perdure.workflows.core.state.turn import Handoff
 from perdure.workflows.definition.variables import SessionVariable
 from perdure.workflows.protocol.signals import Answer, Retry, Rewind
 from perdure.workflows.protocol.steps import ModelInputRequest
@@ -183,6 +185,18 @@ def test_another_version_keeps_the_values_that_still_fit() -> None:
     world.send("b", "m2", digest="d2").run()
     assert world.said[-1] == "assistant: none 4 good"
     assert world.state.variables == {"visits": 4}
+
+
+def test_an_agent_that_takes_over_goes_on_with_the_values_that_fit() -> None:
+    world = world_of([{"set": {"topic": "order", "visits": 4}}, {"respond": {}}]).send("a")
+    world.until(lambda: world.state.turn is not None and world.state.turn.step is not None)
+    turn = world.state.turn
+    assert turn is not None
+    other = agent(
+        "d2", name="other", variables={"visits": VARIABLES["visits"], "topic": {"type": "array", "default": []}}
+    )
+    state = taken_over(world.state, turn, Handoff(agent=other, inputs={}))
+    assert (values_of(state), state.variables) == ({"visits": 4, "topic": []}, {"visits": 4})
 
 
 def test_a_handler_that_waited_goes_on_with_the_variables_of_its_own_version() -> None:

@@ -4,7 +4,6 @@ import pytest
 
 from perdure.temporal.app.testing.kit import Perdure
 from perdure.temporal.app.testing.points import Point
-from perdure.workflows.session import SessionWorkflow
 
 pytestmark = pytest.mark.server
 
@@ -26,5 +25,4 @@ async def test_variables_survive_a_worker_and_fresh_runs(perdure: Perdure, point
         "Be brief. This is visit 2, about roses.",
         "Be brief. This is visit 3, about rain.",
     ]
-    page = await session.handle.query(SessionWorkflow.variables)
-    assert list(page.variables.items()) == [("visits", 3), ("topic", "rain")]
+    assert list((await session.variables()).items()) == [("visits", 3), ("topic", "rain")]

@@ -50,6 +50,7 @@ from perdure.workflows.core.handlers.limits import out_of_steps
 from perdure.workflows.core.handlers.steps import asking_of
 from perdure.workflows.core.idle import closes_at
 from perdure.workflows.core.leases import has_leases, to_ask_again, waits_in_vain
+from perdure.workflows.core.limit_words import cut_short
 from perdure.workflows.core.next_of_calls import give_up, made_of, next_of_calls
 from perdure.workflows.core.passing_on import next_bid_of_step
 from perdure.workflows.core.rewinds.next_action import next_of_rewind, next_of_undoing
@@ -69,7 +70,6 @@ from perdure.workflows.core.state.turn import Turn
 from perdure.workflows.core.working import ends_at
 from perdure.workflows.protocol.amounts import Amounts
 from perdure.workflows.protocol.steps import StepRecord
-from perdure.workflows.vocabulary.errors import ANSWER_CUT
 from perdure.workflows.vocabulary.ids import step_id
 from perdure.workflows.vocabulary.parts import Message, ToolError
 from perdure.workflows.vocabulary.questions import Shortfall
@@ -286,11 +286,7 @@ def _last_fault(state: SessionState, turn: Turn) -> ToolError | None:
     """Why a turn that does not go on has failed."""
     hop = first_hop(state)
     if _is_bounded(turn):
-        message = (
-            f"The answer was cut at {turn.bound} tokens, for a limit left no room for more. Raise the limit, and ask for the "
-            "rest."
-        )
-        return ToolError(type=ANSWER_CUT, message=message, retryable=True)
+        return cut_short(turn.bound or 0)
     limit = hop.model.max_output_tokens if hop is not None else None
     role = answering_role(state)
     return fault(turn.stop or "end", turn.odd, role=role, limit=limit, word=turn.stop_raw, misfit=turn.misfit)

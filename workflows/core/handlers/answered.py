@@ -9,6 +9,7 @@ from perdure.workflows.core.handler_changes import BlockAnswered, HandlerMoved, 
 from perdure.workflows.core.handlers.answers import MOST_AGAIN, value_of
 from perdure.workflows.core.handlers.interpreter import advanced
 from perdure.workflows.core.handlers.landing import shared_value
+from perdure.workflows.core.limit_words import cut_short
 from perdure.workflows.core.routing import route_of
 from perdure.workflows.core.state.handlers import Asking, HandlerRun
 from perdure.workflows.core.state.record import replace
@@ -31,6 +32,8 @@ def block_answered(draft: Draft, record: StepRecord, output: StepOutput) -> None
     if output.stop not in GOOD and output.stop != "pause":
         limit = route_of(draft.state, record.role)[record.hop].model.max_output_tokens
         error = fault(output.stop, (), role=record.role, limit=limit, word=output.stop_raw)
+        if output.stop == "max_tokens" and record.bound is not None:
+            error = cut_short(record.bound)
         assert error is not None
         draft.add(TurnBroken(error=error.saying(f"{asking.block.at}: {error.message}")))
         return

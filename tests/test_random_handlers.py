@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from perdure.workflows.core.session_variables import values_of
+from perdure.workflows.core.session_variables import values_of, values_then
 from perdure.workflows.core.state.session import dump_state, read_state
 from perdure.workflows.definition.limits import Limits, TurnLimits
 from perdure.workflows.protocol.signals import Answer
@@ -38,6 +38,7 @@ def done_by(world: HandlerWorld, handler: list[Any]) -> None:
 
     world.answers, world.results = answer, result
     world.send("go").run()
+    held = {world.state.turns: world.state.variables}
     while world.state.questions.open:
         (question,) = world.state.questions.open
         assert question.prompt is not None
@@ -51,11 +52,13 @@ def done_by(world: HandlerWorld, handler: list[Any]) -> None:
             )
         )
         world.run()
+        held[world.state.turns] = world.state.variables
     reading = Reading().read(handler)
     said = [what for what in reading.done if what[0] == "says"]
     assert [what for what in reading.done if what[0] != "says"] == done
     assert world.ended.reason == ("done" if reading.error is None else "failed")
     assert (world.ended.error.type if world.ended.error else None) == reading.error
+    assert {turns: values_then(world.state, turns) for turns in held} == held
     assert values_of(world.state) == {name: reading.names[name] for name in VARIABLES}
     texts = [event.message for event in world.events if event.type == "message.added"][1:]
     assert [("says", text_of(message)) for message in texts] == said

@@ -216,9 +216,46 @@ def test_a_handler_that_waited_goes_on_with_the_variables_of_its_own_version() -
     assert values_of(world.state) == {"visits": 11, "mood": "fine"}
 
 
-def test_a_fork_takes_variables_along_and_a_rewind_leaves_them() -> None:
+def test_a_fork_begins_with_what_variables_held_at_its_turn() -> None:
+    handler: list[Any] = [
+        {"switch": [{"when": "{{ visits == 1 }}", "do": [{"set": {"topic": "order"}}]}]},
+        COUNT,
+        {"call": {"tool": "add", "into": "order"}},
+        {"respond": {}},
+    ]
+    world = world_of(handler, results=lambda call: {"id": len(world.called)})
+    for number in range(1, 5):
+        world.send("a", f"m{number}").run()
+    # A turn that runs, and has set some already.
+    world.send("b", "m9").until(lambda: world.state.turn is not None and world.state.turn.step is not None)
+    assert world.state.variables == {"visits": 5, "topic": "order", "order": {"id": 5}}
+    for number in range(1, 5):
+        held = {"visits": number, "order": {"id": number}} | ({"topic": "order"} if number > 1 else {})
+        fork = past(world.state, f"t{number}", keep_turn=True)
+        assert fork.variables == held
+        assert read_state(dump_state(fork)).variables_before == fork.variables_before
+        # A fork knows as much of the turns before.
+        assert (
+            past(fork, f"t{number}", keep_turn=False).variables
+            == past(world.state, f"t{number}", keep_turn=False).variables
+        )
+    assert past(world.state, "t1", keep_turn=False).variables == {}
+
+
+def test_a_fork_from_a_turn_that_is_long_past_begins_with_what_variables_hold_now() -> None:
+    notes = {"notes": {"type": "string", "default": ""}, "visits": VARIABLES["visits"]}
+    handler: list[Any] = [COUNT, {"set": {"notes": "{{ message }}"}}, {"say": "Noted."}]
+    world = world_of(handler, variables=notes)
+    for number in range(1, 9):
+        world.send(str(number) * 12_000, f"m{number}").run()
+    known = [past(world.state, f"t{number}", keep_turn=True).variables for number in range(1, 9)]
+    assert [one["visits"] for one in known] == [8, 8, 3, 4, 5, 6, 7, 8]
+    assert [str(one["notes"])[0] for one in known] == ["8", "8", "3", "4", "5", "6", "7", "8"]
+    assert len(dump_state(world.state)) < 2**20
+
+
+def test_a_rewind_leaves_variables_as_they_are() -> None:
     world = world_of([COUNT, {"say": "{{ visits }}"}]).send("a").run().send("b", "m2").run()
-    assert values_of(past(world.state, "t1", keep_turn=True))["visits"] == 2
     world.driver.receive(
         Rewind(id="r1", content_sha256="x", cursor=0, message_id="m1", number=0, new_id="m3", parts=())
     )

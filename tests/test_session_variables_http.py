@@ -62,7 +62,7 @@ async def test_variables_are_read_and_each_step_was_told_what_they_held(sessions
         assert traced["request_matches"] is True
 
     forked = (await sessions.http.post(f"/v1/sessions/{session}/fork", json={"turn_id": "t1"})).json()["session_id"]
-    assert (await variables(sessions, forked)).json() == {"variables": {"visits": 2, "order": {"id": "A-2"}}}
+    assert (await variables(sessions, forked)).json() == {"variables": {"visits": 1, "order": {"id": "A-1"}}}
 
 
 async def test_an_agent_without_variables_has_none_and_a_session_that_is_not_there_neither(sessions: Sessions) -> None:

@@ -82,7 +82,7 @@ from perdure.workflows.core.rewind_changes import RewindDropped, RewindTaken, Un
 from perdure.workflows.core.rewinds import fold as rewinds
 from perdure.workflows.core.sealing import without_sealed
 from perdure.workflows.core.sealing_changes import PartSealed, SealingBegun, SealingFailed
-from perdure.workflows.core.session_variables import only_declared
+from perdure.workflows.core.session_variables import only_declared, with_values
 from perdure.workflows.core.state.agent_slot import Renewal
 from perdure.workflows.core.state.inbox import Seen
 from perdure.workflows.core.state.record import replace
@@ -211,7 +211,7 @@ def apply_note(state: SessionState, note: Note) -> SessionState:
         case HandlerMoved():
             return handlers.moved(state, note.run)
         case VariablesSet():
-            return replace(state, variables={**state.variables, **note.values})
+            return with_values(state, note.values)
         case TriggerTaken():
             return replace(state, inbox=state.inbox.without(note.trigger_id))
         case HandlerResumed():

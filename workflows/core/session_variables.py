@@ -45,6 +45,18 @@ def taken(
     return made
 
 
+def with_values(state: SessionState, values: Mapping[str, JsonValue]) -> SessionState:
+    """`state` once its turn has set these session variables."""
+    before = state.variables_before.setting(state.turns, state.variables, frozenset(values))
+    return replace(state, variables={**state.variables, **values}, variables_before=before)
+
+
+def values_then(state: SessionState, turns: int) -> dict[str, JsonValue]:
+    """What was set when so many turns had ended; what is set now, where that is no longer known."""
+    then = state.variables_before.at_end_of(turns, state.variables)
+    return state.variables if then is None else then
+
+
 def only_declared(state: SessionState) -> SessionState:
     """Without the values that the definition has no use for which was loaded. One that is lent for a turn drops nothing."""
     loaded, lent = state.slot.loaded, state.turn is not None and state.turn.lent is not None

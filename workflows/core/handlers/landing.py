@@ -6,7 +6,7 @@ Rule: a value that a session variable does not take is an error of its block, an
 from pydantic import JsonValue
 
 from perdure.workflows.core.handlers.interpreter import advanced
-from perdure.workflows.core.session_variables import taken, values_in
+from perdure.workflows.core.session_variables import taken, values_in, with_values
 from perdure.workflows.core.state.handlers import HandlerRun
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState, with_turn
@@ -34,8 +34,7 @@ def landed(
         case ToolError():
             return with_turn(state, replace(turn, run=run, error=turn.error or made))
         case _:
-            state = replace(state, variables={**state.variables, **made})
-            return with_turn(state, replace(turn, run=advanced(run)))
+            return with_turn(with_values(state, made), replace(turn, run=advanced(run)))
 
 
 def shared_value(

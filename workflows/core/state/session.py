@@ -26,6 +26,7 @@ from perdure.workflows.core.state.timers import Timers
 from perdure.workflows.core.state.todo import Todo
 from perdure.workflows.core.state.transcript import Transcript
 from perdure.workflows.core.state.turn import Turn
+from perdure.workflows.core.state.variables_before import VariablesBefore
 from perdure.workflows.definition.agent import Limits
 from perdure.workflows.definition.handlers import HandlerLimits
 from perdure.workflows.definition.tools import Policy
@@ -52,6 +53,7 @@ class SessionState(Record):
     handlers: Handlers = field(default_factory=Handlers)
     #: Values of session variables that were set; see `core/session_variables.py`.
     variables: dict[str, JsonValue] = field(default_factory=dict)
+    variables_before: VariablesBefore = field(default_factory=VariablesBefore)
     turn: Turn | None = None
     #: Turns that have started.
     turns: int = 0

@@ -1,5 +1,6 @@
 """What a session remembers by the names that its agent's definition gives, over the pure core."""
 
+import itertools
 from datetime import timedelta
 from typing import Any
 
@@ -223,7 +224,8 @@ def test_a_fork_begins_with_what_variables_held_at_its_turn() -> None:
         {"call": {"tool": "add", "into": "order"}},
         {"respond": {}},
     ]
-    world = world_of(handler, results=lambda call: {"id": len(world.called)})
+    calls = itertools.count(1)
+    world = world_of(handler, results=lambda call: {"id": next(calls)})
     for number in range(1, 5):
         world.send("a", f"m{number}").run()
     # A turn that runs, and has set some already.

@@ -52,6 +52,7 @@ from perdure.gateway.routes import (
     transcripts,
     triggers,
     uploads,
+    variables,
     versions,
     worker_runs,
 )
@@ -91,6 +92,7 @@ _ROUTES: Final = (
     answers,
     budgets,
     timers,
+    variables,
     triggers,
     tokens,
     files,

@@ -24,6 +24,7 @@ WHOLE: dict[str, Any] = {
     "name": "whole",
     "description": "x",
     "inputs": {"customer": {"type": "string"}},
+    "variables": {"visits": {"type": "integer", "default": 0, "enum": [0, 1], "description": "x"}},
     "models": {
         "main": {
             "use": "openai-chat/x",
@@ -127,13 +128,21 @@ WHOLE: dict[str, Any] = {
                     "options": ["a", "b"],
                     "into": "v",
                     "display": "name",
+                    "limits": {"cost_usd": 1.0, "tokens": 1},
                 }
             },
             {
                 "switch": [
                     {
                         "when": "{{ true }}",
-                        "do": [{"respond": {"model": "main", "thinking": "low", "instructions": "x"}}],
+                        "do": [
+                            {
+                                "respond": {
+                                    **{"model": "main", "thinking": "low", "instructions": "x"},
+                                    "limits": {"steps": 1, "cost_usd": 1.0, "tokens": 1},
+                                }
+                            }
+                        ],
                     },
                     {"do": [{"call": {"tool": "find", "with": {"a": 1}, "into": "found", "display": "name"}}]},
                 ]
@@ -143,6 +152,9 @@ WHOLE: dict[str, Any] = {
         ],
         "later": {
             "inputs": {"a": {"type": "string"}},
+            "model": "main",
+            "thinking": "low",
+            "limits": {"steps": 1, "cost_usd": 1.0, "tokens": 1, "tool_calls": 1, "working_time": "5m"},
             "do": [
                 {"wait": {"until": "2026-03-06"}},
                 {
@@ -155,7 +167,7 @@ WHOLE: dict[str, Any] = {
                         "into": "v",
                     }
                 },
-                {"generate": {"prompt": "x", "output": OBJECT, "into": "v"}},
+                {"generate": {"prompt": "x", "output": OBJECT, "into": "v", "limits": {"cost_usd": 1.0, "tokens": 1}}},
                 {"finish": {"result": {"a": "{{ v }}"}}},
             ],
         },
@@ -241,6 +253,8 @@ def patterns_of(schema: Any) -> Iterator[str]:
     if isinstance(schema, dict):
         if isinstance(schema.get("pattern"), str):
             yield schema["pattern"]
+        if isinstance(schema.get("patternProperties"), dict):
+            yield from schema["patternProperties"]
         for value in schema.values():
             yield from patterns_of(value)
     if isinstance(schema, list):

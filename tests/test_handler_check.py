@@ -144,6 +144,67 @@ def test_a_fault_is_named_at_its_place(tmp_path: Path, before: str, after: str, 
     assert any(fault in one for one in found), found
 
 
+LIMITED = """\
+  message:
+    model: fast
+    thinking: low
+    limits: {steps: 5, cost_usd: 1, tokens: 1000, tool_calls: 3, working_time: 5m}
+    do:
+      - respond: {limits: {steps: 2, cost_usd: 0.5, tokens: 500}}
+      - generate: {prompt: "Well?", into: x, limits: {cost_usd: 0.5, tokens: 500}}
+      - choose: {prompt: "Well?", options: [a, b], into: y, limits: {tokens: 500}}
+"""
+
+
+def test_a_handler_and_its_blocks_have_limits(tmp_path: Path) -> None:
+    assert faults(tmp_path, LIMITED) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "fault"),
+    [
+        (
+            "model: fast",
+            "model: fats",
+            "handlers.message.model: 'fats' is not one of models: fast, capable; did you mean",
+        ),
+        ("thinking: low", "thinking: lots", "handlers.message.thinking: must be one of"),
+        ("steps: 5", "calls_per_step: 5", "handlers.message.limits.calls_per_step: there is no such field"),
+        ("working_time: 5m", "working_time: 5", "handlers.message.limits.working_time: "),
+        ("{steps: 2", "{steps: 0", "message.do[0].respond.limits.steps: must be at least 1"),
+        ("{steps: 2", "{tool_calls: 2", "message.do[0].respond.limits.tool_calls: there is no such field"),
+        (
+            "limits: {cost_usd: 0.5, t",
+            "limits: {steps: 1, t",
+            "message.do[1].generate.limits.steps: there is no such field",
+        ),
+        (
+            "limits: {tokens: 500}}\n",
+            "limits: {tokens: -1}}\n",
+            "message.do[2].choose.limits.tokens: must be at least 0",
+        ),
+    ],
+)
+def test_what_is_wrong_with_limits(tmp_path: Path, before: str, after: str, fault: str) -> None:
+    assert before in LIMITED
+    found = faults(tmp_path, LIMITED.replace(before, after))
+    assert any(fault in one for one in found), found
+
+
+@pytest.mark.parametrize(
+    "capped", ["limits: {cost_usd: 1}\n    do: [respond: {}]", "do: [respond: {limits: {cost_usd: 1}}]"]
+)
+def test_a_cap_in_dollars_needs_prices(tmp_path: Path, capped: str) -> None:
+    file = tmp_path / "support.yaml"
+    models = "{main: {use: openai-chat/unheard-of}}"
+    head = f"name: support\nmodels: {models}\nmodel: main\ninstructions: Help.\nhandlers:\n  message:\n"
+    file.write_text(f"{head}    {capped}\n")
+    (problem,) = load_agent_file(file, {}, None).problems
+    assert "has no known price, which a cap on cost needs" in str(problem)
+    file.write_text(f"{head}    {capped.replace('cost_usd', 'tokens')}\n")
+    assert load_agent_file(file, {}, None).problems == ()
+
+
 FORM = "answer: {schema: {type: object, properties: {late: {type: boolean}, order: {}}, required: [late, order]}}\n"
 RESULT = """\
   message:

@@ -217,6 +217,7 @@ class Story:
             await viewer.until("turn.finished", 4)
             await self.http.post(f"{url}/stop")
             await self._pause(url, viewer)
+        await self.http.get(f"{url}/variables")
         timer = (await self.http.get(f"{url}/timers")).json()["timers"][0]["timer_id"]
         await self.http.delete(f"{url}/timers/{timer}")
         await self.http.post(f"{url}/fork", json={"turn_id": "t1"})

@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
+from perdure.workflows.core.session_variables import values_of, values_then
 from perdure.workflows.core.state.session import dump_state, read_state
 from perdure.workflows.definition.limits import Limits, TurnLimits
 from perdure.workflows.protocol.signals import Answer
 from perdure.workflows.vocabulary.parts import ToolCall, ToolError
 from perdure.workflows.vocabulary.questions import By
 from tests.support.handler_world import Asked, HandlerWorld, text_of
-from tests.support.random_handlers import Maker, Reading, called, chosen, generated, replied
+from tests.support.random_handlers import VARIABLES, Maker, Reading, called, chosen, generated, replied
 
 pytestmark = pytest.mark.pure
 
@@ -37,6 +38,7 @@ def done_by(world: HandlerWorld, handler: list[Any]) -> None:
 
     world.answers, world.results = answer, result
     world.send("go").run()
+    held = {world.state.turns: world.state.variables}
     while world.state.questions.open:
         (question,) = world.state.questions.open
         assert question.prompt is not None
@@ -50,21 +52,24 @@ def done_by(world: HandlerWorld, handler: list[Any]) -> None:
             )
         )
         world.run()
+        held[world.state.turns] = world.state.variables
     reading = Reading().read(handler)
     said = [what for what in reading.done if what[0] == "says"]
     assert [what for what in reading.done if what[0] != "says"] == done
     assert world.ended.reason == ("done" if reading.error is None else "failed")
     assert (world.ended.error.type if world.ended.error else None) == reading.error
+    assert {turns: values_then(world.state, turns) for turns in held} == held
+    assert values_of(world.state) == {name: reading.names[name] for name in VARIABLES}
     texts = [event.message for event in world.events if event.type == "message.added"][1:]
     assert [("says", text_of(message)) for message in texts] == said
 
 
 def disturbed(seed: int) -> None:
     handler = Maker(seed).handler()
-    calm = HandlerWorld(handler, lambda asked: "", limits=_LIMITS)
+    calm = HandlerWorld(handler, lambda asked: "", limits=_LIMITS, variables=VARIABLES)
     done_by(calm, handler)
     rng = random.Random(seed)
-    world = HandlerWorld(handler, lambda asked: "", limits=_LIMITS)
+    world = HandlerWorld(handler, lambda asked: "", limits=_LIMITS, variables=VARIABLES)
     # A run that continues as new, or a worker that has nothing in memory, before any decision.
     world.restarts = lambda: rng.random() < 0.5
 

@@ -10,6 +10,7 @@ from perdure.temporal.definitions.answer_check import form_faults
 from perdure.temporal.definitions.finding import Finding
 from perdure.temporal.definitions.inputs import faults_of
 from perdure.temporal.definitions.template_check import BUILT_IN, template_faults
+from perdure.temporal.definitions.variable_check import into_fault, set_fault
 from perdure.temporal.schemas.yaml_source import Loc
 from perdure.workflows.core.conditions import expression_of
 from perdure.workflows.definition.agent import AgentDefinition
@@ -50,11 +51,15 @@ def handler_findings(definition: AgentDefinition, written: Any) -> Iterator[Find
         place: Loc = ("handlers", name)
         for loc, message in faults_of(handler.inputs):
             yield Finding((*place, "inputs", *loc), message)
+        if handler.model is not None and handler.model not in definition.models:
+            near = did_you_mean(handler.model, definition.models)
+            known = f"{', '.join(definition.models)}{near}"
+            yield Finding((*place, "model"), f"{handler.model!r} is not one of models: {known}")
         if name == MESSAGE and handler.inputs:
             yield Finding((*place, "inputs"), "a message gives no inputs but its text, which is the variable `message`")
         for wrong in handler.inputs.keys() & BUILT_IN:
             yield Finding((*place, "inputs", wrong), "is a built-in name")
-        given = frozenset(definition.inputs) | BUILT_IN | frozenset(handler.inputs)
+        given = frozenset(definition.inputs) | BUILT_IN | frozenset(handler.inputs) | frozenset(definition.variables)
         walk = _Walk(definition)
         is_list = isinstance(written, Mapping) and isinstance(written.get(name), list)
         walk.blocks(place if is_list else (*place, "do"), handler.do, given | {"message"} if name == MESSAGE else given)
@@ -66,6 +71,7 @@ class _Walk:
         self.findings: list[Finding] = []
         self._models = definition.models
         self._agents = definition.agent_tools
+        self._variables = definition.variables
         self._form = None if definition.answer is None else definition.answer.form
         required: Any = (self._form or {}).get("required")
         self._required: list[str] = required if isinstance(required, list) else []
@@ -106,6 +112,8 @@ class _Walk:
             case Set():
                 for name, value in block.values.items():
                     self._value((*at, name), value, known)
+                    if name in self._variables and (why := set_fault(self._variables[name], name, value)) is not None:
+                        self._find((*at, name), why, (("variables", name),))
                     known |= {name}
                 return known
             case _:
@@ -155,6 +163,8 @@ class _Walk:
                     self._find((*at, "model"), f"{block.model!r} is not one of models: {', '.join(self._models)}{near}")
                 self._asks(at, block, known)
         into = None if isinstance(block, Respond | Say | WaitFor) else block.into
+        if into in self._variables and (fault := into_fault(self._variables[into], block)) is not None:
+            self._find((*at, *fault[0]), fault[1], (("variables", str(into)),))
         return known if into is None else known | {into}
 
     def _asks(self, at: Loc, block: Respond | Generate | Choose, known: frozenset[str]) -> None:
@@ -198,8 +208,8 @@ class _Walk:
         for fault in template_faults(text, known):
             self._find(at, fault.message.replace(_NEITHER, _UNSET))
 
-    def _find(self, at: Loc, message: str) -> None:
-        self.findings.append(Finding(at, message))
+    def _find(self, at: Loc, message: str, rests_on: tuple[Loc, ...] = ()) -> None:
+        self.findings.append(Finding(at, message, rests_on))
 
 
 def _all(ends: list[Known]) -> Known:

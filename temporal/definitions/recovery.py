@@ -257,6 +257,9 @@ def _stand_ins(holder: Any, place: Loc) -> list[Any]:
     if place[:1] == ("handlers",) and isinstance(place[-1], int):
         # A block that sets nothing.
         found.insert(0, {"say": "x"})
+    if place[:1] == ("variables",) and len(place) == 2:
+        # Its name is known, whatever it holds.
+        found.insert(0, {"type": "string", "default": ""})
     entry: Any = None
     # A role of models may be called `tools`, too.
     if isinstance(holder, list) and holder and place[:1] == ("tools",) and len(place) == 2:

@@ -9,6 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _NAMES = ("a", "b", "c")
+#: Variables of the session.
+VARIABLES: dict[str, Any] = {
+    "total": {"type": "integer", "default": 5},
+    "note": {"type": "string", "default": "nothing"},
+    "last": {"type": "object", "default": {}},
+}
 
 
 class Maker:
@@ -34,26 +40,34 @@ class Maker:
 
     def _set(self, depth: int) -> Any:
         name, other, number = self.rng.choice(_NAMES), self.rng.choice(_NAMES), self.rng.randint(1, 9)
-        return {name: f"{{{{ ({other} * 3 + {number}) % 17 }}}}", "seen": ["{{ a }}", {"b": "{{ b }}"}]}
+        values: Any = {name: f"{{{{ ({other} * 3 + {number}) % 17 }}}}", "seen": ["{{ a }}", {"b": "{{ b }}"}]}
+        if self.rng.random() < 0.5:
+            values |= {"total": f"{{{{ (total * 2 + {other}) % 29 }}}}", "last": {"of": "{{ a }}"}}
+        return values
 
     def _say(self, depth: int) -> Any:
-        return "{{ a }} and {{ b }}"
+        return self.rng.choice(["{{ a }} and {{ b }}", "{{ total }} after {{ note }}"])
 
     def _generate(self, depth: int) -> Any:
         display = self.rng.choice(["hidden", "name", "stream"])
-        return {"prompt": "Say {{ a }}.", "into": "told", "display": display, "model": self._model()}
+        return {
+            "prompt": "Say {{ a }}.",
+            "into": self.rng.choice(["told", "note"]),
+            "display": display,
+            "model": self._model(),
+        }
 
     def _choose(self, depth: int) -> Any:
         return {"prompt": "{{ b }}?", "options": ["odd", "even"], "into": "which", "model": self._model()}
 
     def _call(self, depth: int) -> Any:
-        return {"tool": "add", "with": {"x": "{{ a }}", "y": "{{ c }}"}, "into": self.rng.choice(_NAMES)}
+        return {"tool": "add", "with": {"x": "{{ a }}", "y": "{{ c }}"}, "into": self.rng.choice([*_NAMES, "total"])}
 
     def _respond(self, depth: int) -> Any:
         return {"instructions": "Now {{ c }}.", "model": self._model()}
 
     def _ask(self, depth: int) -> Any:
-        return {"prompt": "When {{ a }}?", "form": {"type": "object"}, "into": self.rng.choice(["told", "which"])}
+        return {"prompt": "When {{ a }}?", "form": {"type": "object"}, "into": self.rng.choice(["told", "last"])}
 
     def _finish(self, depth: int) -> Any:
         return {}
@@ -100,7 +114,7 @@ class Reading:
     """What a handler does, in order: what is asked, called and said."""
 
     done: list[Any] = field(default_factory=list)
-    names: dict[str, Any] = field(default_factory=dict)
+    names: dict[str, Any] = field(default_factory=lambda: {name: one["default"] for name, one in VARIABLES.items()})
     #: The type of error that it ends with.
     error: str | None = None
 

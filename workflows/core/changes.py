@@ -39,6 +39,7 @@ from perdure.workflows.core.handler_changes import (
     HandlerMoved,
     HandlerResumed,
     TriggerTaken,
+    VariablesSet,
 )
 from perdure.workflows.core.lease_changes import LeaseChange
 from perdure.workflows.core.limit_changes import (
@@ -287,6 +288,7 @@ Note = (
     | HandlerResumed
     | HandlerAnswered
     | TriggerTaken
+    | VariablesSet
 )
 Change = Event | Note
 Changes = tuple[Change, ...]

@@ -65,6 +65,7 @@ from perdure.workflows.core.handler_changes import (
     HandlerMoved,
     HandlerResumed,
     TriggerTaken,
+    VariablesSet,
 )
 from perdure.workflows.core.handlers import fold as handlers
 from perdure.workflows.core.lease_changes import LeaseChange
@@ -81,6 +82,7 @@ from perdure.workflows.core.rewind_changes import RewindDropped, RewindTaken, Un
 from perdure.workflows.core.rewinds import fold as rewinds
 from perdure.workflows.core.sealing import without_sealed
 from perdure.workflows.core.sealing_changes import PartSealed, SealingBegun, SealingFailed
+from perdure.workflows.core.session_variables import only_declared, with_values
 from perdure.workflows.core.state.agent_slot import Renewal
 from perdure.workflows.core.state.inbox import Seen
 from perdure.workflows.core.state.record import replace
@@ -113,7 +115,7 @@ def apply_note(state: SessionState, note: Note) -> SessionState:
         case AgentLoading():
             return replace(state, slot=replace(state.slot, loading=True))
         case AgentLoaded():
-            return loaded(state, note.agent)
+            return only_declared(loaded(state, note.agent))
         case AgentFailed():
             return failed(state, note.error)
         case RenewalAsked():
@@ -208,6 +210,8 @@ def apply_note(state: SessionState, note: Note) -> SessionState:
             return replace(state, sealing=state.sealing.failed())
         case HandlerMoved():
             return handlers.moved(state, note.run)
+        case VariablesSet():
+            return with_values(state, note.values)
         case TriggerTaken():
             return replace(state, inbox=state.inbox.without(note.trigger_id))
         case HandlerResumed():

@@ -5,8 +5,9 @@ last event that is kept. A message that waited then and has no turn in this past
 message still has its disposition. A message of this past that is sent again is a repeat, wherever it lies.
 Rule 2: the books begin anew. What the kept turns used and cost was paid by the session that they belong to, so usage and
 cost of this state are zero, and a cap on the session's cost begins to count from there.
-Rule 3: what is no event is taken as it is now: the definition, the model's role, limits, metadata. What belongs to a
-session at work (inbox, turn, commands, close) is left out.
+Rule 3: what is no event is taken as it is now: the definition, the model's role, limits, metadata; and session
+variables, where it is no longer known what they held then. What belongs to a session at work (inbox, turn, commands, close)
+is left out.
 """
 
 from collections.abc import Collection, Iterable
@@ -14,6 +15,7 @@ from collections.abc import Collection, Iterable
 from perdure.workflows.core.approvers import asked_by
 from perdure.workflows.core.context.index import inherited
 from perdure.workflows.core.rewinds.past import Then, branches_then, ended_then
+from perdure.workflows.core.session_variables import values_then
 from perdure.workflows.core.state.agent_slot import AgentSlot
 from perdure.workflows.core.state.dates import Dates
 from perdure.workflows.core.state.handlers import AskingPerson
@@ -112,6 +114,8 @@ def past(state: SessionState, turn_id: str, keep_turn: bool, waiting: Collection
         requesters=asked_by(state),
         limits=state.limits,
         limit_changes=state.limit_changes,
+        variables=values_then(state, turns),
+        variables_before=state.variables_before.up_to(turns),
     )
     return inherited(state, retold(kept, messages, events))
 

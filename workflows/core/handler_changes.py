@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from pydantic import JsonValue
+
 from perdure.workflows.core.calls.call import Call
 from perdure.workflows.core.state.handlers import HandlerRun, Reply
 from perdure.workflows.vocabulary.parts import Part
@@ -49,6 +51,13 @@ class HandlerAnswered:
 
     question_id: str
     reply: Reply
+
+
+@dataclass(frozen=True, kw_only=True)
+class VariablesSet:
+    """Session variables hold these values from now on."""
+
+    values: dict[str, JsonValue]
 
 
 @dataclass(frozen=True, kw_only=True)

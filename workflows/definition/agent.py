@@ -37,6 +37,7 @@ from perdure.workflows.definition.tools import (
 )
 from perdure.workflows.definition.tools.documents import DocumentTool, document_tools
 from perdure.workflows.definition.tools.policy import Policy
+from perdure.workflows.definition.variables import Variables, variable_faults
 from perdure.workflows.vocabulary.busy import Busy
 from perdure.workflows.vocabulary.durations import Duration
 from perdure.workflows.vocabulary.near_names import did_you_mean
@@ -87,14 +88,21 @@ class AgentDefinition(Frozen):
         description="What a session must be given at its start: a JSON Schema for each name. An input is required unless its "
         "schema has a default. Templates use inputs by name.",
     )
+    variables: Variables = Field(
+        default={},
+        max_length=100,
+        exclude_if=operator.not_,
+        description="What a session remembers, by name. Handlers set variables, and templates of handlers and instructions "
+        "read them; all their values together have at most 64 KiB.",
+    )
     models: dict[Name, ModelDefinition] = Field(
         min_length=1,
         description="Models by role, a name of your choice such as `fast`. Those of models.yaml and --models count, too.",
     )
     model: str = Field(description="The role, one of `models`, that answers.")
     instructions: str = Field(
-        description="What the model is told before the conversation: a Jinja2 template over the inputs, `session`, `user` "
-        "and `turn`, or `{file: NAME}`."
+        description="What the model is told before the conversation: a Jinja2 template over the inputs, the session's "
+        "variables, `session`, `user` and `turn`, or `{file: NAME}`."
     )
     examples: tuple[Example, ...] = Field(
         default=(),
@@ -210,6 +218,8 @@ class AgentDefinition(Frozen):
         for name in self.inputs:
             if name in ("session", "user", "turn", "args"):
                 yield "inputs", f"{name!r} is a built-in name"
+        wrong = variable_faults(self.variables, self.inputs, self.handlers)
+        yield from (("variables", f"{name}: {why}") for name, why in wrong)
 
     def _fallback_fault(self, fallback: str) -> str | None:
         other = next((tool for tool in self.tools if tool.name == fallback), None)

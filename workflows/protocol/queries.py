@@ -86,6 +86,12 @@ class Timer(Frozen):
         return self.model_copy(update={"fires": True})
 
 
+class VariablesPage(Frozen):
+    """Answer to `variables`: what each session variable holds, in the definition's order."""
+
+    variables: dict[str, JsonValue]
+
+
 class TimersPage(Frozen):
     """Answer to `timers`: those that have not fired."""
 

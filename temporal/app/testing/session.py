@@ -256,6 +256,10 @@ class Session:
         """The session as a whole: status, cost, usage, model, limits; its messages a page at a time."""
         return await self.handle.query(SessionWorkflow.snapshot, request or PageRequest())
 
+    async def variables(self) -> dict[str, Any]:
+        """What each session variable holds, by name."""
+        return await self._opened.variables()
+
     async def runs(self) -> list[WorkflowHistory]:
         """The history of each of its runs, the first one first; there are several once it has continued as new."""
         found = [await self.handle.fetch_history()]

@@ -3,6 +3,7 @@
 from perdure.workflows.core.calls.call import Call
 from perdure.workflows.core.fold_agent import loaded
 from perdure.workflows.core.handlers.interpreter import advanced
+from perdure.workflows.core.handlers.landing import landed
 from perdure.workflows.core.state.handlers import AskingPerson, Calling, HandlerRun, Responding, Waiting
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState, in_turn, with_turn
@@ -32,20 +33,20 @@ def resumed(state: SessionState, run: HandlerRun) -> SessionState:
     if agent is None:
         message = f"The definition {run.digest[:12]} that the handler {run.handler} began with is no longer kept."
         return with_turn(state, replace(turn, error=ToolError(type=AGENT_UNAVAILABLE, message=message)))
-    turn = _taken_up(turn, run)
+    state = _taken_up(state, turn, run, agent)
     if loaded is None or agent.digest == loaded.digest:
-        return with_turn(state, turn)
-    return _running(with_turn(state, replace(turn, lent=loaded.digest)), agent)
+        return state
+    return _running(with_turn(state, replace(in_turn(state), lent=loaded.digest)), agent)
 
 
-def _taken_up(turn: Turn, run: HandlerRun) -> Turn:
-    """The turn with the run behind its block, or failing at it."""
+def _taken_up(state: SessionState, turn: Turn, run: HandlerRun, agent: LoadedAgent) -> SessionState:
+    """The turn goes on with the run behind its block, or fails at it."""
     if not isinstance(run.doing, AskingPerson) or run.doing.reply is None:
-        return replace(turn, run=advanced(run))
+        return with_turn(state, replace(turn, run=advanced(run)))
     reply = run.doing.reply
     if reply.error is not None:
-        return replace(turn, run=run, error=reply.error)
-    return replace(turn, run=advanced(run, run.doing.into, reply.value))
+        return with_turn(state, replace(turn, run=run, error=reply.error))
+    return landed(state, turn, run, run.doing.into, reply.value, run.doing.at, agent)
 
 
 def ended(state: SessionState, turn: Turn, event: TurnFinished) -> SessionState:
@@ -105,7 +106,7 @@ def finished_call(state: SessionState, result: ToolResult) -> SessionState:
     error = _error(run.doing, result)
     if error is not None:
         return with_turn(state, replace(turn, error=turn.error or error))
-    return with_turn(state, replace(turn, run=advanced(run, run.doing.into, result.output)))
+    return landed(state, turn, run, run.doing.into, result.output, run.doing.block.at, state.slot.loaded)
 
 
 def _error(doing: Calling, result: ToolResult) -> ToolError | None:

@@ -12,6 +12,7 @@ from pydantic_core import to_json
 
 from perdure.workflows.core.conditions import ConditionError, is_true
 from perdure.workflows.core.handlers.doing import doing_of
+from perdure.workflows.core.handlers.shared import NOTHING_SHARED, Shared
 from perdure.workflows.core.handlers.templates import TemplateFault, evaluated, items
 from perdure.workflows.core.state.handlers import Doing, Frame, HandlerRun, Loop, Trying
 from perdure.workflows.core.state.record import replace
@@ -48,11 +49,18 @@ class HandlerFault(Exception):
         self.run = run
 
 
-def carried_on(run: HandlerRun, program: Program, names: Mapping[str, object], most: int = BATCH) -> HandlerRun:
+def carried_on(
+    run: HandlerRun,
+    program: Program,
+    names: Mapping[str, object],
+    most: int = BATCH,
+    shared: Shared = NOTHING_SHARED,
+) -> HandlerRun:
     """`run` after at most `most` instructions, or as it comes to a block that needs the world, or at its end.
 
-    `names` are those that every template may use; the run's variables come before them. Raises HandlerFault."""
-    machine = _Machine(run, names)
+    `names` are those that every template may use; the run's variables come before them. What is set of the session's
+    variables is in `shared` then. Raises HandlerFault."""
+    machine = _Machine(run, {**names, **shared.values}, shared)
     for _ in range(most):
         if machine.doing is not None or machine.over:
             break
@@ -87,8 +95,9 @@ def caught(run: HandlerRun, error: ToolError) -> HandlerRun | None:
 class _Machine:
     """A run while it is carried on."""
 
-    def __init__(self, run: HandlerRun, names: Mapping[str, object]) -> None:
+    def __init__(self, run: HandlerRun, names: Mapping[str, object], shared: Shared) -> None:
         self._run = run
+        self._shared = shared
         self._names = {**names, **run.variables}
         self._around = names
         self._variables = dict(run.variables)
@@ -184,6 +193,9 @@ class _Machine:
                 self.doing = doing_of(block, instruction.at, self._run.handler, self._names)
 
     def _assign(self, name: str, value: JsonValue) -> None:
+        if name in self._shared:
+            self._names[name] = self._shared.write(name, value)
+            return
         self._variables[name] = value
         self._names[name] = value
         self._sizes[name] = _size(value)

@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, JsonValue
 
+from perdure.workflows.core.state.allotment import Allotment
 from perdure.workflows.core.state.record import Record, replace
 from perdure.workflows.definition.providers.dialect import Thinking
 from perdure.workflows.protocol.blocks import Misfit
@@ -48,6 +49,7 @@ class Responding(Record):
     role: str | None = None
     thinking: Thinking | None = None
     instructions: str = ""
+    allotment: Allotment | None = None
     kind: Literal["responding"] = "responding"
 
 
@@ -66,6 +68,7 @@ class Asking(Record):
     into: str
     #: Its answers that did not fit.
     misfits: tuple[Misfit, ...] = ()
+    allotment: Allotment | None = None
     kind: Literal["asking"] = "asking"
 
 

@@ -3,7 +3,16 @@
 from perdure.workflows.definition.handlers.agents import RunAgent, agent_fault
 from perdure.workflows.definition.handlers.asking import Choose, Generate, Respond
 from perdure.workflows.definition.handlers.blocks import FORMS, BlockDefinition, Case, Catch, ForEach, Switch, Try
-from perdure.workflows.definition.handlers.handler import MESSAGE, NO_ANSWER, Handler, Handlers, handler_faults
+from perdure.workflows.definition.handlers.handler import (
+    MESSAGE,
+    NO_ANSWER,
+    Handler,
+    Handlers,
+    cap_costs,
+    handler_blocks,
+    handler_faults,
+)
+from perdure.workflows.definition.handlers.limits import BlockLimits, HandlerLimits, RespondLimits
 from perdure.workflows.definition.handlers.person import AskPerson
 from perdure.workflows.definition.handlers.plain import CallTool, Finish, Say, Set, WaitFor
 from perdure.workflows.definition.handlers.program import Do, Enter, Guard, Jump, Next, Program, Unguard, Unless
@@ -14,6 +23,7 @@ __all__ = [
     "NO_ANSWER",
     "AskPerson",
     "BlockDefinition",
+    "BlockLimits",
     "CallTool",
     "Case",
     "Catch",
@@ -25,11 +35,13 @@ __all__ = [
     "Generate",
     "Guard",
     "Handler",
+    "HandlerLimits",
     "Handlers",
     "Jump",
     "Next",
     "Program",
     "Respond",
+    "RespondLimits",
     "RunAgent",
     "Say",
     "Set",
@@ -39,5 +51,7 @@ __all__ = [
     "Unless",
     "WaitFor",
     "agent_fault",
+    "cap_costs",
+    "handler_blocks",
     "handler_faults",
 ]

@@ -10,12 +10,15 @@ from pydantic import BeforeValidator, Field, JsonValue
 from perdure.workflows.definition.handlers.agents import RunAgent, agent_fault
 from perdure.workflows.definition.handlers.asking import Choose, Generate, Respond
 from perdure.workflows.definition.handlers.blocks import BlockDefinition, Blocks, ForEach, Switch, Try
+from perdure.workflows.definition.handlers.defaults import with_defaults
+from perdure.workflows.definition.handlers.limits import HandlerLimits
 from perdure.workflows.definition.handlers.plain import CallTool, Finish
 from perdure.workflows.definition.handlers.program import Program, compiled
+from perdure.workflows.definition.providers.dialect import Thinking
 from perdure.workflows.definition.tools.agent import AgentTool
 from perdure.workflows.definition.tools.options import Name
 from perdure.workflows.vocabulary.near_names import did_you_mean
-from perdure.workflows.vocabulary.parts import Frozen
+from perdure.workflows.vocabulary.parts import Frozen, absent
 
 #: The handler of messages.
 MESSAGE: Final = "message"
@@ -32,12 +35,28 @@ class Handler(Frozen):
         description="What a trigger gives the handler: a JSON Schema for each name. An input is required unless its schema "
         "has a default. Templates use inputs by name. The handler `message` has none.",
     )
+    model: Name | None = Field(
+        default=None,
+        exclude_if=absent,
+        description="The role, one of `models`, that its blocks ask which name none.",
+    )
+    thinking: Thinking | None = Field(
+        default=None,
+        exclude_if=absent,
+        description="How much models reason for its blocks which do not say so.",
+    )
+    limits: HandlerLimits | None = Field(
+        default=None,
+        exclude_if=absent,
+        description="What a turn that carries it out may do and cost, below what `limits.turn` says.",
+    )
     do: Blocks = Field(description="The blocks, in order.")
 
     def program(self, name: str) -> Program:
         """Its instructions; `name` is what the definition calls it."""
         if name not in self._programs:
-            self._programs[name] = compiled(name, self.do)
+            made = compiled(name, self.do)
+            self._programs[name] = tuple(with_defaults(one, self.model, self.thinking) for one in made)
         return self._programs[name]
 
     @cached_property
@@ -68,6 +87,11 @@ def blocks_in(blocks: tuple[BlockDefinition, ...], at: str) -> Iterator[tuple[st
                 yield from blocks_in(one.do, f"{place}.catch[{number}].do")
 
 
+def handler_blocks(name: str, handler: Handler) -> Iterator[tuple[str, BlockDefinition]]:
+    """Each block of the handler, with its place."""
+    return blocks_in(handler.do, name)
+
+
 def handler_faults(
     handlers: Mapping[str, Handler],
     models: Mapping[str, object],
@@ -81,6 +105,9 @@ def handler_faults(
     for name, handler in handlers.items():
         if name == MESSAGE and handler.inputs:
             yield f"{name}: a message gives no inputs but its text, which is the variable `message`; remove inputs"
+        if handler.model is not None and handler.model not in models:
+            known = f"{', '.join(models)}{did_you_mean(handler.model, models)}"
+            yield f"{name}: model {handler.model!r} is not one of models: {known}"
         for wrong in handler.inputs.keys() & {"session", "user", "turn", "args"}:
             yield f"{name}.inputs: {wrong!r} is a built-in name"
         for at, block in blocks_in(handler.do, name):
@@ -99,3 +126,13 @@ def handler_faults(
                     yield f"{at}: two of the options are the same"
                 case _:
                     pass
+
+
+def cap_costs(handlers: Mapping[str, Handler]) -> bool:
+    """Whether a handler or a block has a cap in dollars, so that an unknown price is an error."""
+    return any(
+        getattr(having.limits, "cost_usd", None) is not None
+        for name, handler in handlers.items()
+        for having in (handler, *(block for _, block in blocks_in(handler.do, name)))
+        if hasattr(having, "limits")
+    )

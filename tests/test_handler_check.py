@@ -223,6 +223,65 @@ def test_what_is_wrong_with_running_an_agent(tmp_path: Path, before: str, after:
     assert fault in found[0], found
 
 
+PARALLEL = """\
+  message:
+    - parallel:
+        - call: {tool: find_order, with: {id: "{{ message }}"}, into: order}
+        - run_agent: {agent: researcher, message: "Find {{ message }}.", into: found}
+    - parallel:
+        for_each: {in: "{{ order.items }}", as: item, max: 100}
+        at_once: 5
+        do: {call: {tool: find_order, with: {id: "{{ item.id }}"}}}
+        into: results
+    - say: "{{ found.text }} {{ results }}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "fault"),
+    [
+        (
+            '{id: "{{ message }}"}',
+            '{id: "{{ found }}"}',
+            "parallel[0].call.with.id: 'found' is no input, and no variable",
+        ),
+        ("Find {{ message }}", "Find {{ order }}", "parallel[1].run_agent.message: 'order' is no input"),
+        ("agent: researcher", "agent: researchr", "parallel[1].run_agent.agent: 'researchr' is not one of the agents"),
+        ("tool: find_order", "tool: find_oder", "parallel[0].call.tool: 'find_oder' is not one of tools; did you mean"),
+        (
+            "tool: find_order",
+            "tool: expert",
+            "11:7: handlers.message[0].parallel: an agent that takes the conversation",
+        ),
+        ("tool: find_order", "tol: find_order", "parallel[0].call.tol: there is no such field; did you mean 'tool'?"),
+        ("into: found", "into: order", "parallel: 2 calls put their result into 'order'; give each a variable"),
+        (
+            "- run_agent: {",
+            "- respond: {",
+            "parallel[1]: 'respond' cannot stand in `parallel`: only `call` and `run_agent`",
+        ),
+        ("{{ item.id }}", "{{ it.id }}", "17:46: handlers.message[1].parallel.do.call.with.id: 'it' is no input"),
+        ("{{ order.items }}", "order.items", "parallel.for_each.in: is exactly one {{ }} that gives a list, or a list"),
+        ("max: 100", "max: 5000", "message[1].parallel.for_each.max: must be at most 1000, not 5000"),
+        ("at_once:", "at_onc:", "message[1].parallel.at_onc: there is no such field; did you mean 'at_once'?"),
+        ("        do: {", "        too: {", "message[1].parallel.too: there is no such field"),
+        ("into: results", "into: result", "message[2].say: 'results' is no input, and no variable"),
+        ("found.text }} {{", "item }} {{", "message[2].say: 'item' is no input, and no variable"),
+    ],
+)
+def test_what_is_wrong_with_parallel(tmp_path: Path, before: str, after: str, fault: str) -> None:
+    assert agent_faults(tmp_path, PARALLEL) == []
+    assert before in PARALLEL
+    found = agent_faults(tmp_path, PARALLEL.replace(before, after, 1))
+    assert len(found) <= 2
+    assert any(fault in one for one in found), found
+
+
+@pytest.mark.parametrize("block", ["wait: {}", "switch: [{do: [say: x]}, {do: [say: y]}]", "parallel: []"])
+def test_a_fault_of_a_whole_block_is_named_once(tmp_path: Path, block: str) -> None:
+    assert len(faults(tmp_path, f"  message:\n    - {block}\n    - say: x\n")) == 1
+
+
 def test_each_fault_of_a_file_is_found_in_one_reading(tmp_path: Path) -> None:
     handlers = GOOD.replace("tool: find_order", "tool: nothing").replace("{{ topic ==", "{{ topik ==")
     handlers = handlers.replace("into: topic}", "into: topic, intoo: x}")

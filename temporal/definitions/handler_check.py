@@ -16,6 +16,7 @@ from perdure.workflows.definition.agent import AgentDefinition
 from perdure.workflows.definition.handlers import (
     MESSAGE,
     NO_ANSWER,
+    NO_HANDOFF,
     AskPerson,
     BlockDefinition,
     CallTool,
@@ -23,6 +24,7 @@ from perdure.workflows.definition.handlers import (
     Finish,
     ForEach,
     Generate,
+    Parallel,
     Respond,
     RunAgent,
     Say,
@@ -55,15 +57,16 @@ def handler_findings(definition: AgentDefinition, written: Any) -> Iterator[Find
         for wrong in handler.inputs.keys() & BUILT_IN:
             yield Finding((*place, "inputs", wrong), "is a built-in name")
         given = frozenset(definition.inputs) | BUILT_IN | frozenset(handler.inputs)
-        walk = _Walk(definition)
+        walk = _Walk(definition, written)
         is_list = isinstance(written, Mapping) and isinstance(written.get(name), list)
         walk.blocks(place if is_list else (*place, "do"), handler.do, given | {"message"} if name == MESSAGE else given)
         yield from walk.findings
 
 
 class _Walk:
-    def __init__(self, definition: AgentDefinition) -> None:
+    def __init__(self, definition: AgentDefinition, written: Any) -> None:
         self.findings: list[Finding] = []
+        self._written = {"handlers": written}
         self._models = definition.models
         self._agents = definition.agent_tools
         self._form = None if definition.answer is None else definition.answer.form
@@ -90,9 +93,7 @@ class _Walk:
             case Switch():
                 return self._switch(at, block, known)
             case ForEach():
-                self._value((*at, "in"), list(block.items) if isinstance(block.items, tuple) else block.items, known)
-                if isinstance(block.items, str) and expression_of(block.items) is None:
-                    self._find((*at, "in"), "is exactly one {{ }} that gives a list, or a list")
+                self._items((*at, "in"), block.items, known)
                 self.blocks((*at, "do"), block.do, known | {block.name})
                 return known
             case Try():
@@ -100,6 +101,8 @@ class _Walk:
                 for number, one in enumerate(block.catch):
                     ends.append(self.blocks((*at, "catch", number, "do"), one.do, known | {"error"}))
                 return _all(ends)
+            case Parallel():
+                return self._parallel(at, block, known)
             case Finish():
                 self._result((*at, "result"), block.result, known)
                 return None
@@ -120,6 +123,31 @@ class _Walk:
                 self._text((*at, number, "when"), case.when, known)
             ends.append(self.blocks((*at, number, "do"), case.do, known))
         return _all(ends if block.cases[-1].when is None else [*ends, known])
+
+    def _parallel(self, at: Loc, block: Parallel, known: frozenset[str]) -> frozenset[str]:
+        """None of the calls reads what another one gives."""
+        if any(one.handoff and one.name in block.names for one in self._agents):
+            self._find(at, NO_HANDOFF)
+        for number, one in enumerate(block.branches or ()):
+            self._simple((*at, number, one.kind), one, known)
+        if block.for_each is not None:
+            self._items((*at, "for_each", "in"), block.for_each.items, known)
+            for one in block.do:
+                self._simple((*at, *self._entry(at, "do", 0), one.kind), one, known | {block.for_each.name})
+        gives = {block.into, *(one.into for one in block.branches or ())}
+        return known | {name for name in gives if name is not None}
+
+    def _entry(self, at: Loc, field: str, index: int) -> Loc:
+        """The place of an entry of a list below `at`, which may stand without the list in the file."""
+        found: Any = self._written
+        for step in (*at, field):
+            found = found[step] if isinstance(found, Mapping | list) else None
+        return (field, index) if isinstance(found, list) else (field,)
+
+    def _items(self, at: Loc, given: str | tuple[Any, ...], known: frozenset[str]) -> None:
+        self._value(at, list(given) if isinstance(given, tuple) else given, known)
+        if isinstance(given, str) and expression_of(given) is None:
+            self._find(at, "is exactly one {{ }} that gives a list, or a list")
 
     def _simple(
         self,

@@ -3,12 +3,15 @@
 The reading knows nothing of programs, runs or batches, so what it says is worth comparing with.
 """
 
+import json
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 _NAMES = ("a", "b", "c")
+#: What `n` of a result may be at most.
+MOST_N = 12
 
 
 class Maker:
@@ -21,10 +24,15 @@ class Maker:
         return start + self.blocks(depth=0)
 
     def blocks(self, depth: int) -> list[Any]:
-        return [self.block(depth) for _ in range(self.rng.randint(1, 4))]
+        made: list[Any] = []
+        for _ in range(self.rng.randint(1, 4)):
+            made.append(self.block(depth))
+            if "results" in str(made[-1].get("parallel", "")):
+                made.append({"set": {self.rng.choice(_NAMES): "{{ (results[0] + results[-1]) % 19 }}"}})
+        return made
 
     def block(self, depth: int) -> dict[str, Any]:
-        kinds = ["set", "set", "say", "generate", "choose", "call", "respond", "ask", "finish"]
+        kinds = ["set", "set", "say", "generate", "choose", "call", "parallel", "respond", "ask", "finish"]
         if depth < 3:
             kinds += ["switch", "switch", "for_each", "for_each", "try", "try"]
         # A handler that always ends at once would say little.
@@ -49,6 +57,18 @@ class Maker:
     def _call(self, depth: int) -> Any:
         return {"tool": "add", "with": {"x": "{{ a }}", "y": "{{ c }}"}, "into": self.rng.choice(_NAMES)}
 
+    def _parallel(self, depth: int) -> Any:
+        if self.rng.random() < 0.5:
+            branches: list[Any] = [{"call": self._branch("{{ a }}", into)} for into in self.rng.sample(_NAMES, 3)]
+            return branches[: self.rng.randint(1, 3)]
+        items: Any = self.rng.choice(["{{ [a, b] }}", [1, 2, 3], "{{ range(1 + a % 4) }}"])
+        made = {"for_each": {"in": items, "as": "one"}, "do": {"call": self._branch("{{ one }}")}, "into": "results"}
+        return {**made, "at_once": 2} if self.rng.random() < 0.5 else made
+
+    def _branch(self, x: str, into: str | None = None) -> Any:
+        made = {"tool": "add", "with": {"x": x, "y": f"{{{{ {self.rng.choice(_NAMES)} }}}}"}}
+        return made if into is None else {**made, "into": into}
+
     def _respond(self, depth: int) -> Any:
         return {"instructions": "Now {{ c }}.", "model": self._model()}
 
@@ -56,7 +76,7 @@ class Maker:
         return {"prompt": "When {{ a }}?", "form": {"type": "object"}, "into": self.rng.choice(["told", "which"])}
 
     def _finish(self, depth: int) -> Any:
-        return {}
+        return {"result": {"n": "{{ a }}"}} if self.rng.random() < 0.5 else {}
 
     def _switch(self, depth: int) -> Any:
         name, number = self.rng.choice(_NAMES), self.rng.randint(0, 12)
@@ -103,6 +123,8 @@ class Reading:
     names: dict[str, Any] = field(default_factory=dict)
     #: The type of error that it ends with.
     error: str | None = None
+    #: What it gives as the answer.
+    result: Any = None
 
     def read(self, blocks: list[Any]) -> "Reading":
         try:
@@ -143,6 +165,26 @@ class Reading:
             raise Failed(result)
         self.names[value["into"]] = result
 
+    def _parallel(self, value: Any) -> None:
+        calls = [one["call"] for one in value] if isinstance(value, list) else []
+        given = [{name: self._value(one) for name, one in call["with"].items()} for call in calls]
+        if isinstance(value, dict):
+            for item in self._value(value["for_each"]["in"]):
+                around = Reading(names={**self.names, "one": item})
+                given.append(around._value(value["do"]["call"]["with"]))
+        results = []
+        for args in given:
+            self.done.append(("calls", args))
+            results.append(called(args))
+        for call, result in zip(calls, results, strict=False):
+            if not isinstance(result, str):
+                self.names[call["into"]] = result
+        failures = [result for result in results if isinstance(result, str)]
+        if failures:
+            raise Failed(failures[0])
+        if isinstance(value, dict):
+            self.names["results"] = results
+
     def _respond(self, value: dict[str, Any]) -> None:
         self.done.append(("responds", value["model"], self._text(value["instructions"])))
 
@@ -155,6 +197,12 @@ class Reading:
         self.names[value["into"]] = given
 
     def _finish(self, value: Any) -> None:
+        if "result" in value:
+            result = self._value(value["result"])
+            if result["n"] > MOST_N:
+                raise Failed("answer_invalid")
+            self.result = result
+            self.done.append(("says", json.dumps(result, separators=(",", ":"))))
         raise Finished
 
     def _switch(self, cases: list[Any]) -> None:

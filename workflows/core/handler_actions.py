@@ -22,6 +22,16 @@ class CallTool:
 
 
 @dataclass(frozen=True)
+class BeginBranches:
+    """Make the next of the calls that the handler's block makes at the same time."""
+
+
+@dataclass(frozen=True)
+class EndBranches:
+    """All of them have ended: the handler goes on behind its block, or fails."""
+
+
+@dataclass(frozen=True)
 class CheckResult:
     """Have the result checked that the handler ends with."""
 
@@ -53,5 +63,14 @@ class ResumeAnswered:
 
 
 HandlerAction = (
-    CarryOn | LeaveBlock | CallTool | CheckResult | CatchError | ParkHandler | ResumeHandler | ResumeAnswered
+    CarryOn
+    | LeaveBlock
+    | CallTool
+    | BeginBranches
+    | EndBranches
+    | CheckResult
+    | CatchError
+    | ParkHandler
+    | ResumeHandler
+    | ResumeAnswered
 )

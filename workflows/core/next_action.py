@@ -30,15 +30,18 @@ from perdure.workflows.core.calls.superseding import untold
 from perdure.workflows.core.context import relief
 from perdure.workflows.core.effects import AGENT, PURSES, RENEWAL, RESULT, SEAL, TOOLS
 from perdure.workflows.core.handler_actions import (
+    BeginBranches,
     CallTool,
     CarryOn,
     CatchError,
     CheckResult,
+    EndBranches,
     ParkHandler,
     ResumeAnswered,
     ResumeHandler,
 )
 from perdure.workflows.core.handlers.asking import next_expiry
+from perdure.workflows.core.handlers.branching import begins_more
 from perdure.workflows.core.handlers.interpreter import caught
 from perdure.workflows.core.idle import closes_at
 from perdure.workflows.core.leases import has_leases, to_ask_again, waits_in_vain
@@ -55,6 +58,7 @@ from perdure.workflows.core.state.handlers import (
     Waiting,
 )
 from perdure.workflows.core.state.session import SessionState
+from perdure.workflows.core.state.together import CallingMany
 from perdure.workflows.core.state.turn import Turn
 from perdure.workflows.core.working import ends_at
 from perdure.workflows.protocol.amounts import Amounts
@@ -164,7 +168,7 @@ def _next_of_turn(state: SessionState, turn: Turn) -> Action:
     if turn.pause is not None:
         return Wait(questions=(turn.pause.question_id,))
     if turn.calls:
-        return next_of_calls(state, turn)
+        return BeginBranches() if begins_more(state, turn) else next_of_calls(state, turn)
     if turn.undoing is not None:
         return next_of_undoing(turn, turn.undoing)
     return next_step(state, turn) if turn.run is None else _next_of_run(state, turn, turn.run)
@@ -181,6 +185,8 @@ def _next_of_run(state: SessionState, turn: Turn, run: HandlerRun) -> Action:
             return next_call(state, turn)
         case Calling():
             return CallTool()
+        case CallingMany():
+            return BeginBranches() if begins_more(state, turn) else EndBranches()
         case Waiting() | AskingPerson():
             return ParkHandler()
         case Finishing():

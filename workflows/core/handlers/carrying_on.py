@@ -6,11 +6,13 @@ from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.handler_changes import BlockCalled, ErrorCaught, HandlerMoved, TriggerTaken
 from perdure.workflows.core.handlers.interpreter import HandlerFault, advanced, carried_on, caught
 from perdure.workflows.core.handlers.saying import said
+from perdure.workflows.core.handlers.together import gathered
 from perdure.workflows.core.handlers.triggers import Triggered, inputs_of
 from perdure.workflows.core.prompt import names_in
 from perdure.workflows.core.state.handlers import Asking, AskingPerson, Calling, HandlerRun, Saying
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState
+from perdure.workflows.core.state.together import CallingMany
 from perdure.workflows.definition.handlers import MESSAGE
 from perdure.workflows.vocabulary.events import MessageRejected, TurnStarted
 from perdure.workflows.vocabulary.ids import handler_call_id, turn_id
@@ -66,6 +68,8 @@ def resume_handler(draft: Draft, run: HandlerRun | None) -> bool:
             doing = replace(doing, misfits=())
         case Calling():
             doing = replace(doing, call_id=None)
+        case CallingMany():
+            doing = doing.again()
         case AskingPerson():
             doing = replace(doing, question_id=None, reply=None)
         case _:
@@ -95,7 +99,7 @@ def leave_block(draft: Draft) -> None:
 
 
 def catch_error(draft: Draft, error: ToolError) -> None:
-    run = caught(_run(draft), error)
+    run = caught(gathered(_run(draft)), error)
     assert run is not None
     draft.add(ErrorCaught(run=run))
 

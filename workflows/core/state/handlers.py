@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue
 
 from perdure.workflows.core.state.record import Record, replace
+from perdure.workflows.core.state.together import CallingMany
 from perdure.workflows.definition.providers.dialect import Thinking
 from perdure.workflows.protocol.blocks import Misfit
 from perdure.workflows.vocabulary.blocks import Block
@@ -141,7 +142,8 @@ class AskingPerson(Record):
 
 #: What a block does that is carried out, with all its templates filled in.
 Doing = Annotated[
-    Responding | Asking | Calling | Saying | Waiting | AskingPerson | Finishing, Field(discriminator="kind")
+    Responding | Asking | Calling | CallingMany | Saying | Waiting | AskingPerson | Finishing,
+    Field(discriminator="kind"),
 ]
 
 

@@ -7,11 +7,14 @@ from perdure.workflows.definition.handlers.handler import MESSAGE, NO_ANSWER, Ha
 from perdure.workflows.definition.handlers.person import AskPerson
 from perdure.workflows.definition.handlers.plain import CallTool, Finish, Say, Set, WaitFor
 from perdure.workflows.definition.handlers.program import Do, Enter, Guard, Jump, Next, Program, Unguard, Unless
+from perdure.workflows.definition.handlers.together import BRANCHES, NO_HANDOFF, Parallel
 
 __all__ = [
+    "BRANCHES",
     "FORMS",
     "MESSAGE",
     "NO_ANSWER",
+    "NO_HANDOFF",
     "AskPerson",
     "BlockDefinition",
     "CallTool",
@@ -28,6 +31,7 @@ __all__ = [
     "Handlers",
     "Jump",
     "Next",
+    "Parallel",
     "Program",
     "Respond",
     "RunAgent",

@@ -12,6 +12,7 @@ from perdure.workflows.definition.handlers.asking import Choose, Generate, Respo
 from perdure.workflows.definition.handlers.blocks import BlockDefinition, Blocks, ForEach, Switch, Try
 from perdure.workflows.definition.handlers.plain import CallTool, Finish
 from perdure.workflows.definition.handlers.program import Program, compiled
+from perdure.workflows.definition.handlers.together import NO_HANDOFF, Parallel, branches_in
 from perdure.workflows.definition.tools.agent import AgentTool
 from perdure.workflows.definition.tools.options import Name
 from perdure.workflows.vocabulary.near_names import did_you_mean
@@ -66,6 +67,8 @@ def blocks_in(blocks: tuple[BlockDefinition, ...], at: str) -> Iterator[tuple[st
             yield from blocks_in(block.do, f"{place}.do")
             for number, one in enumerate(block.catch):
                 yield from blocks_in(one.do, f"{place}.catch[{number}].do")
+        elif isinstance(block, Parallel):
+            yield from branches_in(block, place)
 
 
 def handler_faults(
@@ -93,6 +96,8 @@ def handler_faults(
                     yield f"{at}: {tool!r} is not one of tools{near}"
                 case RunAgent(agent=agent) if (why := agent_fault(agent, agents, tools or ())) is not None:
                     yield f"{at}: {why}"
+                case Parallel() if any(one.handoff and one.name in block.names for one in agents):
+                    yield f"{at}: {NO_HANDOFF}"
                 case Finish(result=result) if result is not None and not answers:
                     yield f"{at}.result: {NO_ANSWER}"
                 case Choose(options=options) if len(set(map(str.casefold, options))) < len(options):

@@ -14,8 +14,9 @@ from perdure.workflows.definition.handlers.asking import Choose, Generate, Respo
 from perdure.workflows.definition.handlers.blocks import BlockDefinition, ForEach, Switch, Try
 from perdure.workflows.definition.handlers.person import AskPerson
 from perdure.workflows.definition.handlers.plain import CallTool, Finish, Say, Set, WaitFor
+from perdure.workflows.definition.handlers.together import Parallel
 
-Simple = Respond | Generate | Choose | CallTool | Set | Say | WaitFor | AskPerson | Finish
+Simple = Respond | Generate | Choose | CallTool | Parallel | Set | Say | WaitFor | AskPerson | Finish
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,8 @@ def _compile(program: list[Instruction], at: str, blocks: tuple[BlockDefinition,
                 _compile_try(program, place, block)
             case RunAgent():
                 program.append(Do(block.as_call(), place))
+            case Parallel():
+                program.append(Do(block, place))
             case Respond() | Generate() | Choose() | CallTool() | Set() | Say() | WaitFor() | AskPerson() | Finish():
                 program.append(Do(block, place))
             case _:

@@ -1,0 +1,48 @@
+"""How a handler makes calls at the same time, and how it goes on once all of them have ended. Pure."""
+
+from perdure.workflows.core.calls.call import Call
+from perdure.workflows.core.changes import TurnBroken
+from perdure.workflows.core.draft import Draft
+from perdure.workflows.core.handler_changes import BranchesCalled, HandlerMoved
+from perdure.workflows.core.handlers.interpreter import advanced
+from perdure.workflows.core.handlers.together import failure, gathered
+from perdure.workflows.core.state.session import SessionState
+from perdure.workflows.core.state.together import CallingMany
+from perdure.workflows.core.state.turn import Turn
+from perdure.workflows.vocabulary.ids import handler_call_id
+from perdure.workflows.vocabulary.parts import ToolCall
+
+
+def begins_more(state: SessionState, turn: Turn) -> bool:
+    """Whether further calls of the turn's handler begin now, beside those that run."""
+    doing = turn.run.doing if turn.run is not None else None
+    return isinstance(doing, CallingMany) and doing.next(len(turn.calls), _parallel(state)) > 0
+
+
+def begin_branches(draft: Draft) -> None:
+    turn, run = draft.turn, draft.turn.run
+    assert run is not None
+    assert isinstance(run.doing, CallingMany)
+    most = run.doing.next(len(turn.calls), _parallel(draft.state))
+    left = [branch for branch in run.doing.branches if branch.call_id is None]
+    calls = []
+    for number, branch in enumerate(left[:most], run.calls + 1):
+        made = ToolCall(call_id=handler_call_id(turn.turn_id, number), name=branch.tool, args=branch.args)
+        calls.append(Call(made, block=branch.block))
+    draft.add(BranchesCalled(calls=tuple(calls)))
+
+
+def end_branches(draft: Draft) -> None:
+    """The block is done, or fails; what has come of its calls is in variables in either case."""
+    run = draft.turn.run
+    assert run is not None
+    assert isinstance(run.doing, CallingMany)
+    error = failure(run.doing)
+    run = gathered(run)
+    draft.add(HandlerMoved(run=advanced(run) if error is None else run))
+    if error is not None:
+        draft.add(TurnBroken(error=error))
+
+
+def _parallel(state: SessionState) -> int:
+    return state.effective_limits.session.parallel_calls

@@ -140,7 +140,14 @@ WHOLE: dict[str, Any] = {
             },
             {
                 "parallel": [
-                    {"call": {"tool": "find", "with": {"a": 1}, "into": "left", "display": "name"}},
+                    {
+                        "call": {
+                            "tool": "find",
+                            "with": {"a": 1},
+                            "into": "left",
+                            "compensate": {"tool": "back", "with": {"a": "x"}},
+                        }
+                    },
                     {
                         "run_agent": {
                             **{"agent": "other", "message": "x", "inputs": {"a": 1}},
@@ -157,6 +164,7 @@ WHOLE: dict[str, Any] = {
                     "into": "results",
                 }
             },
+            {"compensate": {}},
             {"for_each": {"in": [1], "as": "item", "max": 3, "do": [{"set": {"b": "{{ item }}"}}, {"say": "x"}]}},
             {"try": {"do": [{"wait": {"for": "3d"}}], "catch": [{"type": "x", "do": [{"say": "x"}]}]}},
         ],

@@ -277,6 +277,64 @@ def test_what_is_wrong_with_parallel(tmp_path: Path, before: str, after: str, fa
     assert any(fault in one for one in found), found
 
 
+SAGA = """\
+  message:
+    - try:
+        do:
+          - call: {tool: find_order, into: order, compensate: {tool: find_order, with: {id: "{{ order.id }}"}}}
+          - parallel:
+              for_each: {in: "{{ order.parts }}", as: part}
+              do: {call: {tool: find_order, into: own, compensate: {tool: find_order, with: {id: "{{ own }} {{ part }}"}}}}
+        catch: [{do: [compensate: {}, say: "{{ error.message }}"]}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "fault"),
+    [
+        (
+            "compensate: {tool: find_order",
+            "compensate: {tool: find_oder",
+            "do[0].call.compensate.tool: 'find_oder' is not one of",
+        ),
+        ("compensate: {tool: find_order", "compensate: {tool: expert", "'expert' takes the conversation over"),
+        (
+            "compensate: {tool:",
+            "compensate: {tol:",
+            "call.compensate.tol: there is no such field; did you mean 'tool'?",
+        ),
+        (
+            "{{ order.id }}",
+            "{{ part.id }}",
+            "13:89: handlers.message[0].try.do[0].call.compensate.with.id: 'part' is no",
+        ),
+        (
+            "{{ own }} {{ part }}",
+            "{{ owned }}",
+            "parallel.do.call.compensate.with.id: 'owned' is no input, and no variable",
+        ),
+        ("compensate: {},", "compensate: {tool: find_order},", "compensate.tool: there is no such field"),
+        ("{{ error.message }}", "{{ own }}", "do[1].say: 'own' is no input, and no variable"),
+        (
+            ", into: own, compensate",
+            ", into: own, copensate",
+            "copensate: there is no such field; did you mean 'compensate'?",
+        ),
+    ],
+)
+def test_what_is_wrong_with_compensations(tmp_path: Path, before: str, after: str, fault: str) -> None:
+    assert agent_faults(tmp_path, SAGA) == []
+    assert before in SAGA
+    found = agent_faults(tmp_path, SAGA.replace(before, after, 1))
+    assert len(found) == 1
+    assert fault in found[0], found
+
+
+def test_a_handler_that_can_take_nothing_back_is_told_so(tmp_path: Path) -> None:
+    (fault,) = faults(tmp_path, "  message:\n    - compensate: {}\n    - say: x\n")
+    assert "11:7: handlers.message[0].compensate: has nothing to take back: no call of this handler says" in fault
+
+
 @pytest.mark.parametrize("block", ["wait: {}", "switch: [{do: [say: x]}, {do: [say: y]}]", "parallel: []"])
 def test_a_fault_of_a_whole_block_is_named_once(tmp_path: Path, block: str) -> None:
     assert len(faults(tmp_path, f"  message:\n    - {block}\n    - say: x\n")) == 1

@@ -34,6 +34,7 @@ _TITLES: Final = {
     "RunAgent": "run_agent",
     "Parallel": "parallel",
     "Branch": "Calls of parallel",
+    "Compensation": "Compensations of calls",
     "Items": "Items of parallel",
     "WaitFor": "wait",
     "AskPerson": "ask",

@@ -21,6 +21,7 @@ from perdure.workflows.definition.handlers import (
     BlockDefinition,
     CallTool,
     Choose,
+    Compensate,
     Finish,
     ForEach,
     Generate,
@@ -33,6 +34,7 @@ from perdure.workflows.definition.handlers import (
     Try,
     WaitFor,
     agent_fault,
+    tool_fault,
 )
 from perdure.workflows.definition.tools import McpServer
 from perdure.workflows.vocabulary.near_names import did_you_mean
@@ -59,7 +61,9 @@ def handler_findings(definition: AgentDefinition, written: Any) -> Iterator[Find
         given = frozenset(definition.inputs) | BUILT_IN | frozenset(handler.inputs)
         walk = _Walk(definition, written)
         is_list = isinstance(written, Mapping) and isinstance(written.get(name), list)
-        walk.blocks(place if is_list else (*place, "do"), handler.do, given | {"message"} if name == MESSAGE else given)
+        walk.handler(
+            place if is_list else (*place, "do"), handler.do, given | {"message"} if name == MESSAGE else given
+        )
         yield from walk.findings
 
 
@@ -67,6 +71,9 @@ class _Walk:
     def __init__(self, definition: AgentDefinition, written: Any) -> None:
         self.findings: list[Finding] = []
         self._written = {"handlers": written}
+        #: Places of blocks that take calls back, and whether there are such calls.
+        self._takes_back: list[Loc] = []
+        self._compensates = False
         self._models = definition.models
         self._agents = definition.agent_tools
         self._form = None if definition.answer is None else definition.answer.form
@@ -77,6 +84,11 @@ class _Walk:
         self._named = named
         #: None: MCP servers may have others.
         self._tools = None if listed else [*named, *(tool.name for tool in definition.document_tools)]
+
+    def handler(self, at: Loc, blocks: tuple[BlockDefinition, ...], known: frozenset[str]) -> None:
+        self.blocks(at, blocks, known)
+        for place in () if self._compensates else self._takes_back:
+            self._find(place, "has nothing to take back: no call of this handler says `compensate`")
 
     def blocks(self, at: Loc, blocks: tuple[BlockDefinition, ...], known: Known) -> Known:
         """The names that are there behind these blocks."""
@@ -103,6 +115,9 @@ class _Walk:
                 return _all(ends)
             case Parallel():
                 return self._parallel(at, block, known)
+            case Compensate():
+                self._takes_back.append(at)
+                return known
             case Finish():
                 self._result((*at, "result"), block.result, known)
                 return None
@@ -137,11 +152,23 @@ class _Walk:
         gives = {block.into, *(one.into for one in block.branches or ())}
         return known | {name for name in gives if name is not None}
 
+    def _compensation(self, at: Loc, block: CallTool | RunAgent, known: frozenset[str]) -> None:
+        given = block.compensate
+        if given is None:
+            return
+        self._compensates = True
+        why = tool_fault(given.tool, self._tools, self._agents)
+        if why is not None:
+            self._find((*at, "tool"), why)
+        # It may read what its own call gives, and nothing that comes later.
+        self._value((*at, "with"), given.arguments, known if block.into is None else known | {block.into})
+
     def _entry(self, at: Loc, field: str, index: int) -> Loc:
         """The place of an entry of a list below `at`, which may stand without the list in the file."""
         found: Any = self._written
         for step in (*at, field):
-            found = found[step] if isinstance(found, Mapping | list) else None
+            is_entry = isinstance(found, list) and isinstance(step, int)
+            found = found[step] if is_entry or isinstance(found, Mapping) else None
         return (field, index) if isinstance(found, list) else (field,)
 
     def _items(self, at: Loc, given: str | tuple[Any, ...], known: frozenset[str]) -> None:
@@ -171,12 +198,14 @@ class _Walk:
                     there = near or f"; there are: {', '.join(self._tools) or 'none'}"
                     self._find((*at, "tool"), f"{block.tool!r} is not one of tools{there}")
                 self._value((*at, "with"), block.arguments, known)
+                self._compensation((*at, "compensate"), block, known)
             case RunAgent():
                 why = agent_fault(block.agent, self._agents, self._named)
                 if why is not None:
                     self._find((*at, "agent"), why)
                 self._text((*at, "message"), block.message, known)
                 self._value((*at, "inputs"), block.inputs, known)
+                self._compensation((*at, "compensate"), block, known)
             case Respond() | Generate() | Choose():
                 if block.model is not None and block.model not in self._models:
                     near = did_you_mean(block.model, self._models)

@@ -12,6 +12,7 @@ _RECORDS: Final[dict[str, tuple[str, str | None]]] = {
     "call": ("CallTool", None),
     "run_agent": ("RunAgent", None),
     "parallel": ("Parallel", None),
+    "compensate": ("Compensate", None),
     "set": ("Set", "values"),
     "say": ("Say", "text"),
     "wait": ("WaitFor", None),
@@ -81,8 +82,14 @@ def _write_branches(definitions: dict[str, Any]) -> None:
         "additionalProperties": False,
     }
     written = definitions["Parallel"]
-    one = written["properties"]["do"]
-    written["properties"]["do"] = {"anyOf": [{"$ref": "#/$defs/Branch"}, one], "description": one.pop("description")}
+    properties = written["properties"]
+    one = properties["do"]
+    described = one.pop("description")
+    properties["do"] = {"anyOf": [{"$ref": "#/$defs/Branch"}, {**one, "minItems": 1}], "description": described}
+    # Where these stand, they are no null.
+    for field in ("branches", "for_each"):
+        given = properties[field]
+        properties[field] = {**given.pop("anyOf")[0], "description": given["description"]}
     written["required"] = ["for_each", "do"]
 
 

@@ -126,8 +126,8 @@ class HandlerWorld(PlainWorld):
             case RunActivity(call=call):
                 self.called.append(call)
                 result = self.results(call)
-                whole = isinstance(result, ToolError | ToolOutput)
-                self.driver.settle(ToolEnded(call.call_id, result if whole else ToolOutput(output=result)))
+                outcome_of_call = result if isinstance(result, ToolError | ToolOutput) else ToolOutput(output=result)
+                self.driver.settle(ToolEnded(call.call_id, outcome_of_call))
             case CheckAnswer(request=request):
                 self.driver.settle(AnswerWeighed(misfit_of(request.value, request.form)))
             case SealPart():

@@ -32,6 +32,11 @@ class EndBranches:
 
 
 @dataclass(frozen=True)
+class TakeBack:
+    """Make the call that takes the latest one back; where none is left, the handler goes on, or fails."""
+
+
+@dataclass(frozen=True)
 class CheckResult:
     """Have the result checked that the handler ends with."""
 
@@ -68,6 +73,7 @@ HandlerAction = (
     | CallTool
     | BeginBranches
     | EndBranches
+    | TakeBack
     | CheckResult
     | CatchError
     | ParkHandler

@@ -39,6 +39,7 @@ from perdure.workflows.core.handler_actions import (
     ParkHandler,
     ResumeAnswered,
     ResumeHandler,
+    TakeBack,
 )
 from perdure.workflows.core.handlers.asking import next_expiry
 from perdure.workflows.core.handlers.branching import begins_more
@@ -48,6 +49,7 @@ from perdure.workflows.core.leases import has_leases, to_ask_again, waits_in_vai
 from perdure.workflows.core.next_of_calls import give_up, made_of, next_of_calls
 from perdure.workflows.core.next_of_steps import next_call, next_model, next_step
 from perdure.workflows.core.rewinds.next_action import next_of_rewind, next_of_undoing
+from perdure.workflows.core.state.compensating import Compensating
 from perdure.workflows.core.state.handlers import (
     Asking,
     AskingPerson,
@@ -187,6 +189,8 @@ def _next_of_run(state: SessionState, turn: Turn, run: HandlerRun) -> Action:
             return CallTool()
         case CallingMany():
             return BeginBranches() if begins_more(state, turn) else EndBranches()
+        case Compensating():
+            return TakeBack()
         case Waiting() | AskingPerson():
             return ParkHandler()
         case Finishing():

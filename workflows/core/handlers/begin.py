@@ -17,9 +17,10 @@ from perdure.workflows.core.handler_actions import (
     ParkHandler,
     ResumeAnswered,
     ResumeHandler,
+    TakeBack,
 )
 from perdure.workflows.core.handlers import asking
-from perdure.workflows.core.handlers.branching import begin_branches, end_branches
+from perdure.workflows.core.handlers.branching import begin_branches, compensate, end_branches
 from perdure.workflows.core.handlers.carrying_on import call_tool, carry_on, catch_error, leave_block
 from perdure.workflows.core.handlers.parking import park, resume
 from perdure.workflows.core.handlers.results import check_result
@@ -46,6 +47,8 @@ def begin_of_handler(draft: Draft, action: HandlerAction) -> GoneOn:
             begin_branches(draft)
         case EndBranches():
             end_branches(draft)
+        case TakeBack():
+            compensate(draft)
         case CheckResult():
             return GoneOn(effects=(check_result(draft),))
         case CatchError():

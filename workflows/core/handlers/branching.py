@@ -3,9 +3,14 @@
 from perdure.workflows.core.calls.call import Call
 from perdure.workflows.core.changes import TurnBroken
 from perdure.workflows.core.draft import Draft
-from perdure.workflows.core.handler_changes import BranchesCalled, HandlerMoved
+from perdure.workflows.core.handler_changes import BlockCalled, BranchesCalled, HandlerMoved
+from perdure.workflows.core.handlers.compensation import failure as not_taken_back
+from perdure.workflows.core.handlers.compensation import keeping
 from perdure.workflows.core.handlers.interpreter import advanced
 from perdure.workflows.core.handlers.together import failure, gathered
+from perdure.workflows.core.prompt import names_in
+from perdure.workflows.core.state.compensating import Compensating
+from perdure.workflows.core.state.handlers import HandlerRun
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.together import CallingMany
 from perdure.workflows.core.state.turn import Turn
@@ -33,14 +38,37 @@ def begin_branches(draft: Draft) -> None:
 
 
 def end_branches(draft: Draft) -> None:
-    """The block is done, or fails; what has come of its calls is in variables in either case."""
-    run = draft.turn.run
-    assert run is not None
+    """The block is done, or fails; what has come of its calls is kept in either case."""
+    assert draft.turn.run is not None
+    run = kept(draft.state, draft.turn.run)
     assert isinstance(run.doing, CallingMany)
     error = failure(run.doing)
-    run = gathered(run)
     draft.add(HandlerMoved(run=advanced(run) if error is None else run))
     if error is not None:
+        draft.add(TurnBroken(error=error))
+
+
+def kept(state: SessionState, run: HandlerRun) -> HandlerRun:
+    """`run` with what there is of its calls: results in variables, and what takes them back."""
+    return gathered(keeping(run, names_in(state, state.turn_id or "", state.slot.loaded)))
+
+
+def compensate(draft: Draft) -> None:
+    """The latest compensation begins. Where none is left, the block is done, or fails."""
+    run = draft.turn.run
+    assert run is not None
+    assert isinstance(run.doing, Compensating)
+    if run.kept:
+        latest = run.kept[-1]
+        call_id = handler_call_id(draft.turn.turn_id, run.calls + 1)
+        draft.add(
+            BlockCalled(call=Call(ToolCall(call_id=call_id, name=latest.tool, args=latest.args), block=latest.block))
+        )
+        return
+    error = not_taken_back(run.doing)
+    if error is None:
+        draft.add(HandlerMoved(run=advanced(run)))
+    else:
         draft.add(TurnBroken(error=error))
 
 

@@ -4,11 +4,13 @@ from perdure.workflows.core.calls.call import Call
 from perdure.workflows.core.changes import CallerTraced, TurnBroken
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.handler_changes import BlockCalled, ErrorCaught, HandlerMoved, TriggerTaken
+from perdure.workflows.core.handlers.branching import kept
+from perdure.workflows.core.handlers.compensation import again
 from perdure.workflows.core.handlers.interpreter import HandlerFault, advanced, carried_on, caught
 from perdure.workflows.core.handlers.saying import said
-from perdure.workflows.core.handlers.together import gathered
 from perdure.workflows.core.handlers.triggers import Triggered, inputs_of
 from perdure.workflows.core.prompt import names_in
+from perdure.workflows.core.state.compensating import Compensating
 from perdure.workflows.core.state.handlers import Asking, AskingPerson, Calling, HandlerRun, Saying
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState
@@ -70,6 +72,9 @@ def resume_handler(draft: Draft, run: HandlerRun | None) -> bool:
             doing = replace(doing, call_id=None)
         case CallingMany():
             doing = doing.again()
+        case Compensating():
+            run = again(run, doing)
+            doing = run.doing
         case AskingPerson():
             doing = replace(doing, question_id=None, reply=None)
         case _:
@@ -99,7 +104,7 @@ def leave_block(draft: Draft) -> None:
 
 
 def catch_error(draft: Draft, error: ToolError) -> None:
-    run = caught(gathered(_run(draft)), error)
+    run = caught(kept(draft.state, _run(draft)), error)
     assert run is not None
     draft.add(ErrorCaught(run=run))
 

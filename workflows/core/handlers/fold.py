@@ -2,8 +2,10 @@
 
 from perdure.workflows.core.calls.call import Call
 from perdure.workflows.core.fold_agent import loaded
+from perdure.workflows.core.handlers.compensation import tried
 from perdure.workflows.core.handlers.interpreter import advanced
 from perdure.workflows.core.handlers.together import error_of, finished
+from perdure.workflows.core.state.compensating import Compensating
 from perdure.workflows.core.state.handlers import AskingPerson, Calling, HandlerRun, Responding, Waiting
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState, in_turn, with_turn
@@ -79,7 +81,7 @@ def caught(state: SessionState, run: HandlerRun) -> SessionState:
 def called(state: SessionState, call: Call) -> SessionState:
     turn = in_turn(state)
     run = turn.run
-    if run is None or not isinstance(run.doing, Calling) or turn.calls:
+    if run is None or not isinstance(run.doing, Calling | Compensating) or turn.calls:
         raise ValueError("BlockCalled does not fit the session's turn")
     run = replace(run, doing=replace(run.doing, call_id=call.call_id), calls=run.calls + 1)
     return with_turn(state, replace(turn, run=run, calls=(call,), stop=None, odd=()))
@@ -110,6 +112,9 @@ def finished_call(state: SessionState, result: ToolResult) -> SessionState:
     run = turn.run
     if run is not None and isinstance(run.doing, CallingMany):
         return with_turn(state, replace(turn, run=finished(run, run.doing, result)))
+    if run is not None and isinstance(run.doing, Compensating):
+        cut = turn.stopping or turn.error is not None
+        return with_turn(state, replace(turn, run=tried(run, run.doing, result, cut=cut)))
     if run is None or not isinstance(run.doing, Calling):
         raise ValueError(f"{result.call_id} does not fit a turn whose handler calls nothing")
     error = error_of(result, run.doing.into)

@@ -10,13 +10,18 @@ from typing import Final, assert_never
 from pydantic import JsonValue
 
 from perdure.workflows.core.conditions import ConditionError, is_true
+from perdure.workflows.core.handlers.compensation import check_room
 from perdure.workflows.core.handlers.doing import doing_of
 from perdure.workflows.core.handlers.held import MOST_HELD, TOO_MUCH, size
 from perdure.workflows.core.handlers.templates import TemplateFault, evaluated, items
 from perdure.workflows.core.handlers.together import arguments_size, calling_many
+from perdure.workflows.core.state.compensating import Compensating
 from perdure.workflows.core.state.handlers import Doing, Frame, HandlerRun, Loop, Trying
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.definition.handlers import (
+    CallTool,
+    Compensate,
+    Compensation,
     Do,
     Enter,
     Finish,
@@ -95,6 +100,7 @@ class _Machine:
         self._frames: list[Frame] = list(run.frames)
         self._sizes = {name: size(value) for name, value in run.variables.items()}
         self._frame_sizes = [size(frame.items) if isinstance(frame, Loop) else 0 for frame in run.frames]
+        self._kept_size = sum(size(one.args) for one in run.kept)
         self._count = run.count
         self.at = run.at
         self.doing: Doing | None = run.doing
@@ -181,8 +187,11 @@ class _Machine:
                 self.at += 1
             case Finish(result=None):
                 self.over = True
-            case Parallel():
+            case Compensate():
+                self.doing = Compensating(at=instruction.at)
+            case Parallel() | CallTool(compensate=Compensation()):
                 many = calling_many(block, instruction.at, self._run.handler, self._names)
+                check_room(self._run, many)
                 self.doing = replace(many, held=self._check_held(arguments_size(many)))
             case _:
                 self.doing = doing_of(block, instruction.at, self._run.handler, self._names)
@@ -201,7 +210,7 @@ class _Machine:
 
     def _check_held(self, more: int = 0) -> int:
         """Bytes of what the run holds with `more`. Raises TemplateFault."""
-        held = sum(self._sizes.values()) + sum(self._frame_sizes) + more
+        held = sum(self._sizes.values()) + sum(self._frame_sizes) + self._kept_size + more
         if held > MOST_HELD:
             raise TemplateFault(TOO_MUCH)
         return held

@@ -19,8 +19,10 @@ from perdure.workflows.vocabulary.errors import HANDLER_INVALID, RESULT_TOO_LARG
 from perdure.workflows.vocabulary.parts import ToolError, ToolResult
 
 
-def calling_many(block: Parallel, at: str, handler: str, names: Mapping[str, object]) -> CallingMany:
+def calling_many(block: Parallel | CallTool, at: str, handler: str, names: Mapping[str, object]) -> CallingMany:
     """The calls of the block, none of them begun. Raises TemplateFault."""
+    if isinstance(block, CallTool):
+        return CallingMany(at=at, branches=(_branch(block, at, handler, names, None),))
     made: list[Branch] = []
     if block.for_each is None:
         for number, one in enumerate(block.branches or ()):
@@ -32,27 +34,28 @@ def calling_many(block: Parallel, at: str, handler: str, names: Mapping[str, obj
     if len(found) > each.most:
         raise TemplateFault(f"the list has {len(found)} items; at most {each.most} may be (`max`)")
     for number, item in enumerate(found, 1):
-        made.append(_branch(one, f"{at}.do.{one.kind}", handler, {**names, each.name: item}, number))
+        branch = _branch(one, f"{at}.do.{one.kind}", handler, {**names, each.name: item}, number)
+        named: dict[str, JsonValue] = {} if branch.compensate is None else {each.name: item}
+        made.append(replace(branch, item_names=named))
     return CallingMany(at=at, branches=tuple(made), at_once=block.at_once, into=block.into)
 
 
 def finished(run: HandlerRun, doing: CallingMany, result: ToolResult) -> HandlerRun:
     """One of the calls has its result."""
     branch = next(one for one in doing.branches if one.call_id == result.call_id)
-    wanted = branch.into if branch.item is None else doing.into
+    wanted = branch.into or doing.into
     error, more = error_of(result, wanted), 0
     if error is None and wanted is not None:
         more = size(result.output)
         if doing.held + more > MOST_HELD:
             error = ToolError(type=HANDLER_INVALID, message=TOO_MUCH)
     if error is not None:
-        told = error.saying(f"{branch.block.at}: {_item(branch)}{error.message}")
+        told = error.saying(f"{branch.block.at}: {branch.told}{error.message}")
         return replace(run, doing=doing.changed(replace(branch, over=True, error=told)))
-    value: JsonValue = None
-    if branch.into is not None:
+    value: JsonValue = result.output if wanted is not None else None
+    if branch.item is None and branch.into is not None:
         run = replace(run, variables={**run.variables, branch.into: result.output})
-    elif wanted is not None:
-        value = result.output
+        value = None
     doing = replace(doing.changed(replace(branch, over=True, value=value)), held=doing.held + more)
     return replace(run, doing=doing)
 
@@ -77,12 +80,17 @@ def gathered(run: HandlerRun) -> HandlerRun:
 
 def failure(doing: CallingMany) -> ToolError | None:
     """The first one in the order of the branches."""
-    return next((one.error for one in doing.branches if one.error is not None), None)
+    for one in doing.branches:
+        if one.error is not None and one.unkept is not None:
+            return one.error.saying(f"{one.error.message} It will not be taken back: {one.unkept.message}")
+        if one.error is not None or one.unkept is not None:
+            return one.error or one.unkept
+    return None
 
 
 def arguments_size(doing: CallingMany) -> int:
-    """Bytes of the arguments of all its calls."""
-    return sum(size(one.args) for one in doing.branches)
+    """Bytes of what its calls are given."""
+    return sum(size(one.args) + (size(one.item_names) if one.item_names else 0) for one in doing.branches)
 
 
 def _branch(one: CallTool | RunAgent, at: str, handler: str, names: Mapping[str, object], item: int | None) -> Branch:
@@ -93,14 +101,10 @@ def _branch(one: CallTool | RunAgent, at: str, handler: str, names: Mapping[str,
         raise _placed(fault, at, item) from fault
     assert isinstance(args, dict)
     block = Block(handler=handler, kind="call", name=call.tool, at=at, display=call.display)
-    return Branch(block=block, tool=call.tool, args=args, into=call.into, item=item)
+    return Branch(block=block, tool=call.tool, args=args, into=call.into, item=item, compensate=call.compensate)
 
 
 def _placed(fault: TemplateFault, at: str, item: int | None) -> TemplateFault:
     made = TemplateFault(str(fault) if item is None else f"item {item}: {fault}")
     made.at = at
     return made
-
-
-def _item(branch: Branch) -> str:
-    return "" if branch.item is None else f"item {branch.item}: "

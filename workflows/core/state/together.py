@@ -1,11 +1,13 @@
 """Calls of a handler that are made at the same time: data, as all of a run."""
 
-from dataclasses import dataclass
+import operator
+from dataclasses import dataclass, field
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, JsonValue
 
 from perdure.workflows.core.state.record import Record, replace
+from perdure.workflows.definition.handlers.compensation import Compensation
 from perdure.workflows.vocabulary.blocks import Block
 from perdure.workflows.vocabulary.parts import ToolError, absent
 
@@ -32,6 +34,18 @@ class Branch(Record):
     value: JsonValue = None
     #: What it failed with.
     error: Annotated[ToolError | None, Field(exclude_if=absent)] = None
+    #: What takes the call back, not filled in.
+    compensate: Annotated[Compensation | None, Field(exclude_if=absent)] = None
+    #: The item by its name, where that is needed to fill it in.
+    item_names: Annotated[dict[str, JsonValue], Field(exclude_if=operator.not_)] = field(default_factory=dict)
+    #: It is filled in and kept, or cannot be: why.
+    settled: Annotated[bool, Field(exclude_if=operator.not_)] = False
+    unkept: Annotated[ToolError | None, Field(exclude_if=absent)] = None
+
+    @property
+    def told(self) -> str:
+        """With which an error says for which item it is."""
+        return "" if self.item is None else f"item {self.item}: "
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +88,9 @@ class CallingMany(Record):
     def again(self) -> "CallingMany":
         """As it goes on in a later turn: what has succeeded is not called again."""
         made = (
-            one if one.over and one.error is None else replace(one, call_id=None, over=False, error=None)
+            replace(one, settled=one.settled and one.unkept is None, unkept=None)
+            if one.over and one.error is None
+            else replace(one, call_id=None, over=False, error=None, settled=False, unkept=None)
             for one in self.branches
         )
         return replace(self, branches=tuple(made))

@@ -3,7 +3,15 @@
 from perdure.workflows.definition.handlers.agents import RunAgent, agent_fault
 from perdure.workflows.definition.handlers.asking import Choose, Generate, Respond
 from perdure.workflows.definition.handlers.blocks import FORMS, BlockDefinition, Case, Catch, ForEach, Switch, Try
-from perdure.workflows.definition.handlers.handler import MESSAGE, NO_ANSWER, Handler, Handlers, handler_faults
+from perdure.workflows.definition.handlers.compensation import Compensate, Compensation
+from perdure.workflows.definition.handlers.handler import (
+    MESSAGE,
+    NO_ANSWER,
+    Handler,
+    Handlers,
+    handler_faults,
+    tool_fault,
+)
 from perdure.workflows.definition.handlers.person import AskPerson
 from perdure.workflows.definition.handlers.plain import CallTool, Finish, Say, Set, WaitFor
 from perdure.workflows.definition.handlers.program import Do, Enter, Guard, Jump, Next, Program, Unguard, Unless
@@ -21,6 +29,8 @@ __all__ = [
     "Case",
     "Catch",
     "Choose",
+    "Compensate",
+    "Compensation",
     "Do",
     "Enter",
     "Finish",
@@ -44,4 +54,5 @@ __all__ = [
     "WaitFor",
     "agent_fault",
     "handler_faults",
+    "tool_fault",
 ]

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, model_valida
 
 from perdure.workflows.definition.handlers.agents import RunAgent
 from perdure.workflows.definition.handlers.asking import Choose, Generate, Respond
+from perdure.workflows.definition.handlers.compensation import Compensate
 from perdure.workflows.definition.handlers.forms import fields as _fields
 from perdure.workflows.definition.handlers.forms import within as _in
 from perdure.workflows.definition.handlers.person import AskPerson
@@ -32,6 +33,7 @@ FORMS: Final[dict[str, Callable[[Any], Any]]] = {
     "call": _fields,
     "run_agent": _fields,
     "parallel": parallel_fields,
+    "compensate": _fields,
     "set": _in("values"),
     "say": _in("text"),
     "wait": _fields,
@@ -145,6 +147,7 @@ BlockDefinition = Annotated[
         | CallTool
         | RunAgent
         | Parallel
+        | Compensate
         | Set
         | Say
         | WaitFor

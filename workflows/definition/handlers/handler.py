@@ -1,7 +1,7 @@
 """The handlers of a definition: what an agent does when a message comes, or when somebody triggers one of them by name."""
 
 import operator
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Final
 
@@ -87,6 +87,9 @@ def handler_faults(
         for wrong in handler.inputs.keys() & {"session", "user", "turn", "args"}:
             yield f"{name}.inputs: {wrong!r} is a built-in name"
         for at, block in blocks_in(handler.do, name):
+            if isinstance(block, CallTool | RunAgent) and block.compensate is not None:
+                why = tool_fault(block.compensate.tool, tools, agents)
+                yield from () if why is None else (f"{at}.compensate: {why}",)
             match block:
                 case Respond(model=str(role)) | Generate(model=str(role)) | Choose(model=str(role)):
                     if role not in models:
@@ -104,3 +107,13 @@ def handler_faults(
                     yield f"{at}: two of the options are the same"
                 case _:
                     pass
+
+
+def tool_fault(tool: str, tools: Collection[str] | None, agents: Iterable[AgentTool]) -> str | None:
+    """Why a compensation cannot call this tool; None: it can. `tools` None: there may be others."""
+    if tools is not None and tool not in tools:
+        near = did_you_mean(tool, tools) or f"; there are: {', '.join(tools) or 'none'}"
+        return f"{tool!r} is not one of tools{near}"
+    if any(agent.handoff and agent.name == tool for agent in agents):
+        return f"{tool!r} takes the conversation over (`handoff: true`), and takes nothing back"
+    return None

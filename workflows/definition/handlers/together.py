@@ -86,7 +86,7 @@ class Parallel(Frozen):
     for_each: Items | None = Field(
         default=None, exclude_if=absent, description="The list: something is called for each of its items."
     )
-    do: Annotated[tuple[Branch, ...], BeforeValidator(_one), Field(max_length=1)] = Field(
+    do: Annotated[tuple[Branch, ...], Field(max_length=1), BeforeValidator(_one)] = Field(
         default=(),
         exclude_if=operator.not_,
         description="What is called for each item: exactly one `call` or `run_agent` block.",
@@ -120,7 +120,7 @@ class Parallel(Frozen):
                     raise ValueError(
                         f"{field}: is required, unless the block is a list of `call` and `run_agent` blocks"
                     )
-            if self.do[0].into is not None:
+            if self.do[0].into is not None and self.do[0].compensate is None:
                 raise ValueError(
                     "do: the results go to the list that `into` beside `do` names; remove the one within it"
                 )

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from perdure.workflows.core.effects import RunActivity
 from perdure.workflows.core.handlers.compensation import MOST_KEPT
 from perdure.workflows.core.state.session import dump_state, read_state
 from perdure.workflows.definition.agent import AgentDefinition
@@ -137,6 +138,26 @@ def test_calls_at_the_same_time_are_taken_back_also_where_one_of_them_fails() ->
     world = world_of(saga({"parallel": each}, catch=[*BACK, {"say": "{{ booked }} {{ own is defined }}"}])).run()
     assert calls(world)[3:] == ["cancel c-1 of c", "cancel a-1 of a"]
     assert world.said[-1] == 'assistant: [{"id":"a-1"},null,{"id":"c-1"}] False'
+
+
+@pytest.mark.parametrize("first", ["book", "pay"])
+def test_what_has_succeeded_is_kept_though_another_call_ends_the_turn(first: str) -> None:
+    tools = [*TOOLS, {"pay": {"side_effects": "once", "on_unknown": "stop"}}]
+    blocks = [book("a", "x"), {"call": {"tool": "pay", "with": {"what": "b"}}}]
+
+    def made(call: ToolCall) -> Any:
+        return ToolError(type="outcome_unknown", message="Lost.") if call.name == "pay" else results(call)
+
+    catch = [*BACK, {"say": "{{ error.type }} {{ x.id }}"}]
+    world = world_of(saga({"parallel": blocks}, catch=catch), made, tools=tools)
+    world.until(lambda: len(world.open) == 2)
+    running = {effect.call.name: effect for effect in world.open.values() if isinstance(effect, RunActivity)}
+    for effect in sorted(running.values(), key=lambda one: one.call.name != first):
+        world.settle(effect)
+        world.step()
+    world.run()
+    assert calls(world)[2:] == ["cancel a-1"]
+    assert world.said[-1] == "assistant: outcome_unknown a-1"
 
 
 def test_what_has_succeeded_at_the_same_time_is_kept_once() -> None:

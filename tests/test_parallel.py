@@ -157,6 +157,13 @@ def test_a_stop_ends_them_and_a_retry_goes_on() -> None:
     assert [made.args["x"] for made in world.called].count(5) == 1
 
 
+def test_those_above_a_limit_do_not_run() -> None:
+    limits = Limits(turn=TurnLimits(tool_calls=2), on_limit="stop")
+    catch: list[Any] = [{"type": "budget_exceeded", "do": [{"say": "{{ results }}"}]}]
+    world = world_of([{"try": {"do": [each([5, 6, 7])], "catch": catch}}], tenfold, limits=limits).send("hi").run()
+    assert (len(world.called), world.said[-1]) == (2, "assistant: [50,60,null]")
+
+
 def test_one_that_asks_keeps_no_other_waiting() -> None:
     tools = ["add", {"pay": {"approval": "always"}}]
     blocks = [{"parallel": [call(1, "a", "pay"), call(2, "b")]}, {"say": "{{ a }} {{ b }}"}]

@@ -20,7 +20,7 @@ def results(events: list[Event]) -> list[tuple[str, object]]:
 
 @pytest.mark.parametrize("point", ["tool.started", "tool.finished"])
 async def test_a_worker_dies_in_the_middle(perdure: Perdure, point: Point) -> None:
-    session = await perdure.session("cashier")
+    session = await perdure.session("booker")
     perdure.kill_worker(at=point, tool="pay")
     assert (await session.say("pay")).text == PAID
     perdure.kill_worker(at=point, tool="take_back")
@@ -39,14 +39,14 @@ async def test_a_worker_dies_in_the_middle(perdure: Perdure, point: Point) -> No
 
 
 async def test_it_goes_on_in_fresh_runs(perdure: Perdure) -> None:
-    session = await perdure.session("cashier", continue_as_new_after=20)
+    session = await perdure.session("booker", continue_as_new_after=20)
     for text, said in (("pay", PAID), ("No.", TAKEN_BACK)):
         assert (await session.say(text)).text == said
     assert len(await session.runs()) > 1
 
 
 async def test_after_a_rewind_nothing_is_kept_of_before(perdure: Perdure) -> None:
-    session = await perdure.session("cashier")
+    session = await perdure.session("booker")
     await session.say("pay")
 
     turn = await session.rewind(text="No.")
@@ -67,7 +67,7 @@ async def test_a_retry_calls_only_what_failed(perdure: Perdure) -> None:
         return {"payment_id": f"P-{amount}"}
 
     perdure.tool("pay", pay)
-    session = await perdure.session("cashier")
+    session = await perdure.session("booker")
     turn = await session.say("pay")
     assert turn.error is not None
     assert turn.error.message.startswith("message[0].parallel.do.call: item 2: ")

@@ -7,10 +7,11 @@ from perdure.workflows.core.handler_changes import BlockCalled, BranchesCalled, 
 from perdure.workflows.core.handlers.compensation import failure as not_taken_back
 from perdure.workflows.core.handlers.compensation import keeping
 from perdure.workflows.core.handlers.interpreter import advanced
-from perdure.workflows.core.handlers.together import failure, gathered
+from perdure.workflows.core.handlers.together import failure, given
 from perdure.workflows.core.prompt import names_in
 from perdure.workflows.core.state.compensating import Compensating
 from perdure.workflows.core.state.handlers import HandlerRun
+from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.together import CallingMany
 from perdure.workflows.core.state.turn import Turn
@@ -40,7 +41,7 @@ def begin_branches(draft: Draft) -> None:
 def end_branches(draft: Draft) -> None:
     """The block is done, or fails; what has come of its calls is kept in either case."""
     assert draft.turn.run is not None
-    run = kept(draft.state, draft.turn.run)
+    run = kept(draft, draft.turn.run)
     assert isinstance(run.doing, CallingMany)
     error = failure(run.doing)
     draft.add(HandlerMoved(run=advanced(run) if error is None else run))
@@ -48,9 +49,12 @@ def end_branches(draft: Draft) -> None:
         draft.add(TurnBroken(error=error))
 
 
-def kept(state: SessionState, run: HandlerRun) -> HandlerRun:
+def kept(draft: Draft, run: HandlerRun) -> HandlerRun:
     """`run` with what there is of its calls: results in variables, and what takes them back."""
-    return gathered(keeping(run, names_in(state, state.turn_id or "", state.slot.loaded)))
+    if not isinstance(run.doing, CallingMany):
+        return run
+    run = replace(run, variables={**run.variables, **given(run.doing)})
+    return keeping(run, names_in(draft.state, draft.turn.turn_id, draft.state.slot.loaded))
 
 
 def compensate(draft: Draft) -> None:

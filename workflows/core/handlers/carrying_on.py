@@ -104,7 +104,7 @@ def leave_block(draft: Draft) -> None:
 
 
 def catch_error(draft: Draft, error: ToolError) -> None:
-    run = caught(kept(draft.state, _run(draft)), error)
+    run = caught(kept(draft, _run(draft)), error)
     assert run is not None
     draft.add(ErrorCaught(run=run))
 

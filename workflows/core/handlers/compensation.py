@@ -50,7 +50,7 @@ def keeping(run: HandlerRun, names: Mapping[str, object]) -> HandlerRun:
         if branch.error is not None:
             # What the variable holds is of another call.
             known.pop(branch.into or "", None)
-        elif branch.item is not None and branch.into is not None:
+        elif branch.into is not None:
             known[branch.into] = branch.value
         try:
             args = evaluated(branch.compensate.arguments, known)

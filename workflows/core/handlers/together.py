@@ -52,10 +52,7 @@ def finished(run: HandlerRun, doing: CallingMany, result: ToolResult) -> Handler
     if error is not None:
         told = error.saying(f"{branch.block.at}: {branch.told}{error.message}")
         return replace(run, doing=doing.changed(replace(branch, over=True, error=told)))
-    value: JsonValue = result.output if wanted is not None else None
-    if branch.item is None and branch.into is not None:
-        run = replace(run, variables={**run.variables, branch.into: result.output})
-        value = None
+    value = result.output if wanted is not None else None
     doing = replace(doing.changed(replace(branch, over=True, value=value)), held=doing.held + more)
     return replace(run, doing=doing)
 
@@ -70,12 +67,14 @@ def error_of(result: ToolResult, into: str | None) -> ToolError | None:
     return None
 
 
-def gathered(run: HandlerRun) -> HandlerRun:
-    """`run` with the list of the results that there are."""
-    doing = run.doing
-    if not isinstance(doing, CallingMany) or doing.into is None:
-        return run
-    return replace(run, variables={**run.variables, doing.into: [one.value for one in doing.branches]})
+def given(doing: CallingMany) -> dict[str, JsonValue]:
+    """What goes to variables once the calls have ended, by name; of calls that failed, nothing, or null in a list."""
+    made = {
+        one.into: one.value
+        for one in doing.branches
+        if one.item is None and one.into is not None and one.over and one.error is None
+    }
+    return made if doing.into is None else {**made, doing.into: [one.value for one in doing.branches]}
 
 
 def failure(doing: CallingMany) -> ToolError | None:

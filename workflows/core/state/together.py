@@ -30,7 +30,7 @@ class Branch(Record):
     call_id: Annotated[str | None, Field(exclude_if=absent)] = None
     #: The call has ended.
     over: bool = False
-    #: Its result, where that is one of a list.
+    #: Its result, where that goes to a variable or a list.
     value: JsonValue = None
     #: What it failed with.
     error: Annotated[ToolError | None, Field(exclude_if=absent)] = None

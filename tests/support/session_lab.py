@@ -65,6 +65,7 @@ _TREE: Final = {
     "slow": "models: {main: {use: demo/stage, price: {input: 1, output: 1}}}",
     "expert": "inputs: {level: {type: string}}\ninstructions: 'You are {{ session.agent }}, {{ level }}.'\n"
     "models: {main: {use: demo/stage, price: {input: 1, output: 1}}}\ntools: [add, agent: {name: boss, handoff: true}]",
+    "named": "models: {main: {use: demo/stage}}\ntitle: {model: main}",
     "routed": "models: {main: {use: demo/stage, fallback: [other]}, other: {use: demo/quick}}\ntools: [add]",
     "counter": "models: {main: {use: demo/stage}}\ntools: [add]\n"
     "answer: {schema: {type: object, properties: {n: {type: integer}}, required: [n]}}",

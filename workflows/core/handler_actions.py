@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from perdure.workflows.core.state.handlers import HandlerRun
 from perdure.workflows.protocol.queries import Timer
 from perdure.workflows.vocabulary.parts import ToolError
 
@@ -67,8 +68,16 @@ class ResumeAnswered:
     question_id: str
 
 
+@dataclass(frozen=True)
+class NameSession:
+    """Ask a model what the session is to be called, before its turn ends."""
+
+    run: HandlerRun
+
+
 HandlerAction = (
-    CarryOn
+    NameSession
+    | CarryOn
     | LeaveBlock
     | CallTool
     | BeginBranches

@@ -44,6 +44,7 @@ from perdure.workflows.core.handler_actions import (
 from perdure.workflows.core.handlers.asking import next_expiry
 from perdure.workflows.core.handlers.branching import begins_more
 from perdure.workflows.core.handlers.interpreter import caught
+from perdure.workflows.core.handlers.naming import after_turn
 from perdure.workflows.core.idle import closes_at
 from perdure.workflows.core.leases import has_leases, to_ask_again, waits_in_vain
 from perdure.workflows.core.next_of_calls import give_up, made_of, next_of_calls
@@ -134,7 +135,7 @@ def _close(state: SessionState, reason: str) -> Action:
 
 
 def _next_in_turn(state: SessionState, turn: Turn) -> Action:
-    action = _next_of_turn(state, turn)
+    action = after_turn(state, turn, _next_of_turn(state, turn))
     error = action.error if isinstance(action, FinishTurn) else None
     return action if error is None or turn.run is None or caught(turn.run, error) is None else CatchError(error)
 

@@ -26,6 +26,7 @@ from perdure.workflows.definition.limits import (
 from perdure.workflows.definition.model import LongInput, ModelDefinition, Price, Rates
 from perdure.workflows.definition.route import Hop, every_model, route, route_faults
 from perdure.workflows.definition.schedules import Schedules, schedule_faults
+from perdure.workflows.definition.title import TitlePolicy
 from perdure.workflows.definition.tools import (
     AgentTool,
     McpServer,
@@ -148,6 +149,12 @@ class AgentDefinition(Frozen):
         description="What the agent does, block after block: `message: [...]` when a message comes (without it, the agent "
         "responds), any other handler when it is triggered by its name.",
     )
+    title: TitlePolicy | None = Field(
+        default=None,
+        exclude_if=absent,
+        description="Which model names each session once its first turn is done, for lists. Without it, a session is called "
+        "by the first words of its first message.",
+    )
     secrets: tuple[Variable, ...] = Field(
         default=(),
         exclude_if=operator.not_,
@@ -174,6 +181,8 @@ class AgentDefinition(Frozen):
             known = ", ".join(self.models)
             yield "limits", f"on_limit.cheaper: {on_limit.cheaper!r} is not one of models: {known}{near}"
         yield from (("context", f"{field}: {why}") for field, why in self.context.faults(self.models))
+        if self.title is not None:
+            yield from (("title", f"{field}: {why}") for field, why in self.title.faults(self.models))
         names = [tool.name for tool in self.tools if not isinstance(tool, McpServer)]
         for reads in self.document_tools:
             if reads.name in names:

@@ -14,11 +14,13 @@ from perdure.workflows.core.handler_actions import (
     EndBranches,
     HandlerAction,
     LeaveBlock,
+    NameSession,
     ParkHandler,
     ResumeAnswered,
     ResumeHandler,
     TakeBack,
 )
+from perdure.workflows.core.handler_changes import HandlerMoved
 from perdure.workflows.core.handlers import asking
 from perdure.workflows.core.handlers.branching import begin_branches, compensate, end_branches
 from perdure.workflows.core.handlers.carrying_on import call_tool, carry_on, catch_error, leave_block
@@ -39,6 +41,8 @@ def begin_of_handler(draft: Draft, action: HandlerAction) -> GoneOn:
     match action:
         case CarryOn():
             carry_on(draft)
+        case NameSession():
+            draft.add(HandlerMoved(run=action.run))
         case LeaveBlock():
             leave_block(draft)
         case CallTool():

@@ -202,6 +202,7 @@ WHOLE: dict[str, Any] = {
         **{"summarizer": "other", "keep": "names"},
     },
     "busy": "queue",
+    "title": {"model": "other", "prompt": "x"},
     "idle_timeout": "90d",
     "schedules": [
         {"cron": "* * * * *", "timezone": "UTC", "session": "s", "message": "m", "inputs": {"a": 1}, "user": "u"},

@@ -147,6 +147,33 @@ WHOLE: dict[str, Any] = {
                     {"do": [{"call": {"tool": "find", "with": {"a": 1}, "into": "found", "display": "name"}}]},
                 ]
             },
+            {
+                "parallel": [
+                    {
+                        "call": {
+                            "tool": "find",
+                            "with": {"a": 1},
+                            "into": "left",
+                            "compensate": {"tool": "back", "with": {"a": "x"}},
+                        }
+                    },
+                    {
+                        "run_agent": {
+                            **{"agent": "other", "message": "x", "inputs": {"a": 1}},
+                            **{"into": "right", "display": "name"},
+                        }
+                    },
+                ]
+            },
+            {
+                "parallel": {
+                    "for_each": {"in": [1], "as": "item", "max": 3},
+                    "at_once": 2,
+                    "do": {"call": {"tool": "find", "with": {"a": "{{ item }}"}, "display": "name"}},
+                    "into": "results",
+                }
+            },
+            {"compensate": {}},
             {"for_each": {"in": [1], "as": "item", "max": 3, "do": [{"set": {"b": "{{ item }}"}}, {"say": "x"}]}},
             {"try": {"do": [{"wait": {"for": "3d"}}], "catch": [{"type": "x", "do": [{"say": "x"}]}]}},
         ],
@@ -187,6 +214,7 @@ WHOLE: dict[str, Any] = {
         **{"summarizer": "other", "keep": "names"},
     },
     "busy": "queue",
+    "title": {"model": "other", "prompt": "x"},
     "idle_timeout": "90d",
     "schedules": [
         {"cron": "* * * * *", "timezone": "UTC", "session": "s", "message": "m", "inputs": {"a": 1}, "user": "u"},
@@ -265,7 +293,7 @@ def patterns_of(schema: Any) -> Iterator[str]:
 def test_the_whole_definition_has_every_field() -> None:
     there = {str(step) for place in places(WHOLE) for step in place}
     # People write the ones in another form, and files the others.
-    unwritten = {"kind", "values", "cases", "text", "references", "skills", "sha256", "count"}
+    unwritten = {"kind", "values", "cases", "text", "branches", "references", "skills", "sha256", "count"}
     assert set(fields_of(AgentDefinition.model_json_schema())) - there == unwritten
     read = recover(TypeAdapter(AgentDefinition), WHOLE)
     assert [place_of(fault.detail) for fault in read.faults] == []

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from perdure.workflows.core.handlers.interpreter import MOST_HELD, HandlerFault, carried_on
+from perdure.workflows.core.handlers.held import MOST_HELD
+from perdure.workflows.core.handlers.interpreter import HandlerFault, carried_on
 from perdure.workflows.core.handlers.shared import Shared
 from perdure.workflows.core.state.handlers import Calling, HandlerRun
 from perdure.workflows.core.state.record import replace

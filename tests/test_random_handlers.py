@@ -7,27 +7,33 @@ import pytest
 
 from perdure.workflows.core.session_variables import values_of, values_then
 from perdure.workflows.core.state.session import dump_state, read_state
+from perdure.workflows.definition.answer import AnswerForm
 from perdure.workflows.definition.limits import Limits, TurnLimits
+from perdure.workflows.protocol.activities import StepOutput
+from perdure.workflows.protocol.checked_answers import CheckedAnswer
 from perdure.workflows.protocol.signals import Answer
-from perdure.workflows.vocabulary.parts import ToolCall, ToolError
+from perdure.workflows.vocabulary.parts import Text, ToolCall, ToolError
 from perdure.workflows.vocabulary.questions import By
-from tests.support.handler_world import Asked, HandlerWorld, text_of
-from tests.support.random_handlers import VARIABLES, Maker, Reading, called, chosen, generated, replied
+from tests.support.handler_world import Asked, HandlerWorld, output, text_of
+from tests.support.random_handlers import MOST_N, VARIABLES, Maker, Reading, called, chosen, generated, replied
 
 pytestmark = pytest.mark.pure
 
 _LIMITS = Limits(turn=TurnLimits(steps=500))
+_ANSWER = AnswerForm.model_validate(
+    {"schema": {"type": "object", "properties": {"n": {"type": "integer", "maximum": MOST_N}}, "required": ["n"]}}
+)
 
 
 def done_by(world: HandlerWorld, handler: list[Any]) -> None:
     """Runs the session; what it did has to be what the handler says."""
     done: list[Any] = []
 
-    def answer(asked: Asked) -> str:
+    def answer(asked: Asked) -> str | StepOutput:
         said = asked.last.partition("\n")[0]
         if not asked.record.asks:
             done.append(("responds", asked.record.role, asked.prompt.system.partition("\n\n")[2]))
-            return "Fine."
+            return output(Text(text='{"n":1}'), answer=CheckedAnswer(value={"n": 1}))
         done.append(("asks", asked.record.role, said))
         return chosen(said) if said.endswith("?") else generated(said)
 
@@ -60,16 +66,18 @@ def done_by(world: HandlerWorld, handler: list[Any]) -> None:
     assert (world.ended.error.type if world.ended.error else None) == reading.error
     assert {turns: values_then(world.state, turns) for turns in held} == held
     assert values_of(world.state) == {name: reading.names[name] for name in VARIABLES}
+    if reading.result is not None:
+        assert world.ended.result == reading.result
     texts = [event.message for event in world.events if event.type == "message.added"][1:]
     assert [("says", text_of(message)) for message in texts] == said
 
 
 def disturbed(seed: int) -> None:
     handler = Maker(seed).handler()
-    calm = HandlerWorld(handler, lambda asked: "", limits=_LIMITS, variables=VARIABLES)
+    calm = HandlerWorld(handler, lambda asked: "", limits=_LIMITS, answer=_ANSWER, variables=VARIABLES)
     done_by(calm, handler)
     rng = random.Random(seed)
-    world = HandlerWorld(handler, lambda asked: "", limits=_LIMITS, variables=VARIABLES)
+    world = HandlerWorld(handler, lambda asked: "", limits=_LIMITS, answer=_ANSWER, variables=VARIABLES)
     # A run that continues as new, or a worker that has nothing in memory, before any decision.
     world.restarts = lambda: rng.random() < 0.5
 

@@ -305,3 +305,24 @@ def test_an_enum_tells_true_from_one() -> None:
     assert variable.taken(2.0) == 2
     with pytest.raises(ValueError, match="takes a number"):
         variable.taken(True)
+
+
+def test_calls_at_the_same_time_give_variables_of_the_session() -> None:
+    calls = [{"call": {"tool": "add", "with": {"x": 1}, "into": name}} for name in ("visits", "own")]
+    listed = {"for_each": {"in": [1, 2], "as": "one"}, "do": {"call": {"tool": "add"}}, "into": "all"}
+    variables = {"visits": {"type": "integer", "default": 0}, "all": {"type": "array", "default": []}}
+    blocks: list[Any] = [{"parallel": calls}, {"parallel": listed}, {"say": "{{ visits }} {{ own }} {{ all }}"}]
+    world = HandlerWorld(blocks, lambda asked: "", lambda call: 3, variables=variables).send("hi").run()
+    assert world.said[-1] == "assistant: 3 3 [3, 3]"
+    assert values_of(world.state) == {"visits": 3, "all": [3, 3]}
+
+
+def test_a_result_that_does_not_fit_fails_the_calls_and_the_others_are_kept() -> None:
+    calls = [{"call": {"tool": "add", "with": {"x": 1}, "into": name}} for name in ("visits", "own")]
+    variables = {"visits": {"type": "integer", "default": 0}}
+    caught = {"try": {"do": [{"parallel": calls}], "catch": [{"do": [{"say": "{{ error.message }}"}]}]}}
+    world = HandlerWorld([caught], lambda asked: "", lambda call: "three", variables=variables).send("hi").run()
+    said = world.said[-1]
+    assert said.startswith("assistant: message[0].try.do[0].parallel[0].call: ")
+    assert "takes a whole number" in said
+    assert values_of(world.state) == {"visits": 0}

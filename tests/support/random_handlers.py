@@ -3,6 +3,7 @@
 The reading knows nothing of programs, runs or batches, so what it says is worth comparing with.
 """
 
+import json
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ VARIABLES: dict[str, Any] = {
     "note": {"type": "string", "default": "nothing"},
     "last": {"type": "object", "default": {}},
 }
+#: What `n` of a result may be at most.
+MOST_N = 12
 
 
 class Maker:
@@ -27,10 +30,16 @@ class Maker:
         return start + self.blocks(depth=0)
 
     def blocks(self, depth: int) -> list[Any]:
-        return [self.block(depth) for _ in range(self.rng.randint(1, 4))]
+        made: list[Any] = []
+        for _ in range(self.rng.randint(1, 4)):
+            made.append(self.block(depth))
+            if "results" in str(made[-1].get("parallel", "")):
+                made.append({"set": {self.rng.choice(_NAMES): "{{ (results[0] + results[-1]) % 19 }}"}})
+        return made
 
     def block(self, depth: int) -> dict[str, Any]:
-        kinds = ["set", "set", "say", "generate", "choose", "call", "respond", "ask", "finish"]
+        kinds = ["set", "set", "say", "generate", "choose", "call", "call", "parallel", "respond", "ask", "finish"]
+        kinds += ["compensate"]
         if depth < 3:
             kinds += ["switch", "switch", "for_each", "for_each", "try", "try"]
         # A handler that always ends at once would say little.
@@ -61,7 +70,35 @@ class Maker:
         return {"prompt": "{{ b }}?", "options": ["odd", "even"], "into": "which", "model": self._model()}
 
     def _call(self, depth: int) -> Any:
-        return {"tool": "add", "with": {"x": "{{ a }}", "y": "{{ c }}"}, "into": self.rng.choice([*_NAMES, "total"])}
+        into = self.rng.choice([*_NAMES, "total"])
+        return {"tool": "add", "with": {"x": "{{ a }}", "y": "{{ c }}"}, "into": into, **self._back(into)}
+
+    def _back(self, into: str) -> dict[str, Any]:
+        """Nothing, or what takes back a call whose result is called `into`."""
+        if self.rng.random() < 0.5:
+            return {}
+        name = self.rng.choice(_NAMES)
+        return {"compensate": {"tool": "add", "with": {"x": f"{{{{ {into} }}}}", "y": f"{{{{ {name} }}}}"}}}
+
+    def _compensate(self, depth: int) -> Any:
+        return {}
+
+    def _parallel(self, depth: int) -> Any:
+        if self.rng.random() < 0.5:
+            branches: list[Any] = [{"call": self._branch("{{ a }}", into)} for into in self.rng.sample(_NAMES, 3)]
+            return branches[: self.rng.randint(1, 3)]
+        items: Any = self.rng.choice(["{{ [a, b] }}", [1, 2, 3], "{{ range(1 + a % 4) }}"])
+        call = self._branch("{{ one }}", self.rng.choice([None, "own"]))
+        made = {"for_each": {"in": items, "as": "one"}, "do": {"call": call}, "into": "results"}
+        return {**made, "at_once": 2} if self.rng.random() < 0.5 else made
+
+    def _branch(self, x: str, into: str | None = None) -> Any:
+        made = {"tool": "add", "with": {"x": x, "y": f"{{{{ {self.rng.choice(_NAMES)} }}}}"}}
+        if into is None:
+            return made
+        # Where results go to a list, one is read by what takes its call back alone.
+        back = self._back(into)
+        return {**made, "into": into, **back} if back or into != "own" else made
 
     def _respond(self, depth: int) -> Any:
         return {"instructions": "Now {{ c }}.", "model": self._model()}
@@ -70,7 +107,7 @@ class Maker:
         return {"prompt": "When {{ a }}?", "form": {"type": "object"}, "into": self.rng.choice(["told", "last"])}
 
     def _finish(self, depth: int) -> Any:
-        return {}
+        return {"result": {"n": "{{ a }}"}} if self.rng.random() < 0.5 else {}
 
     def _switch(self, depth: int) -> Any:
         name, number = self.rng.choice(_NAMES), self.rng.randint(0, 12)
@@ -117,6 +154,10 @@ class Reading:
     names: dict[str, Any] = field(default_factory=lambda: {name: one["default"] for name, one in VARIABLES.items()})
     #: The type of error that it ends with.
     error: str | None = None
+    #: What takes calls back, the latest last.
+    kept: list[dict[str, Any]] = field(default_factory=list)
+    #: What it gives as the answer.
+    result: Any = None
 
     def read(self, blocks: list[Any]) -> "Reading":
         try:
@@ -156,6 +197,42 @@ class Reading:
         if isinstance(result, str):
             raise Failed(result)
         self.names[value["into"]] = result
+        self._keep(value, {})
+
+    def _keep(self, call: dict[str, Any], more: dict[str, Any]) -> None:
+        if "compensate" in call:
+            around = Reading(names={**self.names, **more})
+            self.kept.append(around._value(call["compensate"]["with"]))
+
+    def _compensate(self, value: Any) -> None:
+        results = []
+        while self.kept:
+            args = self.kept.pop()
+            self.done.append(("calls", args))
+            results.append(called(args))
+        if any(isinstance(result, str) for result in results):
+            raise Failed("compensation_failed")
+
+    def _parallel(self, value: Any) -> None:
+        if isinstance(value, list):
+            calls: list[Any] = [(one["call"], {}) for one in value]
+        else:
+            calls = [(value["do"]["call"], {"one": item}) for item in self._value(value["for_each"]["in"])]
+        given = [Reading(names={**self.names, **more})._value(call["with"]) for call, more in calls]
+        results = []
+        for args in given:
+            self.done.append(("calls", args))
+            results.append(called(args))
+        good = [pair for pair in zip(calls, results, strict=True) if not isinstance(pair[1], str)]
+        for (call, _), result in good if isinstance(value, list) else []:
+            self.names[call["into"]] = result
+        for (call, more), result in good:
+            self._keep(call, {**more, "own": result})
+        failures = [result for result in results if isinstance(result, str)]
+        if failures:
+            raise Failed(failures[0])
+        if isinstance(value, dict):
+            self.names["results"] = results
 
     def _respond(self, value: dict[str, Any]) -> None:
         self.done.append(("responds", value["model"], self._text(value["instructions"])))
@@ -169,6 +246,12 @@ class Reading:
         self.names[value["into"]] = given
 
     def _finish(self, value: Any) -> None:
+        if "result" in value:
+            result = self._value(value["result"])
+            if result["n"] > MOST_N:
+                raise Failed("answer_invalid")
+            self.result = result
+            self.done.append(("says", json.dumps(result, separators=(",", ":"))))
         raise Finished
 
     def _switch(self, cases: list[Any]) -> None:

@@ -34,6 +34,7 @@ from perdure.workflows.core.context_changes import (
 from perdure.workflows.core.handler_changes import (
     BlockAnswered,
     BlockCalled,
+    BranchesCalled,
     ErrorCaught,
     HandlerAnswered,
     HandlerMoved,
@@ -283,6 +284,7 @@ Note = (
     | SealingFailed
     | HandlerMoved
     | BlockCalled
+    | BranchesCalled
     | BlockAnswered
     | ErrorCaught
     | HandlerResumed

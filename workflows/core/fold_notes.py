@@ -60,6 +60,7 @@ from perdure.workflows.core.fold_turn import (
 from perdure.workflows.core.handler_changes import (
     BlockAnswered,
     BlockCalled,
+    BranchesCalled,
     ErrorCaught,
     HandlerAnswered,
     HandlerMoved,
@@ -222,6 +223,8 @@ def apply_note(state: SessionState, note: Note) -> SessionState:
             return handlers.caught(state, note.run)
         case BlockCalled():
             return handlers.called(state, note.call)
+        case BranchesCalled():
+            return handlers.called_together(state, note.calls)
         case BlockAnswered():
             return handlers.answered(state, note.step_id, note.parts)
         case _:

@@ -23,6 +23,21 @@ class CallTool:
 
 
 @dataclass(frozen=True)
+class BeginBranches:
+    """Make the next of the calls that the handler's block makes at the same time."""
+
+
+@dataclass(frozen=True)
+class EndBranches:
+    """All of them have ended: the handler goes on behind its block, or fails."""
+
+
+@dataclass(frozen=True)
+class TakeBack:
+    """Make the call that takes the latest one back; where none is left, the handler goes on, or fails."""
+
+
+@dataclass(frozen=True)
 class CheckResult:
     """Have the result checked that the handler ends with."""
 
@@ -65,6 +80,9 @@ HandlerAction = (
     | CarryOn
     | LeaveBlock
     | CallTool
+    | BeginBranches
+    | EndBranches
+    | TakeBack
     | CheckResult
     | CatchError
     | ParkHandler

@@ -24,6 +24,13 @@ class BlockCalled:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BranchesCalled:
+    """The handler's block makes these calls at the same time, beside those that it has made."""
+
+    calls: tuple[Call, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class BlockAnswered:
     """A step's answer that no event holds; the trace shows it."""
 

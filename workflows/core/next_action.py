@@ -30,15 +30,19 @@ from perdure.workflows.core.calls.superseding import untold
 from perdure.workflows.core.context import relief
 from perdure.workflows.core.effects import AGENT, PURSES, RENEWAL, RESULT, SEAL, TOOLS
 from perdure.workflows.core.handler_actions import (
+    BeginBranches,
     CallTool,
     CarryOn,
     CatchError,
     CheckResult,
+    EndBranches,
     ParkHandler,
     ResumeAnswered,
     ResumeHandler,
+    TakeBack,
 )
 from perdure.workflows.core.handlers.asking import next_expiry
+from perdure.workflows.core.handlers.branching import begins_more
 from perdure.workflows.core.handlers.interpreter import caught
 from perdure.workflows.core.handlers.naming import after_turn
 from perdure.workflows.core.idle import closes_at
@@ -46,6 +50,7 @@ from perdure.workflows.core.leases import has_leases, to_ask_again, waits_in_vai
 from perdure.workflows.core.next_of_calls import give_up, made_of, next_of_calls
 from perdure.workflows.core.next_of_steps import next_call, next_model, next_step
 from perdure.workflows.core.rewinds.next_action import next_of_rewind, next_of_undoing
+from perdure.workflows.core.state.compensating import Compensating
 from perdure.workflows.core.state.handlers import (
     Asking,
     AskingPerson,
@@ -56,6 +61,7 @@ from perdure.workflows.core.state.handlers import (
     Waiting,
 )
 from perdure.workflows.core.state.session import SessionState
+from perdure.workflows.core.state.together import CallingMany
 from perdure.workflows.core.state.turn import Turn
 from perdure.workflows.core.working import ends_at
 from perdure.workflows.protocol.amounts import Amounts
@@ -165,7 +171,7 @@ def _next_of_turn(state: SessionState, turn: Turn) -> Action:
     if turn.pause is not None:
         return Wait(questions=(turn.pause.question_id,))
     if turn.calls:
-        return next_of_calls(state, turn)
+        return BeginBranches() if begins_more(state, turn) else next_of_calls(state, turn)
     if turn.undoing is not None:
         return next_of_undoing(turn, turn.undoing)
     return next_step(state, turn) if turn.run is None else _next_of_run(state, turn, turn.run)
@@ -182,6 +188,10 @@ def _next_of_run(state: SessionState, turn: Turn, run: HandlerRun) -> Action:
             return next_call(state, turn)
         case Calling():
             return CallTool()
+        case CallingMany():
+            return BeginBranches() if begins_more(state, turn) else EndBranches()
+        case Compensating():
+            return TakeBack()
         case Waiting() | AskingPerson():
             return ParkHandler()
         case Finishing():

@@ -10,34 +10,20 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import Field, JsonValue, model_validator
 from pydantic_core import to_json
 
-from perdure.workflows.definition.handlers import Handler, handler_blocks
-from perdure.workflows.definition.handlers.blocks import ForEach
+from perdure.workflows.definition.handlers import BlockDefinition, ForEach, Handler, Parallel, handler_blocks
+from perdure.workflows.definition.handlers.together import Items
 from perdure.workflows.vocabulary.parts import Frozen, absent
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
 
 #: Bytes of JSON that all variables of a session hold together.
 MOST_BYTES: Final = 64 * 1024
 #: What templates read by these names is something else; some are words of the template language.
 RESERVED: Final = frozenset({"session", "user", "turn", "args", "message", "error", "event"})
-_WORDS: Final = frozenset(
-    [
-        "and",
-        "or",
-        "not",
-        "in",
-        "is",
-        "if",
-        "else",
-        "true",
-        "false",
-        "none",
-        "True",
-        "False",
-        "None",
-        "loop",
-        "self",
-        "range",
-    ]
-)
+_WORDS: Final = _words("and or not in is if else true false none True False None loop self range")
 
 #: A letter, then letters, digits and _, so that a template can read it.
 VARIABLE_NAME: Final = r"^[A-Za-z][A-Za-z0-9_]{0,63}$"
@@ -51,32 +37,12 @@ _KINDS: Final = {
     "object": "a mapping",
 }
 #: Words of JSON Schema that would say more of a value.
-_UNCHECKED: Final = frozenset(
-    [
-        *(
-            "additionalProperties",
-            "allOf",
-            "anyOf",
-            "const",
-            "contains",
-            "exclusiveMaximum",
-            "exclusiveMinimum",
-            "format",
-        ),
-        *(
-            "items",
-            "maxItems",
-            "maxLength",
-            "maxProperties",
-            "maximum",
-            "minItems",
-            "minLength",
-            "minProperties",
-            "minimum",
-        ),
-        *("multipleOf", "not", "nullable", "oneOf", "pattern", "patternProperties", "prefixItems", "properties"),
-        *("propertyNames", "required", "uniqueItems", "$defs", "$ref"),
-    ]
+_UNCHECKED: Final = _words(
+    """
+    additionalProperties allOf anyOf const contains exclusiveMaximum exclusiveMinimum format items maxItems maxLength
+    maxProperties maximum minItems minLength minProperties minimum multipleOf not nullable oneOf pattern patternProperties
+    prefixItems properties propertyNames required uniqueItems $defs $ref
+    """
 )
 
 
@@ -151,10 +117,19 @@ def variable_faults(
             if name in handler.inputs:
                 yield name, f"is the name of an input of the handler {handler_name}, too; call one of them otherwise"
             for at, block in handler_blocks(handler_name, handler):
-                if isinstance(block, ForEach) and block.name == name:
+                if name == _item_of(block):
                     yield name, f"is the variable of the loop {at}, too; call one of them otherwise"
     if sum(map(size, variables.values())) > MOST_BYTES:
         yield next(iter(variables)), f"the defaults of all variables have more than {MOST_BYTES // 1024} KiB together"
+
+
+def _item_of(block: BlockDefinition) -> str | None:
+    """The variable that holds the item, where the block is carried out for each of a list."""
+    match block:
+        case ForEach(name=name) | Parallel(for_each=Items(name=name)):
+            return name
+        case _:
+            return None
 
 
 def size(variable: SessionVariable) -> int:

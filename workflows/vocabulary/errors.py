@@ -100,6 +100,8 @@ AGENT_UNAVAILABLE: Final = "agent_unavailable"
 INSTRUCTIONS_INVALID: Final = "instructions_invalid"
 #: A block of a handler cannot be carried out: its template fails, or gives what the block cannot use.
 HANDLER_INVALID: Final = "handler_invalid"
+#: Calls of a handler could not be taken back: the message names those that failed to be.
+COMPENSATION_FAILED: Final = "compensation_failed"
 #: A handler went through more blocks than one may.
 HANDLER_TOO_LONG: Final = "handler_too_long"
 

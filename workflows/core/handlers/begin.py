@@ -6,19 +6,23 @@ from typing import assert_never
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.effects import Effect
 from perdure.workflows.core.handler_actions import (
+    BeginBranches,
     CallTool,
     CarryOn,
     CatchError,
     CheckResult,
+    EndBranches,
     HandlerAction,
     LeaveBlock,
     NameSession,
     ParkHandler,
     ResumeAnswered,
     ResumeHandler,
+    TakeBack,
 )
 from perdure.workflows.core.handler_changes import HandlerMoved
 from perdure.workflows.core.handlers import asking
+from perdure.workflows.core.handlers.branching import begin_branches, compensate, end_branches
 from perdure.workflows.core.handlers.carrying_on import call_tool, carry_on, catch_error, leave_block
 from perdure.workflows.core.handlers.parking import park, resume
 from perdure.workflows.core.handlers.results import check_result
@@ -43,6 +47,12 @@ def begin_of_handler(draft: Draft, action: HandlerAction) -> GoneOn:
             leave_block(draft)
         case CallTool():
             call_tool(draft)
+        case BeginBranches():
+            begin_branches(draft)
+        case EndBranches():
+            end_branches(draft)
+        case TakeBack():
+            compensate(draft)
         case CheckResult():
             return GoneOn(effects=(check_result(draft),))
         case CatchError():

@@ -4,6 +4,8 @@ from perdure.workflows.core.calls.call import Call
 from perdure.workflows.core.changes import CallerTraced, TurnBroken
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.handler_changes import BlockCalled, ErrorCaught, HandlerMoved, TriggerTaken, VariablesSet
+from perdure.workflows.core.handlers.branching import kept
+from perdure.workflows.core.handlers.compensation import again
 from perdure.workflows.core.handlers.interpreter import HandlerFault, advanced, carried_on, caught
 from perdure.workflows.core.handlers.limits import allotted, begun_anew
 from perdure.workflows.core.handlers.saying import said
@@ -11,9 +13,11 @@ from perdure.workflows.core.handlers.shared import Shared
 from perdure.workflows.core.handlers.triggers import Triggered, inputs_of
 from perdure.workflows.core.prompt import names_in
 from perdure.workflows.core.session_variables import values_of
+from perdure.workflows.core.state.compensating import Compensating
 from perdure.workflows.core.state.handlers import Asking, AskingPerson, Calling, HandlerRun, Responding, Saying
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState
+from perdure.workflows.core.state.together import CallingMany
 from perdure.workflows.definition.handlers import MESSAGE
 from perdure.workflows.vocabulary.events import MessageRejected, TurnStarted
 from perdure.workflows.vocabulary.ids import handler_call_id, turn_id
@@ -71,6 +75,11 @@ def resume_handler(draft: Draft, run: HandlerRun | None) -> bool:
             doing = begun_anew(doing)
         case Calling():
             doing = replace(doing, call_id=None)
+        case CallingMany():
+            doing = doing.again()
+        case Compensating():
+            run = again(run, doing)
+            doing = run.doing
         case AskingPerson():
             doing = replace(doing, question_id=None, reply=None)
         case _:
@@ -109,9 +118,10 @@ def leave_block(draft: Draft) -> None:
 
 
 def catch_error(draft: Draft, error: ToolError) -> None:
-    run = caught(_run(draft), error)
-    assert run is not None
-    draft.add(ErrorCaught(run=run))
+    run, _ = kept(draft, _run(draft))
+    goes_on = caught(run, error)
+    assert goes_on is not None
+    draft.add(ErrorCaught(run=goes_on))
 
 
 def call_tool(draft: Draft) -> None:

@@ -1,5 +1,6 @@
 """Where a handler stands that a turn carries out: data, so that it goes on at the very block after a restart."""
 
+import operator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated, Final, Literal
@@ -7,7 +8,9 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, JsonValue
 
 from perdure.workflows.core.state.allotment import Allotment
+from perdure.workflows.core.state.compensating import Compensating, Kept
 from perdure.workflows.core.state.record import Record, replace
+from perdure.workflows.core.state.together import CallingMany
 from perdure.workflows.definition.providers.dialect import Thinking
 from perdure.workflows.protocol.blocks import Misfit
 from perdure.workflows.vocabulary.blocks import Block
@@ -147,7 +150,8 @@ class AskingPerson(Record):
 
 #: What a block does that is carried out, with all its templates filled in.
 Doing = Annotated[
-    Responding | Asking | Calling | Saying | Waiting | AskingPerson | Finishing, Field(discriminator="kind")
+    Responding | Asking | Calling | CallingMany | Compensating | Saying | Waiting | AskingPerson | Finishing,
+    Field(discriminator="kind"),
 ]
 
 
@@ -170,6 +174,8 @@ class HandlerRun(Record):
     #: Calls and texts of its own.
     calls: int = 0
     said: int = 0
+    #: What takes back calls that have succeeded, the latest last.
+    kept: Annotated[tuple[Kept, ...], Field(exclude_if=operator.not_)] = ()
     #: It has come to its end.
     over: bool = False
 

@@ -3,6 +3,7 @@
 from perdure.workflows.definition.handlers.agents import RunAgent, agent_fault
 from perdure.workflows.definition.handlers.asking import Choose, Generate, Respond
 from perdure.workflows.definition.handlers.blocks import FORMS, BlockDefinition, Case, Catch, ForEach, Switch, Try
+from perdure.workflows.definition.handlers.compensation import Compensate, Compensation
 from perdure.workflows.definition.handlers.handler import (
     MESSAGE,
     NO_ANSWER,
@@ -11,16 +12,20 @@ from perdure.workflows.definition.handlers.handler import (
     cap_costs,
     handler_blocks,
     handler_faults,
+    tool_fault,
 )
 from perdure.workflows.definition.handlers.limits import BlockLimits, HandlerLimits, RespondLimits
 from perdure.workflows.definition.handlers.person import AskPerson
 from perdure.workflows.definition.handlers.plain import CallTool, Finish, Say, Set, WaitFor
 from perdure.workflows.definition.handlers.program import Do, Enter, Guard, Jump, Next, Program, Unguard, Unless
+from perdure.workflows.definition.handlers.together import BRANCHES, NO_HANDOFF, Parallel
 
 __all__ = [
+    "BRANCHES",
     "FORMS",
     "MESSAGE",
     "NO_ANSWER",
+    "NO_HANDOFF",
     "AskPerson",
     "BlockDefinition",
     "BlockLimits",
@@ -28,6 +33,8 @@ __all__ = [
     "Case",
     "Catch",
     "Choose",
+    "Compensate",
+    "Compensation",
     "Do",
     "Enter",
     "Finish",
@@ -39,6 +46,7 @@ __all__ = [
     "Handlers",
     "Jump",
     "Next",
+    "Parallel",
     "Program",
     "Respond",
     "RespondLimits",
@@ -54,4 +62,5 @@ __all__ = [
     "cap_costs",
     "handler_blocks",
     "handler_faults",
+    "tool_fault",
 ]

@@ -1,7 +1,7 @@
 """The handlers of a definition: what an agent does when a message comes, or when somebody triggers one of them by name."""
 
 import operator
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Final
 
@@ -14,6 +14,7 @@ from perdure.workflows.definition.handlers.defaults import with_defaults
 from perdure.workflows.definition.handlers.limits import HandlerLimits
 from perdure.workflows.definition.handlers.plain import CallTool, Finish
 from perdure.workflows.definition.handlers.program import Program, compiled
+from perdure.workflows.definition.handlers.together import NO_HANDOFF, Parallel, branches_in
 from perdure.workflows.definition.providers.dialect import Thinking
 from perdure.workflows.definition.tools.agent import AgentTool
 from perdure.workflows.definition.tools.options import Name
@@ -85,6 +86,8 @@ def blocks_in(blocks: tuple[BlockDefinition, ...], at: str) -> Iterator[tuple[st
             yield from blocks_in(block.do, f"{place}.do")
             for number, one in enumerate(block.catch):
                 yield from blocks_in(one.do, f"{place}.catch[{number}].do")
+        elif isinstance(block, Parallel):
+            yield from branches_in(block, place)
 
 
 def handler_blocks(name: str, handler: Handler) -> Iterator[tuple[str, BlockDefinition]]:
@@ -111,6 +114,9 @@ def handler_faults(
         for wrong in handler.inputs.keys() & {"session", "user", "turn", "args"}:
             yield f"{name}.inputs: {wrong!r} is a built-in name"
         for at, block in blocks_in(handler.do, name):
+            if isinstance(block, CallTool | RunAgent) and block.compensate is not None:
+                why = tool_fault(block.compensate.tool, tools, agents)
+                yield from () if why is None else (f"{at}.compensate: {why}",)
             match block:
                 case Respond(model=str(role)) | Generate(model=str(role)) | Choose(model=str(role)):
                     if role not in models:
@@ -120,6 +126,8 @@ def handler_faults(
                     yield f"{at}: {tool!r} is not one of tools{near}"
                 case RunAgent(agent=agent) if (why := agent_fault(agent, agents, tools or ())) is not None:
                     yield f"{at}: {why}"
+                case Parallel() if any(one.handoff and one.name in block.names for one in agents):
+                    yield f"{at}: {NO_HANDOFF}"
                 case Finish(result=result) if result is not None and not answers:
                     yield f"{at}.result: {NO_ANSWER}"
                 case Choose(options=options) if len(set(map(str.casefold, options))) < len(options):
@@ -136,3 +144,13 @@ def cap_costs(handlers: Mapping[str, Handler]) -> bool:
         for having in (handler, *(block for _, block in blocks_in(handler.do, name)))
         if hasattr(having, "limits")
     )
+
+
+def tool_fault(tool: str, tools: Collection[str] | None, agents: Iterable[AgentTool]) -> str | None:
+    """Why a compensation cannot call this tool; None: it can. `tools` None: there may be others."""
+    if tools is not None and tool not in tools:
+        near = did_you_mean(tool, tools) or f"; there are: {', '.join(tools) or 'none'}"
+        return f"{tool!r} is not one of tools{near}"
+    if any(agent.handoff and agent.name == tool for agent in agents):
+        return f"{tool!r} takes the conversation over (`handoff: true`), and takes nothing back"
+    return None

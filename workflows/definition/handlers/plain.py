@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, model_validator
 
+from perdure.workflows.definition.handlers.compensation import Compensation
 from perdure.workflows.definition.tools.options import Name
 from perdure.workflows.vocabulary.durations import parse_duration
 from perdure.workflows.vocabulary.parts import Frozen, absent
@@ -28,6 +29,11 @@ class CallTool(Frozen):
         default="hidden",
         description="What viewers are shown of the call: nothing (`hidden`), or as much as of any other call (`name`). "
         "Default: hidden.",
+    )
+    compensate: Compensation | None = Field(
+        default=None,
+        exclude_if=absent,
+        description="What takes the call back, if a block `compensate` comes to be carried out after it has succeeded.",
     )
 
 

@@ -35,6 +35,8 @@ from perdure.workflows.core.handler_changes import (
     BlockAnswered,
     BlockCalled,
     ErrorCaught,
+    EventCame,
+    EventLeft,
     HandlerAnswered,
     HandlerMoved,
     HandlerResumed,
@@ -287,6 +289,8 @@ Note = (
     | HandlerResumed
     | HandlerAnswered
     | TriggerTaken
+    | EventCame
+    | EventLeft
 )
 Change = Event | Note
 Changes = tuple[Change, ...]

@@ -61,6 +61,8 @@ from perdure.workflows.core.handler_changes import (
     BlockAnswered,
     BlockCalled,
     ErrorCaught,
+    EventCame,
+    EventLeft,
     HandlerAnswered,
     HandlerMoved,
     HandlerResumed,
@@ -210,8 +212,12 @@ def apply_note(state: SessionState, note: Note) -> SessionState:
             return handlers.moved(state, note.run)
         case TriggerTaken():
             return replace(state, inbox=state.inbox.without(note.trigger_id))
+        case EventCame():
+            return handlers.came(state, note)
+        case EventLeft():
+            return replace(state, handlers=state.handlers.leaving(note.event_id))
         case HandlerResumed():
-            return handlers.resumed(state, note.run)
+            return handlers.resumed(state, note)
         case HandlerAnswered():
             return replace(state, handlers=state.handlers.with_reply(note.question_id, note.reply))
         case ErrorCaught():

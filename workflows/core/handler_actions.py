@@ -35,7 +35,7 @@ class CatchError:
 
 @dataclass(frozen=True)
 class ParkHandler:
-    """The handler waits for a time or a person, and its turn ends."""
+    """The handler waits for a time, an event or a person, and its turn ends."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,21 @@ class ResumeAnswered:
     question_id: str
 
 
+@dataclass(frozen=True)
+class OfferEvent:
+    """A handler goes on that waits for this event, in a turn of its own; where none does, the event is kept."""
+
+    event_id: str
+
+
 HandlerAction = (
-    CarryOn | LeaveBlock | CallTool | CheckResult | CatchError | ParkHandler | ResumeHandler | ResumeAnswered
+    CarryOn
+    | LeaveBlock
+    | CallTool
+    | CheckResult
+    | CatchError
+    | ParkHandler
+    | ResumeHandler
+    | ResumeAnswered
+    | OfferEvent
 )

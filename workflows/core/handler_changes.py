@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from perdure.workflows.core.calls.call import Call
+from perdure.workflows.core.state.events import KeptEvent
 from perdure.workflows.core.state.handlers import HandlerRun, Reply
 from perdure.workflows.vocabulary.parts import Part
 
@@ -41,6 +42,9 @@ class HandlerResumed:
     """The turn goes on with this run, which was parked."""
 
     run: HandlerRun
+    #: What its wait for an event has ended with, and the event that it has.
+    reply: Reply | None = None
+    event_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +53,22 @@ class HandlerAnswered:
 
     question_id: str
     reply: Reply
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventCame:
+    """An event is taken in, and kept until a handler takes it."""
+
+    event: KeptEvent
+    content_sha256: str
+    cursor: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventLeft:
+    """None of the handlers that wait takes this event."""
+
+    event_id: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from pydantic import Field, JsonValue, model_validator
 from perdure.workflows.definition.answer import AnswerForm
 from perdure.workflows.definition.context import TOOL_OUTPUT_TOKENS, ContextPolicy
 from perdure.workflows.definition.documents import References, Skills
-from perdure.workflows.definition.handlers import Handlers, handler_faults
+from perdure.workflows.definition.handlers import Events, Handlers, event_faults, handler_faults
 from perdure.workflows.definition.limits import (
     Caps,
     Cheaper,
@@ -148,6 +148,12 @@ class AgentDefinition(Frozen):
         description="What the agent does, block after block: `message: [...]` when a message comes (without it, the agent "
         "responds), any other handler when it is triggered by its name.",
     )
+    events: Events = Field(
+        default={},
+        exclude_if=operator.not_,
+        description="Events that other systems send sessions of this agent, by name, as they trigger handlers; handlers wait "
+        "for them (`wait: {event: NAME}`).",
+    )
     secrets: tuple[Variable, ...] = Field(
         default=(),
         exclude_if=operator.not_,
@@ -195,7 +201,8 @@ class AgentDefinition(Frozen):
         )
         found = handler_faults(self.handlers, self.models, listed, answers=self.answer is not None)
         yield from (("handlers", fault) for fault in found)
-        for index, why in schedule_faults(self.schedules, self.handlers):
+        yield from event_faults(self.events, self.handlers)
+        for index, why in schedule_faults(self.schedules, self.handlers, self.events):
             yield "schedules", f"{index}.handler: {why}"
         for name in self.inputs:
             if name in ("session", "user", "turn", "args"):

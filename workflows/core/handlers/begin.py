@@ -12,11 +12,12 @@ from perdure.workflows.core.handler_actions import (
     CheckResult,
     HandlerAction,
     LeaveBlock,
+    OfferEvent,
     ParkHandler,
     ResumeAnswered,
     ResumeHandler,
 )
-from perdure.workflows.core.handlers import asking
+from perdure.workflows.core.handlers import asking, events
 from perdure.workflows.core.handlers.carrying_on import call_tool, carry_on, catch_error, leave_block
 from perdure.workflows.core.handlers.parking import park, resume
 from perdure.workflows.core.handlers.results import check_result
@@ -49,6 +50,8 @@ def begin_of_handler(draft: Draft, action: HandlerAction) -> GoneOn:
             resume(draft, action.timer)
         case ResumeAnswered():
             asking.resume(draft, action.question_id)
+        case OfferEvent():
+            events.offer(draft, action.event_id)
         case _:
             assert_never(action)
     return GoneOn()

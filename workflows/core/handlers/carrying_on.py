@@ -8,7 +8,7 @@ from perdure.workflows.core.handlers.interpreter import HandlerFault, advanced, 
 from perdure.workflows.core.handlers.saying import said
 from perdure.workflows.core.handlers.triggers import Triggered, inputs_of
 from perdure.workflows.core.prompt import names_in
-from perdure.workflows.core.state.handlers import Asking, AskingPerson, Calling, HandlerRun, Saying
+from perdure.workflows.core.state.handlers import Asking, AskingPerson, Calling, HandlerRun, Saying, Waiting
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.handlers import MESSAGE
@@ -68,6 +68,8 @@ def resume_handler(draft: Draft, run: HandlerRun | None) -> bool:
             doing = replace(doing, call_id=None)
         case AskingPerson():
             doing = replace(doing, question_id=None, reply=None)
+        case Waiting():
+            doing = replace(doing, timer_id=None)
         case _:
             pass
     draft.add(HandlerMoved(run=replace(run, doing=doing)))

@@ -2,8 +2,10 @@
 
 from perdure.workflows.core.calls.call import Call
 from perdure.workflows.core.fold_agent import loaded
+from perdure.workflows.core.handler_changes import EventCame, HandlerResumed
 from perdure.workflows.core.handlers.interpreter import advanced
-from perdure.workflows.core.state.handlers import AskingPerson, Calling, HandlerRun, Responding, Waiting
+from perdure.workflows.core.state.handlers import AskingPerson, Calling, HandlerRun, Reply, Responding, Waiting
+from perdure.workflows.core.state.inbox import Seen
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState, in_turn, with_turn
 from perdure.workflows.core.state.turn import Turn
@@ -21,34 +23,50 @@ def moved(state: SessionState, run: HandlerRun) -> SessionState:
     return with_turn(state, turn)
 
 
-def resumed(state: SessionState, run: HandlerRun) -> SessionState:
+def resumed(state: SessionState, note: HandlerResumed) -> SessionState:
     """A parked run goes on behind its block, with the definition that it began with."""
+    run = note.run
     agent, loaded = state.slot.kept.get(run.digest), state.slot.loaded
     state = replace(state, handlers=state.handlers.without(run))
+    if note.event_id is not None:
+        # It has come in time.
+        timer = run.doing.timer_id if isinstance(run.doing, Waiting) else None
+        timers = state.timers if timer is None else state.timers.without(timer)
+        state = replace(state, handlers=state.handlers.giving(note.event_id), timers=timers)
     turn = in_turn(state)
     if agent is None:
         message = f"The definition {run.digest[:12]} that the handler {run.handler} began with is no longer kept."
         return with_turn(state, replace(turn, error=ToolError(type=AGENT_UNAVAILABLE, message=message)))
-    turn = _taken_up(turn, run)
+    turn = _taken_up(turn, run, note.reply)
     if loaded is None or agent.digest == loaded.digest:
         return with_turn(state, turn)
     return _running(with_turn(state, replace(turn, lent=loaded.digest)), agent)
 
 
-def _taken_up(turn: Turn, run: HandlerRun) -> Turn:
+def _taken_up(turn: Turn, run: HandlerRun, reply: Reply | None) -> Turn:
     """The turn with the run behind its block, or failing at it."""
-    if not isinstance(run.doing, AskingPerson) or run.doing.reply is None:
+    doing = run.doing
+    if isinstance(doing, AskingPerson):
+        reply = doing.reply
+    if not isinstance(doing, AskingPerson | Waiting) or reply is None:
         return replace(turn, run=advanced(run))
-    reply = run.doing.reply
     if reply.error is not None:
         return replace(turn, run=run, error=reply.error)
-    return replace(turn, run=advanced(run, run.doing.into, reply.value))
+    return replace(turn, run=advanced(run, doing.into, reply.value))
+
+
+def came(state: SessionState, note: EventCame) -> SessionState:
+    """An event is taken in, and kept. Its id is one of those by which a repeat is known."""
+    seen = Seen(content_sha256=note.content_sha256, cursor=note.cursor)
+    handlers = replace(state.handlers, events=(*state.handlers.events, note.event))
+    return replace(state, inbox=state.inbox.knowing(note.event.event_id, seen), handlers=handlers)
 
 
 def ended(state: SessionState, turn: Turn, event: TurnFinished) -> SessionState:
     """The turn of a handler has ended, and with it the run, unless that is parked."""
     if event.reason == "parked" and turn.run is not None:
-        state = replace(state, handlers=replace(state.handlers, parked=(*state.handlers.parked, turn.run)))
+        parked = replace(state.handlers, parked=(*state.handlers.parked, turn.run))
+        state = replace(state, handlers=parked.offering(turn.run))
     before = state.slot.kept.get(turn.lent) if turn.lent is not None else None
     return state if before is None else _running(state, before)
 

@@ -12,6 +12,7 @@ from pydantic_core import to_json
 
 from perdure.workflows.core.conditions import ConditionError, is_true
 from perdure.workflows.core.handlers.templates import TemplateFault, evaluated, items, text, told
+from perdure.workflows.core.handlers.waiting import waiting
 from perdure.workflows.core.state.handlers import (
     Asking,
     AskingPerson,
@@ -24,7 +25,6 @@ from perdure.workflows.core.state.handlers import (
     Responding,
     Saying,
     Trying,
-    Waiting,
 )
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.definition.handlers import (
@@ -209,11 +209,7 @@ class _Machine:
                     raise TemplateFault(f"result: gives {str(result)[:80]!r}, and not a mapping")
                 self.doing = Finishing(at=instruction.at, result=result)
             case WaitFor():
-                self.doing = Waiting(
-                    at=instruction.at,
-                    length=None if block.length is None else text(block.length, names),
-                    until=None if block.until is None else text(block.until, names),
-                )
+                self.doing = waiting(block, instruction.at, names)
             case AskPerson():
                 self.doing = _asking_person(block, instruction.at, names)
             case Say():

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
+from perdure.workflows.core.state.events import KeptEvent
 from perdure.workflows.core.state.record import Record, replace
 from perdure.workflows.definition.providers.dialect import Thinking
 from perdure.workflows.protocol.blocks import Misfit
@@ -89,13 +90,17 @@ class Saying(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Waiting(Record):
-    """The handler waits for a time."""
+    """The handler waits for a time, or for an event."""
 
     at: str
     length: str | None = None
     until: str | None = None
     #: The timer, once it is set.
     timer_id: str | None = None
+    #: The event, which events of this name are meant, and the variable that the event goes to.
+    event: str | None = None
+    when: str | None = None
+    into: str | None = None
     kind: Literal["waiting"] = "waiting"
 
 
@@ -112,7 +117,7 @@ class Finishing(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Reply(Record):
-    """What came of a question: the answer, or why there is none."""
+    """What came of a question or of a wait for an event: the answer, or why there is none."""
 
     value: JsonValue = None
     error: ToolError | None = None
@@ -172,6 +177,8 @@ class HandlerRun(Record):
 class Handlers(Record):
     #: Runs whose turns have ended, and that go on later.
     parked: tuple[HandlerRun, ...] = ()
+    #: What came and no run has taken yet, the oldest first.
+    events: tuple[KeptEvent, ...] = ()
 
     def waiting_for(self, timer_id: str) -> HandlerRun | None:
         """The run that this timer goes on with."""
@@ -201,6 +208,21 @@ class Handlers(Record):
         settled = replace(run, doing=replace(run.doing, reply=reply))
         others = self.without(run)
         return replace(others, parked=(*others.parked, settled))
+
+    def giving(self, event_id: str) -> "Handlers":
+        """Without this event, which a run has."""
+        return replace(self, events=tuple(one for one in self.events if one.event_id != event_id))
+
+    def offering(self, run: HandlerRun) -> "Handlers":
+        """What is kept is offered to the run anew that has just begun to wait for it."""
+        name = run.doing.event if isinstance(run.doing, Waiting) else None
+        events = tuple(replace(one, fresh=True) if one.name == name else one for one in self.events)
+        return replace(self, events=events)
+
+    def leaving(self, event_id: str) -> "Handlers":
+        """None of those who wait takes this event."""
+        events = tuple(replace(one, fresh=False) if one.event_id == event_id else one for one in self.events)
+        return replace(self, events=events)
 
     def without(self, run: HandlerRun | None) -> "Handlers":
         return replace(self, parked=tuple(one for one in self.parked if one is not run))

@@ -2,6 +2,7 @@
 
 from perdure.workflows.definition.handlers.asking import Choose, Generate, Respond
 from perdure.workflows.definition.handlers.blocks import FORMS, BlockDefinition, Case, Catch, ForEach, Switch, Try
+from perdure.workflows.definition.handlers.events import EventDefinition, Events, event_faults
 from perdure.workflows.definition.handlers.handler import MESSAGE, NO_ANSWER, Handler, Handlers, handler_faults
 from perdure.workflows.definition.handlers.person import AskPerson
 from perdure.workflows.definition.handlers.plain import CallTool, Finish, Say, Set, WaitFor
@@ -19,6 +20,8 @@ __all__ = [
     "Choose",
     "Do",
     "Enter",
+    "EventDefinition",
+    "Events",
     "Finish",
     "ForEach",
     "Generate",
@@ -36,5 +39,6 @@ __all__ = [
     "Unguard",
     "Unless",
     "WaitFor",
+    "event_faults",
     "handler_faults",
 ]

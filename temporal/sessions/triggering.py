@@ -66,7 +66,7 @@ class Triggerer:
                 id=trigger_id,
                 name=name,
                 event=event,
-                inputs=_inputs(definition, name, wanted.inputs),
+                inputs=trigger_inputs(definition, name, wanted.inputs),
                 content_sha256=sha256,
                 cursor=receipt.seq,
                 digest=digest,
@@ -93,9 +93,9 @@ class Triggerer:
         return None, await self._definitions.by_digest(receipt.digest, tenant)
 
 
-def _inputs(definition: AgentDefinition | None, name: str, inputs: dict[str, JsonValue]) -> dict[str, JsonValue]:
+def trigger_inputs(definition: AgentDefinition | None, name: str, inputs: dict[str, JsonValue]) -> dict[str, JsonValue]:
     """With defaults filled in. Raises `InvalidRequest`."""
-    taken = {} if definition is None else _taken(definition)
+    taken = {} if definition is None else triggerable(definition)
     if name not in taken:
         near = did_you_mean(name, taken) or f"; there are: {', '.join(taken) or 'none'}"
         agent = definition.name if definition is not None else "the session's agent"
@@ -106,7 +106,7 @@ def _inputs(definition: AgentDefinition | None, name: str, inputs: dict[str, Jso
         raise InvalidRequest(f"inputs.{problem.field}", problem.message) from None
 
 
-def _taken(definition: AgentDefinition) -> dict[str, dict[str, dict[str, JsonValue]]]:
+def triggerable(definition: AgentDefinition) -> dict[str, dict[str, dict[str, JsonValue]]]:
     """The inputs of what can be triggered, and of events, by name."""
     handlers = {name: handler.inputs for name, handler in definition.handlers.items() if name != MESSAGE}
     return {**handlers, **{name: event.inputs for name, event in definition.events.items()}}

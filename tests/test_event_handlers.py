@@ -124,6 +124,21 @@ def test_an_event_that_comes_while_a_turn_runs_waits_for_its_end() -> None:
     assert [event.reason for event in world.events if event.type == "turn.finished"] == ["parked", "done", "done"]
 
 
+def test_a_handler_has_the_oldest_of_several_events() -> None:
+    world = tell(world_of(), "A-2", "e1").run().send("A-2")
+    world.until(lambda: world.state.turn is not None)
+    tell(world, "A-2", "e2").run()
+    assert (started(world)[-1], kept(world)) == (("trigger", "e1"), ["e2"])
+
+
+def test_one_that_has_come_meanwhile_is_for_those_who_have_waited_longer() -> None:
+    world = parked(handler(when="{{ event.amount > 0 }}")).send("A-2", "m2")
+    world.until(lambda: world.state.turn is not None)
+    tell(world).run()
+    assert [run.variables["message"] for run in world.state.handlers.parked] == ["A-2"]
+    assert world.said[-1] == "assistant: 5 for A-1."
+
+
 def test_the_oldest_handler_that_it_fits_has_it() -> None:
     world = parked(handler(when="{{ event.amount > 0 }}")).send("A-2", "m2").run()
     tell(tell(tell(world, amount=0), id="e2"), id="e3").run()

@@ -31,12 +31,11 @@ from perdure.workflows.core.context_changes import (
     ContextMeasured,
     Overflowed,
 )
+from perdure.workflows.core.event_changes import EventChange
 from perdure.workflows.core.handler_changes import (
     BlockAnswered,
     BlockCalled,
     ErrorCaught,
-    EventCame,
-    EventLeft,
     HandlerAnswered,
     HandlerMoved,
     HandlerResumed,
@@ -289,8 +288,7 @@ Note = (
     | HandlerResumed
     | HandlerAnswered
     | TriggerTaken
-    | EventCame
-    | EventLeft
+    | EventChange
 )
 Change = Event | Note
 Changes = tuple[Change, ...]

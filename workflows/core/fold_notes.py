@@ -50,6 +50,7 @@ from perdure.workflows.core.context_changes import (
     ContextMeasured,
     Overflowed,
 )
+from perdure.workflows.core.event_changes import EventChange
 from perdure.workflows.core.fold_agent import failed, loaded
 from perdure.workflows.core.fold_limits import counted, limits_changed, turned, unpaused
 from perdure.workflows.core.fold_turn import (
@@ -61,14 +62,13 @@ from perdure.workflows.core.handler_changes import (
     BlockAnswered,
     BlockCalled,
     ErrorCaught,
-    EventCame,
-    EventLeft,
     HandlerAnswered,
     HandlerMoved,
     HandlerResumed,
     TriggerTaken,
 )
 from perdure.workflows.core.handlers import fold as handlers
+from perdure.workflows.core.handlers import fold_events
 from perdure.workflows.core.lease_changes import LeaseChange
 from perdure.workflows.core.limit_changes import (
     CallsCounted,
@@ -212,10 +212,8 @@ def apply_note(state: SessionState, note: Note) -> SessionState:
             return handlers.moved(state, note.run)
         case TriggerTaken():
             return replace(state, inbox=state.inbox.without(note.trigger_id))
-        case EventCame():
-            return handlers.came(state, note)
-        case EventLeft():
-            return replace(state, handlers=state.handlers.leaving(note.event_id))
+        case _ if isinstance(note, EventChange):
+            return fold_events.changed(state, note)
         case HandlerResumed():
             return handlers.resumed(state, note)
         case HandlerAnswered():

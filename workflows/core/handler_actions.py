@@ -59,6 +59,11 @@ class OfferEvent:
     event_id: str
 
 
+@dataclass(frozen=True)
+class OfferKept:
+    """The handler that has begun to wait goes on with one of the events that are kept, or goes on waiting."""
+
+
 HandlerAction = (
     CarryOn
     | LeaveBlock
@@ -69,4 +74,5 @@ HandlerAction = (
     | ResumeHandler
     | ResumeAnswered
     | OfferEvent
+    | OfferKept
 )

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from perdure.workflows.core.calls.call import Call
-from perdure.workflows.core.state.events import KeptEvent
 from perdure.workflows.core.state.handlers import HandlerRun, Reply
 from perdure.workflows.vocabulary.parts import Part
 
@@ -53,22 +52,6 @@ class HandlerAnswered:
 
     question_id: str
     reply: Reply
-
-
-@dataclass(frozen=True, kw_only=True)
-class EventCame:
-    """An event is taken in, and kept until a handler takes it."""
-
-    event: KeptEvent
-    content_sha256: str
-    cursor: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class EventLeft:
-    """None of the handlers that wait takes this event."""
-
-    event_id: str
 
 
 @dataclass(frozen=True, kw_only=True)

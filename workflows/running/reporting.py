@@ -30,7 +30,7 @@ from perdure.workflows.core.actions import (
 )
 from perdure.workflows.core.changes import Change, CloseRequested, StopRequested
 from perdure.workflows.core.context_changes import CompactionAbandoned
-from perdure.workflows.core.handler_actions import OfferEvent, ParkHandler, ResumeAnswered, ResumeHandler
+from perdure.workflows.core.handler_actions import OfferEvent, OfferKept, ParkHandler, ResumeAnswered, ResumeHandler
 from perdure.workflows.core.handlers.waiting import waits_in_words
 from perdure.workflows.core.limit_words import told
 from perdure.workflows.core.state.session import SessionState
@@ -46,6 +46,7 @@ _SHOWN: Final = (
     | ResumeHandler
     | ResumeAnswered
     | OfferEvent
+    | OfferKept
     | Ask
     | TakeBack
     | GoOn

@@ -13,6 +13,7 @@ from perdure.workflows.core.handler_actions import (
     HandlerAction,
     LeaveBlock,
     OfferEvent,
+    OfferKept,
     ParkHandler,
     ResumeAnswered,
     ResumeHandler,
@@ -52,6 +53,8 @@ def begin_of_handler(draft: Draft, action: HandlerAction) -> GoneOn:
             asking.resume(draft, action.question_id)
         case OfferEvent():
             events.offer(draft, action.event_id)
+        case OfferKept():
+            events.offer_kept(draft)
         case _:
             assert_never(action)
     return GoneOn()

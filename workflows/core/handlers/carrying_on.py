@@ -69,7 +69,7 @@ def resume_handler(draft: Draft, run: HandlerRun | None) -> bool:
         case AskingPerson():
             doing = replace(doing, question_id=None, reply=None)
         case Waiting():
-            doing = replace(doing, timer_id=None)
+            doing = replace(doing, timer_id=None, looked=False)
         case _:
             pass
     draft.add(HandlerMoved(run=replace(run, doing=doing)))

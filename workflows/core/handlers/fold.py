@@ -2,10 +2,9 @@
 
 from perdure.workflows.core.calls.call import Call
 from perdure.workflows.core.fold_agent import loaded
-from perdure.workflows.core.handler_changes import EventCame, HandlerResumed
+from perdure.workflows.core.handler_changes import HandlerResumed
 from perdure.workflows.core.handlers.interpreter import advanced
 from perdure.workflows.core.state.handlers import AskingPerson, Calling, HandlerRun, Reply, Responding, Waiting
-from perdure.workflows.core.state.inbox import Seen
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState, in_turn, with_turn
 from perdure.workflows.core.state.turn import Turn
@@ -55,18 +54,10 @@ def _taken_up(turn: Turn, run: HandlerRun, reply: Reply | None) -> Turn:
     return replace(turn, run=advanced(run, doing.into, reply.value))
 
 
-def came(state: SessionState, note: EventCame) -> SessionState:
-    """An event is taken in, and kept. Its id is one of those by which a repeat is known."""
-    seen = Seen(content_sha256=note.content_sha256, cursor=note.cursor)
-    handlers = replace(state.handlers, events=(*state.handlers.events, note.event))
-    return replace(state, inbox=state.inbox.knowing(note.event.event_id, seen), handlers=handlers)
-
-
 def ended(state: SessionState, turn: Turn, event: TurnFinished) -> SessionState:
     """The turn of a handler has ended, and with it the run, unless that is parked."""
     if event.reason == "parked" and turn.run is not None:
-        parked = replace(state.handlers, parked=(*state.handlers.parked, turn.run))
-        state = replace(state, handlers=parked.offering(turn.run))
+        state = replace(state, handlers=replace(state.handlers, parked=(*state.handlers.parked, turn.run)))
     before = state.slot.kept.get(turn.lent) if turn.lent is not None else None
     return state if before is None else _running(state, before)
 

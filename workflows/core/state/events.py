@@ -16,7 +16,7 @@ class KeptEvent(Record):
     inputs: dict[str, JsonValue] = field(default_factory=dict)
     #: The caller's span.
     traceparent: str | None = None
-    #: A handler may wait for it that it has not been offered to.
+    #: It has not been offered to the handlers that wait yet.
     fresh: bool = True
 
     @property

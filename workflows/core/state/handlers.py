@@ -101,6 +101,8 @@ class Waiting(Record):
     event: str | None = None
     when: str | None = None
     into: str | None = None
+    #: The events that were kept when it began to wait have been offered to it.
+    looked: bool = False
     kind: Literal["waiting"] = "waiting"
 
 
@@ -213,11 +215,18 @@ class Handlers(Record):
         """Without this event, which a run has."""
         return replace(self, events=tuple(one for one in self.events if one.event_id != event_id))
 
-    def offering(self, run: HandlerRun) -> "Handlers":
-        """What is kept is offered to the run anew that has just begun to wait for it."""
-        name = run.doing.event if isinstance(run.doing, Waiting) else None
-        events = tuple(replace(one, fresh=True) if one.name == name else one for one in self.events)
-        return replace(self, events=events)
+    @property
+    def looking(self) -> HandlerRun | None:
+        """The first run that waits for an event and has not looked through those that are kept."""
+        found = (
+            run for run in self.parked if isinstance(run.doing, Waiting) and run.doing.event and not run.doing.looked
+        )
+        return next(found, None)
+
+    def having_looked(self, run: HandlerRun) -> "Handlers":
+        assert isinstance(run.doing, Waiting)
+        looked = replace(run, doing=replace(run.doing, looked=True))
+        return replace(self, parked=tuple(looked if one is run else one for one in self.parked))
 
     def leaving(self, event_id: str) -> "Handlers":
         """None of those who wait takes this event."""

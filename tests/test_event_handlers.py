@@ -14,7 +14,8 @@ from perdure.workflows.core.idle import closes_at
 from perdure.workflows.core.next_action import next_action
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import dump_state, read_state
-from perdure.workflows.protocol.signals import CancelTimer, Close, Retry, Rewind, Trigger
+from perdure.workflows.protocol.signals import CancelTimer, Close, EditMessage, Retry, Rewind, Trigger, WithdrawMessage
+from perdure.workflows.vocabulary.parts import Text
 from tests.support.core import agent
 from tests.support.handler_world import MODELS, HandlerWorld
 
@@ -272,6 +273,17 @@ def test_an_event_that_comes_while_a_session_closes_is_rejected() -> None:
     world.driver.receive(Close(id="c1"))
     tell(world).run()
     assert rejected(world) == [("e1", "session_closed")]
+
+
+def test_what_is_kept_can_be_taken_back_and_not_be_edited() -> None:
+    world = tell(tell(world_of(), "A-1", "e1"), "A-1", "e2", 6).run()
+    world.driver.receive(EditMessage(id="c1", message_id="e1", parts=(Text(text="forged"),)))
+    world.driver.receive(WithdrawMessage(id="c2", message_id="e1"))
+    assert (rejected(world), kept(world)) == ([("e1", "withdrawn")], ["e2"])
+    assert (receipt(world.state, "e1").withdrawn, receipt(world.state, "e2").kept) == (True, True)
+    assert world.send("A-1").run().said[-1] == "assistant: 6 for A-1."
+    world.driver.receive(WithdrawMessage(id="c3", message_id="e2"))
+    assert len(rejected(world)) == 1
 
 
 def test_no_more_than_so_many_are_kept() -> None:

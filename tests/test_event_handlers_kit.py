@@ -3,7 +3,7 @@
 import pytest
 
 from perdure.temporal.app.testing.kit import Perdure, assistant
-from perdure.temporal.sessions.errors import IdConflict, InvalidRequest, SessionClosed, TooMany
+from perdure.temporal.sessions.errors import IdConflict, InvalidRequest, MessageWithdrawn, SessionClosed, TooMany
 from perdure.workflows.core.handlers.events import MOST_KEPT
 
 pytestmark = pytest.mark.server
@@ -55,11 +55,15 @@ async def test_events_are_checked_as_triggers_are(perdure: Perdure) -> None:
         await session.send_event("paid", "e1", order_id="A-1")
     with pytest.raises(IdConflict):
         await session.send_event("paid", "e1", order_id="A-2")
+    await session.send_event("paid", "e9", order_id="A-9")
+    await session.withdraw("e9")
+    with pytest.raises(MessageWithdrawn):
+        await session.send_event("paid", "e9", order_id="A-9")
     await session.close()
     with pytest.raises(SessionClosed):
         await session.send_event("paid", "e2", order_id="A-1")
     rejected = [event for event in await session.events() if event.type == "message.rejected"]
-    assert [(event.message_id, event.reason) for event in rejected] == [("e1", "session_closed")]
+    assert [(event.message_id, event.reason) for event in rejected] == [("e9", "withdrawn"), ("e1", "session_closed")]
 
 
 async def test_an_event_that_would_not_be_kept_is_refused(perdure: Perdure) -> None:

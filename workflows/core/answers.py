@@ -54,6 +54,7 @@ def receipt(state: SessionState, message_id: str) -> Receipt:
         more_questions=len(asked) < len(state.questions.open),
         sub_sessions=state.sub_sessions,
         room=state.room,
+        kept=state.handlers.keeps(message_id),
         event_room=event_room(state) if state.handlers.events else None,
         role=state.slot.role,
         user=state.new.user,

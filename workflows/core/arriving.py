@@ -108,8 +108,9 @@ def edit(draft: Draft, command: EditMessage) -> None:
 
 
 def withdraw(draft: Draft, command: WithdrawMessage) -> None:
-    """Takes a message back; nothing where it does not wait any more."""
-    if draft.state.inbox.find(command.message_id) is not None:
+    """Takes a message or an event back; nothing where it does not wait any more."""
+    state = draft.state
+    if state.inbox.find(command.message_id) is not None or state.handlers.keeps(command.message_id):
         draft.add(Withdrawn(message_id=command.message_id))
         draft.add(MessageRejected(**draft.stamp, message_id=command.message_id, reason="withdrawn"))
 

@@ -97,7 +97,8 @@ def apply_note(state: SessionState, note: Note) -> SessionState:
         case MessageEdited():
             return replace(state, inbox=state.inbox.with_parts(note.message_id, note.parts, note.command_id))
         case Withdrawn():
-            return replace(state, inbox=state.inbox.withdrawing(note.message_id))
+            kept = state.handlers.giving(note.message_id)
+            return replace(state, inbox=state.inbox.withdrawing(note.message_id), handlers=kept)
         case Muted():
             return replace(state, questions=replace(state.questions, muted=True))
         case StopRequested():

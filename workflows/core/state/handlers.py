@@ -211,8 +211,12 @@ class Handlers(Record):
         others = self.without(run)
         return replace(others, parked=(*others.parked, settled))
 
+    def keeps(self, event_id: str) -> bool:
+        """Whether an event of this id is kept."""
+        return any(one.event_id == event_id for one in self.events)
+
     def giving(self, event_id: str) -> "Handlers":
-        """Without this event, which a run has."""
+        """Without this event, which a run has, or which was taken back."""
         return replace(self, events=tuple(one for one in self.events if one.event_id != event_id))
 
     @property

@@ -38,6 +38,7 @@ from perdure.gateway.routes import (
     forks,
     guide,
     health,
+    markdown,
     messages,
     metrics,
     pages,
@@ -104,6 +105,7 @@ _ROUTES: Final = (
     metrics,
     signing_in,
     pages,
+    markdown,
     guide,
 )
 

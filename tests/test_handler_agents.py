@@ -1,4 +1,4 @@
-"""Handlers that run other agents by `call`, on a real server."""
+"""Handlers that run other agents by `run_agent` and `call`, on a real server."""
 
 from collections.abc import AsyncIterator
 

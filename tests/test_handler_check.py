@@ -187,6 +187,42 @@ def test_what_is_wrong_with_a_result(tmp_path: Path, before: str, after: str, fa
     assert fault in found[0], found
 
 
+AGENTS = """\
+  message:
+    - run_agent: {agent: researcher, message: "Find {{ message }}.", inputs: {depth: "{{ turn.number }}"}, into: found}
+    - say: "{{ found.text }}"
+"""
+
+
+def agent_faults(tmp_path: Path, handlers: str) -> list[str]:
+    """Of a definition that has an agent, one that takes over, and a tool."""
+    file = tmp_path / "support.yaml"
+    agents = "[find_order, agent: {name: researcher}, agent: {name: expert, handoff: true}]"
+    file.write_text(_HEAD.replace("[find_order]", agents) + handlers)
+    return [str(problem).partition(".yaml:")[2] for problem in load_agent_file(file, {}, None).problems]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "fault"),
+    [
+        ("agent: researcher", "agent: researchr", "'researchr' is not one of the agents among tools; did you mean"),
+        ("agent: researcher", "agent: nobody", "'nobody' is not one of the agents among tools; there are: researcher"),
+        ("agent: researcher", "agent: find_order", "run_agent.agent: 'find_order' is a tool and no agent; use `call`"),
+        ("agent: researcher", "agent: expert", "'expert' takes the conversation over (`handoff: true`); use `call`"),
+        ("{{ message }}", "{{ mesage }}", "message[0].run_agent.message: 'mesage' is no input, and no variable"),
+        ("{{ turn.number }}", "{{ turm.number }}", "run_agent.inputs.depth: 'turm' is no input, and no variable"),
+        ("{depth:", "{message:", "message[0].run_agent.inputs: no agent has an input named message"),
+        ("into: found", "into: other", "message[1].say: 'found' is no input, and no variable"),
+    ],
+)
+def test_what_is_wrong_with_running_an_agent(tmp_path: Path, before: str, after: str, fault: str) -> None:
+    assert agent_faults(tmp_path, AGENTS) == []
+    assert before in AGENTS
+    found = agent_faults(tmp_path, AGENTS.replace(before, after))
+    assert len(found) == 1
+    assert fault in found[0], found
+
+
 def test_each_fault_of_a_file_is_found_in_one_reading(tmp_path: Path) -> None:
     handlers = GOOD.replace("tool: find_order", "tool: nothing").replace("{{ topic ==", "{{ topik ==")
     handlers = handlers.replace("into: topic}", "into: topic, intoo: x}")

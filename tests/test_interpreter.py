@@ -6,7 +6,8 @@ import pytest
 from pydantic import TypeAdapter
 
 from perdure.workflows.core.handlers.interpreter import MOST_HELD, HandlerFault, carried_on
-from perdure.workflows.core.state.handlers import HandlerRun
+from perdure.workflows.core.state.handlers import Calling, HandlerRun
+from perdure.workflows.core.state.record import replace
 from perdure.workflows.definition.handlers import Handler, Program
 from perdure.workflows.vocabulary.errors import HANDLER_TOO_LONG
 from tests.support.random_handlers import Maker
@@ -78,3 +79,16 @@ def test_a_loop_gives_its_variable_back() -> None:
     program = program_of([{"for_each": {"in": [1, 2], "as": "user", "do": [{"set": {"last": "{{ user }}"}}]}}])
     run = carried_on(run_of(), program, {"user": {"id": "u1"}})
     assert (run.variables, run.over) == ({"last": 2}, True)
+
+
+def test_running_an_agent_is_a_call_of_its_tool() -> None:
+    run = {"agent": "finder", "message": "Find {{ what }}.", "inputs": {"deep": "{{ 1 > 0 }}"}, "into": "found"}
+    call = {"tool": "finder", "with": {"message": "Find {{ what }}.", "deep": "{{ 1 > 0 }}"}, "into": "found"}
+    ran, called = (
+        carried_on(run_of(what="it"), program_of([block]), {}).doing for block in ({"run_agent": run}, {"call": call})
+    )
+    assert isinstance(ran, Calling)
+    assert isinstance(called, Calling)
+    assert ran.args == {"message": "Find it.", "deep": True}
+    assert ran.block.at == "message[0].run_agent"
+    assert replace(ran, block=called.block) == called

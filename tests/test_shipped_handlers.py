@@ -16,13 +16,16 @@ pytestmark = pytest.mark.server
 async def test_small_talk_is_answered_by_the_cheap_model(perdure: Perdure, topic: str, model: str, told: bool) -> None:
     perdure.model.says(topic)
     perdure.model.says("Good morning to you, too.")
+    perdure.model.says("A greeting")
     session = await perdure.session("concierge")
 
     turn = await session.say("Good morning!")
 
     assert (turn.reason, turn.text) == ("done", "Good morning to you, too.")
-    assert [asked.model for asked in perdure.model.asked] == ["anthropic/claude-haiku-5-5", f"anthropic/{model}"]
-    assert ("small talk" in perdure.model.asked[-1].system) is told
+    fast = "anthropic/claude-haiku-5-5"
+    # The last one names the session.
+    assert [asked.model for asked in perdure.model.asked] == [fast, f"anthropic/{model}", fast]
+    assert ("small talk" in perdure.model.asked[1].system) is told
     assert await session.transcript() == [user("Good morning!"), assistant("Good morning to you, too.")]
 
 

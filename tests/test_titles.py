@@ -8,7 +8,7 @@ import pytest_asyncio
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.workflows.core.titles import LONGEST
 from perdure.workflows.protocol.signals import BEHAVIOR
-from tests.support.session_lab import Lab, Talk, lab_on
+from tests.support.session_lab import Lab, Play, Talk, lab_on
 
 pytestmark = pytest.mark.server
 
@@ -45,6 +45,19 @@ async def test_a_title_that_there_is_stays(lab: Lab) -> None:
     talk = await lab.start("desk", behavior=BEHAVIOR)
     await talk.turn("hello")
     assert (await described(talk))[0] == "a test"
+
+
+async def test_a_model_names_the_session_from_then_on(lab: Lab) -> None:
+    talk = await lab.start("named", behavior=BEHAVIOR, continue_as_new_after=20)
+    lab.stage.plays = [Play("In June."), Play('"Roses in June."')]
+    await talk.turn("When do my roses bloom?")
+    title, run = await described(talk)
+    assert title == "Roses in June"
+    now = run
+    while now == run:
+        await talk.turn("and then?")
+        title, now = await described(talk)
+    assert title == "Roses in June"
 
 
 async def test_sessions_of_older_behavior_stay_without(lab: Lab) -> None:

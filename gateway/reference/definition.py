@@ -32,6 +32,7 @@ _TITLES: Final = {
     "Generate": "generate",
     "Choose": "choose",
     "CallTool": "call",
+    "RunAgent": "run_agent",
     "WaitFor": "wait",
     "AskPerson": "ask",
     "Finish": "finish",

@@ -186,7 +186,7 @@ class _Reading:
         own: dict[str, Any] = self._own if isinstance(self._own, dict) else {}
         for field, message in draft.inconsistencies():
             # These are given with their places below.
-            placed = field in ("models", "context", "handlers", "events", "schedules") or (
+            placed = field in ("models", "context", "handlers", "events", "schedules", "title") or (
                 field == "model" and draft.model in own
             )
             if not placed and not self._is_guessed(field):
@@ -195,6 +195,8 @@ class _Reading:
             yield from route_findings(draft, own)
             for field, message in draft.context.faults(draft.models):
                 yield Finding(("context", field), message)
+            for field, message in draft.title.faults(draft.models) if draft.title is not None else ():
+                yield Finding(("title", field), message)
         for loc, message in input_faults(draft):
             yield Finding(("inputs", *loc), message)
         if not any(place[:1] == ("handlers",) for place in self._found.mended):

@@ -25,11 +25,13 @@ from perdure.workflows.definition.handlers import (
     ForEach,
     Generate,
     Respond,
+    RunAgent,
     Say,
     Set,
     Switch,
     Try,
     WaitFor,
+    agent_fault,
 )
 from perdure.workflows.definition.tools import McpServer
 from perdure.workflows.vocabulary.near_names import did_you_mean
@@ -65,11 +67,13 @@ class _Walk:
         self.findings: list[Finding] = []
         self._models = definition.models
         self._events = definition.events
+        self._agents = definition.agent_tools
         self._form = None if definition.answer is None else definition.answer.form
         required: Any = (self._form or {}).get("required")
         self._required: list[str] = required if isinstance(required, list) else []
         listed = any(isinstance(tool, McpServer) for tool in definition.tools)
         named = [tool.name for tool in definition.tools if not isinstance(tool, McpServer)]
+        self._named = named
         #: None: MCP servers may have others.
         self._tools = None if listed else [*named, *(tool.name for tool in definition.document_tools)]
 
@@ -118,7 +122,10 @@ class _Walk:
         return _all(ends if block.cases[-1].when is None else [*ends, known])
 
     def _simple(
-        self, at: Loc, block: Respond | Generate | Choose | CallTool | Say | WaitFor | AskPerson, known: frozenset[str]
+        self,
+        at: Loc,
+        block: Respond | Generate | Choose | CallTool | RunAgent | Say | WaitFor | AskPerson,
+        known: frozenset[str],
     ) -> Known:
         match block:
             case Say():
@@ -140,6 +147,12 @@ class _Walk:
                     there = near or f"; there are: {', '.join(self._tools) or 'none'}"
                     self._find((*at, "tool"), f"{block.tool!r} is not one of tools{there}")
                 self._value((*at, "with"), block.arguments, known)
+            case RunAgent():
+                why = agent_fault(block.agent, self._agents, self._named)
+                if why is not None:
+                    self._find((*at, "agent"), why)
+                self._text((*at, "message"), block.message, known)
+                self._value((*at, "inputs"), block.inputs, known)
             case Respond() | Generate() | Choose():
                 if block.model is not None and block.model not in self._models:
                     near = did_you_mean(block.model, self._models)

@@ -10,6 +10,7 @@ _RECORDS: Final[dict[str, tuple[str, str | None]]] = {
     "generate": ("Generate", None),
     "choose": ("Choose", None),
     "call": ("CallTool", None),
+    "run_agent": ("RunAgent", None),
     "set": ("Set", "values"),
     "say": ("Say", "text"),
     "wait": ("WaitFor", None),

@@ -11,12 +11,12 @@ from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 
 from perdure.temporal.schemas.nesting import DEEPEST, too_deep
+from perdure.temporal.schemas.plain import TYPES, is_plain
 from perdure.workflows.vocabulary.near_names import did_you_mean
 
 Place = tuple[str | int, ...]
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-_TYPES: Final = ("string", "number", "integer", "boolean", "array", "object", "null")
 # Without format checks: one of them checks regular expressions with Python's engine, and ours is another
 # (`perdure.temporal.schemas.patterns`).
 _META: Final[Any] = Draft202012Validator(Draft202012Validator.META_SCHEMA, format_checker=FormatChecker(formats=()))
@@ -42,6 +42,8 @@ def schema_faults(schema: dict[str, Any]) -> list[tuple[Place, str]]:
     """Each place at which `schema` is not a JSON Schema, and why."""
     if too_deep(schema):
         return [((), f"nested more than {DEEPEST} levels deep")]
+    if is_plain(schema):
+        return []
     found: dict[Place, str] = {}
     try:
         for error in _META.iter_errors(schema):
@@ -54,7 +56,7 @@ def schema_faults(schema: dict[str, Any]) -> list[tuple[Place, str]]:
 def _why(error: ValidationError) -> str:
     given = error.instance
     if isinstance(given, str) and list(error.absolute_path)[-1:] == ["type"]:
-        return f"{given[:_LONGEST]!r} is not one of its types, {', '.join(_TYPES)}{did_you_mean(given, _TYPES)}"
+        return f"{given[:_LONGEST]!r} is not one of its types, {', '.join(TYPES)}{did_you_mean(given, TYPES)}"
     return error.message[:_LONGEST]
 
 

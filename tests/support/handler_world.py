@@ -63,7 +63,7 @@ class Asked:
 
 class HandlerWorld(PlainWorld):
     def __init__(self, message: list[Any], answers: Answers, results: Results | None = None, **definition: Any) -> None:
-        self.agent: LoadedAgent = agent(handlers={"message": message}, models=MODELS, **definition)
+        self.agent: LoadedAgent = agent(handlers={"message": message} if message else {}, models=MODELS, **definition)
         self.time = AT
         self.events: list[Event] = []
         self.open: dict[str, Effect] = {}

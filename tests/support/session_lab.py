@@ -65,12 +65,13 @@ _TREE: Final = {
     "slow": "models: {main: {use: demo/stage, price: {input: 1, output: 1}}}",
     "expert": "inputs: {level: {type: string}}\ninstructions: 'You are {{ session.agent }}, {{ level }}.'\n"
     "models: {main: {use: demo/stage, price: {input: 1, output: 1}}}\ntools: [add, agent: {name: boss, handoff: true}]",
+    "named": "models: {main: {use: demo/stage}}\ntitle: {model: main}",
     "routed": "models: {main: {use: demo/stage, fallback: [other]}, other: {use: demo/quick}}\ntools: [add]",
     "counter": "models: {main: {use: demo/stage}}\ntools: [add]\n"
     "answer: {schema: {type: object, properties: {n: {type: integer}}, required: [n]}}",
     "chief": "limits: {turn: {cost_usd: 1.0}}\nmodels: {main: {use: demo/stage, price: {input: 1, output: 1}}}\n"
     "tools: [agent: {name: helper, share: 0.25}, agent: {name: counter}]\n"
-    "handlers: {message: [call: {tool: helper, with: {message: 'Find {{ message }}.', topic: plants}, into: found}, "
+    "handlers: {message: [run_agent: {agent: helper, message: 'Find {{ message }}.', inputs: {topic: plants}, into: found}, "
     "call: {tool: counter, with: {message: '{{ found.text }}'}, into: counted}, "
     "say: 'Found {{ found.text }} {{ counted.result.n + 1 }} in {{ found.session_id }}']}",
     "one": "models: {main: {use: demo/stage}}\ntools: [agent: {name: two}]",

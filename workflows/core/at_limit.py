@@ -16,7 +16,8 @@ from perdure.workflows.vocabulary.questions import Shortfall
 
 
 def asks(state: SessionState, short: Shortfall) -> bool:
-    return may_ask(state, short) and not asks_nobody(state)
+    names = state.turn is not None and state.turn.names_session
+    return may_ask(state, short) and not asks_nobody(state) and not names
 
 
 def at_limit(state: SessionState, short: Shortfall) -> PauseTurn | FinishTurn | Wait:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from perdure.workflows.core.state.handlers import HandlerRun
 from perdure.workflows.protocol.queries import Timer
 from perdure.workflows.vocabulary.parts import ToolError
 
@@ -64,8 +65,16 @@ class OfferKept:
     """The handler that has begun to wait goes on with one of the events that are kept, or goes on waiting."""
 
 
+@dataclass(frozen=True)
+class NameSession:
+    """Ask a model what the session is to be called, before its turn ends."""
+
+    run: HandlerRun
+
+
 HandlerAction = (
-    CarryOn
+    NameSession
+    | CarryOn
     | LeaveBlock
     | CallTool
     | CheckResult

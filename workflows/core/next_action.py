@@ -7,15 +7,12 @@ from datetime import datetime
 
 from perdure.workflows.core.actions import (
     Action,
-    AskNextModel,
-    CallModel,
     CloseSession,
     DrawLeases,
     EndModelCall,
     EndStep,
     Exit,
     FinishTurn,
-    Join,
     LoadAgent,
     LookForTools,
     RenewAgent,
@@ -28,31 +25,26 @@ from perdure.workflows.core.actions import (
     Wait,
     WakeUp,
 )
-from perdure.workflows.core.at_limit import asks, at_limit, leased, reason_of
-from perdure.workflows.core.budget import nudge
+from perdure.workflows.core.at_limit import reason_of
 from perdure.workflows.core.calls.superseding import untold
 from perdure.workflows.core.context import relief
 from perdure.workflows.core.effects import AGENT, PURSES, RENEWAL, RESULT, SEAL, TOOLS
-from perdure.workflows.core.endings import fault, goes_on
 from perdure.workflows.core.handler_actions import (
     CallTool,
     CarryOn,
     CatchError,
     CheckResult,
-    LeaveBlock,
     ParkHandler,
 )
 from perdure.workflows.core.handlers.asking import next_expiry
 from perdure.workflows.core.handlers.interpreter import caught
+from perdure.workflows.core.handlers.naming import after_turn
 from perdure.workflows.core.handlers.next_of_parked import next_of_parked
-from perdure.workflows.core.handlers.steps import asking_of
 from perdure.workflows.core.idle import closes_at
 from perdure.workflows.core.leases import has_leases, to_ask_again, waits_in_vain
 from perdure.workflows.core.next_of_calls import give_up, made_of, next_of_calls
-from perdure.workflows.core.passing_on import next_bid_of_step
+from perdure.workflows.core.next_of_steps import next_call, next_model, next_step
 from perdure.workflows.core.rewinds.next_action import next_of_rewind, next_of_undoing
-from perdure.workflows.core.routing import answering_role, first_hop
-from perdure.workflows.core.spending import Bid, next_bid, out_of_quota, out_of_time
 from perdure.workflows.core.state.handlers import (
     Asking,
     AskingPerson,
@@ -66,11 +58,6 @@ from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Turn
 from perdure.workflows.core.working import ends_at
 from perdure.workflows.protocol.amounts import Amounts
-from perdure.workflows.protocol.steps import StepRecord
-from perdure.workflows.vocabulary.errors import ANSWER_CUT, MAX_STEPS
-from perdure.workflows.vocabulary.ids import step_id
-from perdure.workflows.vocabulary.parts import Message, ToolError
-from perdure.workflows.vocabulary.questions import Shortfall
 
 
 def next_action(state: SessionState) -> Action:
@@ -139,7 +126,7 @@ def _close(state: SessionState, reason: str) -> Action:
 
 
 def _next_in_turn(state: SessionState, turn: Turn) -> Action:
-    action = _next_of_turn(state, turn)
+    action = after_turn(state, turn, _next_of_turn(state, turn))
     error = action.error if isinstance(action, FinishTurn) else None
     return action if error is None or turn.run is None or caught(turn.run, error) is None else CatchError(error)
 
@@ -152,7 +139,7 @@ def _next_of_turn(state: SessionState, turn: Turn) -> Action:
     if turn.run is not None and isinstance(turn.run.doing, Finishing) and turn.run.doing.asked:
         return Wait(frozenset([RESULT]))
     if turn.step is not None and turn.between_models:
-        return EndStep(turn.step.step_id) if turn.stopping else _next_model(state, turn, turn.step)
+        return EndStep(turn.step.step_id) if turn.stopping else next_model(state, turn, turn.step)
     if turn.step is not None:
         if (turn.stopping or turn.overtime) and not turn.step_ending:
             return EndModelCall(turn.step.step_id)
@@ -178,7 +165,7 @@ def _next_of_turn(state: SessionState, turn: Turn) -> Action:
         return next_of_calls(state, turn)
     if turn.undoing is not None:
         return next_of_undoing(turn, turn.undoing)
-    return _next_step(state, turn) if turn.run is None else _next_of_run(state, turn, turn.run)
+    return next_step(state, turn) if turn.run is None else _next_of_run(state, turn, turn.run)
 
 
 def _next_of_run(state: SessionState, turn: Turn, run: HandlerRun) -> Action:
@@ -187,9 +174,9 @@ def _next_of_run(state: SessionState, turn: Turn, run: HandlerRun) -> Action:
         return FinishTurn("done")
     match run.doing:
         case Responding():
-            return _next_step(state, turn)
+            return next_step(state, turn)
         case Asking():
-            return _next_call(state, turn)
+            return next_call(state, turn)
         case Calling():
             return CallTool()
         case Waiting() | AskingPerson():
@@ -198,98 +185,3 @@ def _next_of_run(state: SessionState, turn: Turn, run: HandlerRun) -> Action:
             return CheckResult()
         case _:
             return CarryOn()
-
-
-def _next_step(state: SessionState, turn: Turn) -> Action:
-    joining = _joining(state, turn)
-    if joining:
-        return Join(joining)
-    if not goes_on(turn.stop, turn.odd) and turn.overflow is None:
-        return _after_last_answer(state, turn)
-    return _next_call(state, turn)
-
-
-def _next_call(state: SessionState, turn: Turn) -> Action:
-    """The turn's next model call, or what comes before it."""
-    if state.slot.stale and state.slot.loaded is not None:
-        # The same definition with other tools; a newer one waits for the next turn.
-        return LoadAgent(state.slot.loaded.digest)
-    steps = state.effective_limits.turn.steps
-    if turn.steps - turn.undone >= steps:
-        message = f"The turn reached its limit of {steps} steps."
-        if turn.misfit is not None:
-            message += f" Its last answer is not of the form that `answer` asks for: {turn.misfit}."
-        return FinishTurn("max_steps", ToolError(type=MAX_STEPS, message=message))
-    # What a handler asks aside is given no more of the conversation than fits.
-    shorter = relief.before_step(state) if asking_of(state) is None else None
-    if shorter is not None:
-        return shorter
-    made = out_of_quota(state) or out_of_time(state) or next_bid(state)
-    match made:
-        case ToolError():
-            return FinishTurn("failed", made)
-        case Shortfall():
-            return at_limit(state, made)
-        case _:
-            return leased(state, made.need) or CallModel(
-                step_id=step_id(turn.turn_id, turn.steps + 1),
-                role=made.role,
-                reserved_usd=made.need.cost_usd,
-                reserved_tokens=made.need.tokens,
-                nudge=nudge(state),
-                bound=made.bound,
-                cheaper=made.role != answering_role(state),
-            )
-
-
-def _next_model(state: SessionState, turn: Turn, step: StepRecord) -> Action:
-    """The next model of the open step's route, unless a person has to be asked about a limit."""
-    again = to_ask_again(state)
-    if again is not None:
-        return DrawLeases(again)
-    if turn.pause is not None:
-        return Wait(questions=(turn.pause.question_id,))
-    made = next_bid_of_step(state)
-    if isinstance(made, Bid):
-        return leased(state, made.need) or AskNextModel(step.step_id)
-    if not isinstance(made, Shortfall) or turn.error is not None or not asks(state, made):
-        return AskNextModel(step.step_id)
-    limit = at_limit(state, made)
-    assert not isinstance(limit, FinishTurn)
-    return limit
-
-
-def _joining(state: SessionState, turn: Turn) -> tuple[Message, ...]:
-    """The messages that steer the turn, where it can have one more step. Where it cannot, they have turns of their own."""
-    if not state.inbox.steering or turn.steps - turn.undone >= state.effective_limits.turn.steps:
-        return ()
-    if not goes_on(turn.stop, turn.odd) and _last_fault(state, turn) is not None:
-        return ()
-    fits = out_of_quota(state) is None and out_of_time(state) is None and isinstance(next_bid(state), Bid)
-    return state.inbox.joining if fits else ()
-
-
-def _after_last_answer(state: SessionState, turn: Turn) -> Action:
-    error = _last_fault(state, turn)
-    if error is None:
-        return FinishTurn("done") if turn.run is None else LeaveBlock()
-    return FinishTurn("budget" if _is_bounded(turn) else "failed", error)
-
-
-def _is_bounded(turn: Turn) -> bool:
-    """Whether the last answer was cut because a limit left no room for more."""
-    return turn.stop == "max_tokens" and turn.bound is not None and not turn.odd
-
-
-def _last_fault(state: SessionState, turn: Turn) -> ToolError | None:
-    """Why a turn that does not go on has failed."""
-    hop = first_hop(state)
-    if _is_bounded(turn):
-        message = (
-            f"The answer was cut at {turn.bound} tokens, for a limit left no room for more. Raise the limit, and ask for the "
-            "rest."
-        )
-        return ToolError(type=ANSWER_CUT, message=message, retryable=True)
-    limit = hop.model.max_output_tokens if hop is not None else None
-    role = answering_role(state)
-    return fault(turn.stop or "end", turn.odd, role=role, limit=limit, word=turn.stop_raw, misfit=turn.misfit)

@@ -20,6 +20,12 @@ def title_of(parts: Sequence[Part]) -> str:
     return words_of(parts)[:LONGEST]
 
 
+def title_said(answer: str) -> str:
+    """What a model that was asked for a name has said, without the marks around it; empty where that is nothing."""
+    words = " ".join(answer.split()).strip(" \"'`*_#.“”„«»")
+    return words if len(words) <= LONGEST else f"{words[: LONGEST - 1].rstrip()}…"
+
+
 def late_title(state: SessionState) -> str:
     """What a session that began without a message is called as its first turn begins; empty at any other time."""
     if state.behavior < GETS_TITLE or state.turns != 1 or state.turn is None:

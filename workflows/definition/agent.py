@@ -26,6 +26,7 @@ from perdure.workflows.definition.limits import (
 from perdure.workflows.definition.model import LongInput, ModelDefinition, Price, Rates
 from perdure.workflows.definition.route import Hop, every_model, route, route_faults
 from perdure.workflows.definition.schedules import Schedules, schedule_faults
+from perdure.workflows.definition.title import TitlePolicy
 from perdure.workflows.definition.tools import (
     AgentTool,
     McpServer,
@@ -148,11 +149,12 @@ class AgentDefinition(Frozen):
         description="What the agent does, block after block: `message: [...]` when a message comes (without it, the agent "
         "responds), any other handler when it is triggered by its name.",
     )
-    events: Events = Field(
-        default={},
-        exclude_if=operator.not_,
-        description="Events that other systems send sessions of this agent, by name, as they trigger handlers; handlers wait "
-        "for them (`wait: {event: NAME}`).",
+    events: Events = {}
+    title: TitlePolicy | None = Field(
+        default=None,
+        exclude_if=absent,
+        description="Which model names each session once its first turn is done, for lists. Without it, a session is called "
+        "by the first words of its first message.",
     )
     secrets: tuple[Variable, ...] = Field(
         default=(),
@@ -180,6 +182,8 @@ class AgentDefinition(Frozen):
             known = ", ".join(self.models)
             yield "limits", f"on_limit.cheaper: {on_limit.cheaper!r} is not one of models: {known}{near}"
         yield from (("context", f"{field}: {why}") for field, why in self.context.faults(self.models))
+        if self.title is not None:
+            yield from (("title", f"{field}: {why}") for field, why in self.title.faults(self.models))
         names = [tool.name for tool in self.tools if not isinstance(tool, McpServer)]
         for reads in self.document_tools:
             if reads.name in names:
@@ -199,7 +203,8 @@ class AgentDefinition(Frozen):
             if any(isinstance(tool, McpServer) for tool in self.tools)
             else (*names, *(one.name for one in self.document_tools))
         )
-        found = handler_faults(self.handlers, self.models, listed, answers=self.answer is not None)
+        agents = self.agent_tools
+        found = handler_faults(self.handlers, self.models, listed, answers=self.answer is not None, agents=agents)
         yield from (("handlers", fault) for fault in found)
         yield from event_faults(self.events, self.handlers)
         for index, why in schedule_faults(self.schedules, self.handlers, self.events):

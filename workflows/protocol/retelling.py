@@ -18,7 +18,8 @@ def retold(messages: tuple[Message, ...], most: int) -> str:
     """`messages` in at most about `most` characters. Where they are longer, the longest parts are shortened first."""
     pieces = [piece for message in messages for part in message.parts if (piece := _piece(message, part))]
     limit = _limit([len(text) for _, text in pieces], most)
-    return "\n\n".join(f"{who}: {preview(text, max(limit // 2, 1))}" for who, text in pieces)
+    # Rounded up, so that what fits is never cut.
+    return "\n\n".join(f"{who}: {preview(text, max((limit + 1) // 2, 1))}" for who, text in pieces)
 
 
 def retold_latest(messages: tuple[Message, ...], most: int) -> str:

@@ -13,6 +13,8 @@ from perdure.workflows.vocabulary.errors import PAYLOADS_TOO_LARGE
 
 #: Of one model call.
 MODEL_ATTEMPTS: Final = 12
+#: Of one attempt of a call whose answer the session can do without.
+BRIEF: Final = timedelta(seconds=15)
 #: A worker that is silent for longer is dead.
 HEARTBEAT_TIMEOUT: Final = timedelta(seconds=6)
 
@@ -77,24 +79,24 @@ def visit_config(summary: str) -> workflow.ActivityConfig:
     )
 
 
-def model_config(activity_id: str, summary: str) -> workflow.ActivityConfig:
+def model_config(activity_id: str, summary: str, *, brief: bool = False) -> workflow.ActivityConfig:
     """Options of one model call.
 
     A provider that is down is tried for about two minutes; a longer `Retry-After` is obeyed. There is no
     schedule-to-close limit: a session whose workers are all away waits for one. So does a call on a task queue of its own,
-    and gateways say that nobody polls it.
+    and gateways say that nobody polls it. `brief`: the session does without the answer, and waits for it only shortly.
     """
     config = workflow.ActivityConfig(
         activity_id=activity_id,
         summary=summary,
-        start_to_close_timeout=timedelta(minutes=30),
+        start_to_close_timeout=BRIEF if brief else timedelta(minutes=30),
         heartbeat_timeout=HEARTBEAT_TIMEOUT,
         cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         retry_policy=RetryPolicy(
             initial_interval=timedelta(milliseconds=100),
             backoff_coefficient=2,
             maximum_interval=timedelta(seconds=30),
-            maximum_attempts=MODEL_ATTEMPTS,
+            maximum_attempts=2 if brief else MODEL_ATTEMPTS,
         ),
     )
     if (queue := own_queue("models")) is not None:

@@ -65,7 +65,7 @@ class Reporting:
         shown = workflow.info().typed_search_attributes
         self._status = shown.get(STATUS)
         self._digest = shown.get(DIGEST)
-        self._titled = bool(workflow.memo_value(TITLE, default=""))
+        self._title = str(workflow.memo_value(TITLE, default=""))
         #: When the turn was told to stop, for those who measure; nothing depends on it.
         self._stop_at: datetime | None = None
 
@@ -102,10 +102,11 @@ class Reporting:
         self._status = status
 
     def _give_title(self, state: SessionState) -> None:
-        if self._titled or not (title := late_title(state)):
+        title = state.title or self._title or late_title(state)
+        if title == self._title:
             return
         workflow.upsert_memo({TITLE: title})
-        self._titled = True
+        self._title = title
 
     def begins(self, action: Work, state: SessionState) -> None:
         """Before `action` is carried out, which may take long."""

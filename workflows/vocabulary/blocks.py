@@ -7,7 +7,7 @@ from perdure.workflows.vocabulary.parts import Frozen
 #: How much of a block viewers are shown: nothing, its name while it runs, or all that it says, as a message of the
 #: conversation.
 Display = Literal["hidden", "name", "stream"]
-BlockKind = Literal["respond", "generate", "choose", "call"]
+BlockKind = Literal["respond", "generate", "choose", "call", "title"]
 
 
 class Block(Frozen):

@@ -14,10 +14,11 @@ from pydantic import JsonValue
 from perdure.activities.models.demo.answers import answer
 from perdure.activities.models.demo.arguments import IDENTIFIER, QUOTED, URL, arguments, expression, words
 from perdure.activities.models.demo.files import described
-from perdure.activities.models.demo.summaries import summary
+from perdure.activities.models.demo.summaries import name, summary
 from perdure.activities.models.demo.text import LONG, default_answer, long_text, recollection, tool_report
 from perdure.workflows.core.context.summary import SUMMARISES
 from perdure.workflows.core.handlers.answers import PICKS
+from perdure.workflows.definition.title import PROMPT as NAME_IT
 from perdure.workflows.protocol.compacted import SUMMARY_NOTE
 
 
@@ -87,6 +88,8 @@ def script(request: dict[str, Any]) -> Script:
     results = _newest_results(messages)
     if results and "output" not in request:
         return Say("The tools have answered; now I put it in words.", tool_report(results))
+    if messages and _text(messages[-1]).startswith(NAME_IT):
+        return Say("The conversation has to be named, so I take its first words.", name(_text(messages[0])))
     said = [line for message in messages if message["role"] == "user" for line in _lines(message)]
     # The options of a choice are no words of the user's.
     text = said[-1].partition(PICKS)[0] if said else ""

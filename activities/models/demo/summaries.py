@@ -28,6 +28,14 @@ def summary(request: str) -> str:
     return f"<summary>\n{told}\n</summary>\n<facts>\n{listed}\n</facts>"
 
 
+def name(request: str) -> str:
+    """What a conversation may be called: the first six words that the user wrote."""
+    found = _TOLD.search(request[:_MOST_READ])
+    said = (text for who, text in _PIECE.findall(found[1] if found else "") if who == "User" and text.strip())
+    words = next(said, "A conversation").split()
+    return " ".join(words[:6]).rstrip(".,;:!?").capitalize()
+
+
 def _before(request: str) -> list[str]:
     """The lines of the summary so far, without its facts, which are kept anyway."""
     found = _SO_FAR.search(request)

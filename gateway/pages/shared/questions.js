@@ -14,7 +14,7 @@ import { tooMany } from './limited.js';
 import { becameOf } from './outcomes.js';
 import { rewind } from './rewind_card.js';
 import { whose } from './whose.js';
-import { linked } from './markdown.js';
+import { linked } from './links.js';
 
 const TAKEN = 'Somebody else has answered already.';
 

@@ -12,12 +12,14 @@ from perdure.workflows.core.handler_actions import (
     CheckResult,
     HandlerAction,
     LeaveBlock,
+    NameSession,
     OfferEvent,
     OfferKept,
     ParkHandler,
     ResumeAnswered,
     ResumeHandler,
 )
+from perdure.workflows.core.handler_changes import HandlerMoved
 from perdure.workflows.core.handlers import asking, events
 from perdure.workflows.core.handlers.carrying_on import call_tool, carry_on, catch_error, leave_block
 from perdure.workflows.core.handlers.parking import park, resume
@@ -37,6 +39,8 @@ def begin_of_handler(draft: Draft, action: HandlerAction) -> GoneOn:
     match action:
         case CarryOn():
             carry_on(draft)
+        case NameSession():
+            draft.add(HandlerMoved(run=action.run))
         case LeaveBlock():
             leave_block(draft)
         case CallTool():

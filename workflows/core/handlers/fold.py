@@ -8,6 +8,7 @@ from perdure.workflows.core.state.handlers import AskingPerson, Calling, Handler
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState, in_turn, with_turn
 from perdure.workflows.core.state.turn import Turn
+from perdure.workflows.core.titles import title_said
 from perdure.workflows.definition.agent import LoadedAgent
 from perdure.workflows.vocabulary.errors import AGENT_UNAVAILABLE, RESULT_TOO_LARGE
 from perdure.workflows.vocabulary.events import TurnFinished
@@ -19,6 +20,8 @@ def moved(state: SessionState, run: HandlerRun) -> SessionState:
     if isinstance(run.doing, Responding):
         # However the last answer ended, this is another one.
         turn = replace(turn, stop=None, stop_raw=None, bound=None, odd=(), result=None, misfit=None)
+    if turn.names_session and "title" in run.variables:
+        state = replace(state, title=title_said(str(run.variables["title"])))
     return with_turn(state, turn)
 
 

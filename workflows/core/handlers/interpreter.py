@@ -11,42 +11,22 @@ from pydantic import JsonValue
 from pydantic_core import to_json
 
 from perdure.workflows.core.conditions import ConditionError, is_true
-from perdure.workflows.core.handlers.templates import TemplateFault, evaluated, items, text, told
-from perdure.workflows.core.handlers.waiting import waiting
-from perdure.workflows.core.state.handlers import (
-    Asking,
-    AskingPerson,
-    Calling,
-    Doing,
-    Finishing,
-    Frame,
-    HandlerRun,
-    Loop,
-    Responding,
-    Saying,
-    Trying,
-)
+from perdure.workflows.core.handlers.doing import doing_of
+from perdure.workflows.core.handlers.templates import TemplateFault, evaluated, items
+from perdure.workflows.core.state.handlers import Doing, Frame, HandlerRun, Loop, Trying
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.definition.handlers import (
-    AskPerson,
-    CallTool,
-    Choose,
     Do,
     Enter,
     Finish,
-    Generate,
     Guard,
     Jump,
     Next,
     Program,
-    Respond,
-    Say,
     Set,
     Unguard,
     Unless,
-    WaitFor,
 )
-from perdure.workflows.vocabulary.blocks import Block
 from perdure.workflows.vocabulary.errors import HANDLER_INVALID, HANDLER_TOO_LONG
 from perdure.workflows.vocabulary.parts import ToolError
 
@@ -56,9 +36,6 @@ BATCH: Final = 200
 MOST_INSTRUCTIONS: Final = 1_000_000
 #: Bytes of all variables and of the items of loops together.
 MOST_HELD: Final = 512 * 1024
-
-#: Characters of what a person is asked.
-MOST_ASKED: Final = 4_000
 
 
 class HandlerFault(Exception):
@@ -194,64 +171,17 @@ class _Machine:
         self.at = instruction.to
 
     def _do(self, instruction: Do) -> None:
-        block, names, handler = instruction.block, self._names, self._run.handler
+        block = instruction.block
         match block:
             case Set():
                 for name, value in block.values.items():
-                    self._assign(name, evaluated(value, names))
+                    self._assign(name, evaluated(value, self._names))
                     self._check_held()
                 self.at += 1
             case Finish(result=None):
                 self.over = True
-            case Finish():
-                result = evaluated(block.result, names)
-                if not isinstance(result, dict):
-                    raise TemplateFault(f"result: gives {str(result)[:80]!r}, and not a mapping")
-                self.doing = Finishing(at=instruction.at, result=result)
-            case WaitFor():
-                self.doing = waiting(block, instruction.at, names)
-            case AskPerson():
-                self.doing = _asking_person(block, instruction.at, names)
-            case Say():
-                said = text(block.text, names).strip()
-                if not said:
-                    raise TemplateFault("says nothing: its text is empty")
-                self.doing = Saying(text=said)
-            case Respond():
-                self.doing = Responding(
-                    block=Block(handler=handler, kind="respond", name="respond", at=instruction.at, display="stream"),
-                    role=block.model,
-                    thinking=block.thinking,
-                    instructions="" if block.instructions is None else told(block.instructions, names),
-                )
-            case Generate() | Choose():
-                prompt = told(block.prompt, names)
-                if not prompt:
-                    raise TemplateFault("asks nothing: its prompt is empty")
-                self.doing = Asking(
-                    block=Block(
-                        handler=handler, kind=block.kind, name=block.into, at=instruction.at, display=block.display
-                    ),
-                    role=block.model,
-                    thinking=block.thinking,
-                    prompt=prompt,
-                    output=block.output if isinstance(block, Generate) else None,
-                    options=block.options if isinstance(block, Choose) else (),
-                    into=block.into,
-                )
-            case CallTool():
-                args = evaluated(block.arguments, names)
-                assert isinstance(args, dict)
-                self.doing = Calling(
-                    block=Block(
-                        handler=handler, kind="call", name=block.tool, at=instruction.at, display=block.display
-                    ),
-                    tool=block.tool,
-                    args=args,
-                    into=block.into,
-                )
             case _:
-                assert_never(block)
+                self.doing = doing_of(block, instruction.at, self._run.handler, self._names)
 
     def _assign(self, name: str, value: JsonValue) -> None:
         self._variables[name] = value
@@ -268,23 +198,6 @@ class _Machine:
     def _check_held(self) -> None:
         if sum(self._sizes.values()) + sum(self._frame_sizes) > MOST_HELD:
             raise TemplateFault(f"the handler's variables and lists hold more than {MOST_HELD // 1024} KiB")
-
-
-def _asking_person(block: AskPerson, at: str, names: Mapping[str, object]) -> AskingPerson:
-    prompt = text(block.prompt, names).strip()
-    if not prompt:
-        raise TemplateFault("asks nothing: its prompt is empty")
-    if len(prompt) > MOST_ASKED:
-        raise TemplateFault(f"its prompt has {len(prompt)} characters; at most {MOST_ASKED} may be")
-    return AskingPerson(
-        at=at,
-        prompt=prompt,
-        form=block.form,
-        by=block.by or (),
-        not_by=block.not_by,
-        expires=block.expires,
-        into=block.into,
-    )
 
 
 def _size(value: object) -> int:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, JsonValue
 
@@ -34,6 +34,9 @@ class Trying(Record):
     catches: tuple[tuple[str | None, int], ...]
     kind: Literal["trying"] = "trying"
 
+
+#: In place of a handler's name, which has no brackets: the run that only names the session.
+NAMING: Final = "(title)"
 
 Frame = Annotated[Loop | Trying, Field(discriminator="kind")]
 

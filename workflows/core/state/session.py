@@ -74,6 +74,8 @@ class SessionState(Record):
     limit_changes: dict[str, JsonValue] = field(default_factory=dict)
     #: Nothing is asked and no tool runs: whoever drives the session has the results of its calls already.
     rehearsal: bool = False
+    #: What a model called it; empty: none has.
+    title: str = ""
     #: Why the session is being closed.
     closing: str | None = None
     closed: bool = False

@@ -11,7 +11,7 @@ from perdure.workflows.core.endings import Odd
 from perdure.workflows.core.state.books import Books
 from perdure.workflows.core.state.clock import Clock
 from perdure.workflows.core.state.context import Overflow
-from perdure.workflows.core.state.handlers import HandlerRun
+from perdure.workflows.core.state.handlers import NAMING, HandlerRun
 from perdure.workflows.core.state.record import Record, replace
 from perdure.workflows.core.state.repeated import Repeated
 from perdure.workflows.core.state.rewinding import Undoing
@@ -119,6 +119,11 @@ class Turn(Record):
     def is_working(self) -> bool:
         """A model or a tool works for it now."""
         return (self.step is not None and not self.between_models) or bool(self.open_calls)
+
+    @property
+    def names_session(self) -> bool:
+        """All that is left to do is to name the session."""
+        return self.run is not None and self.run.handler == NAMING
 
     def joined(self) -> "Turn":
         """With a message at its end that its next step answers, however the last one ended."""

@@ -1,5 +1,6 @@
 """Handlers as a definition gives them: one file for each family of blocks, and the program that they compile to."""
 
+from perdure.workflows.definition.handlers.agents import RunAgent, agent_fault
 from perdure.workflows.definition.handlers.asking import Choose, Generate, Respond
 from perdure.workflows.definition.handlers.blocks import FORMS, BlockDefinition, Case, Catch, ForEach, Switch, Try
 from perdure.workflows.definition.handlers.events import EventDefinition, Events, event_faults
@@ -32,6 +33,7 @@ __all__ = [
     "Next",
     "Program",
     "Respond",
+    "RunAgent",
     "Say",
     "Set",
     "Switch",
@@ -39,6 +41,7 @@ __all__ = [
     "Unguard",
     "Unless",
     "WaitFor",
+    "agent_fault",
     "event_faults",
     "handler_faults",
 ]

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, model_validator
 
+from perdure.workflows.definition.handlers.agents import RunAgent
 from perdure.workflows.definition.handlers.asking import Choose, Generate, Respond
 from perdure.workflows.definition.handlers.person import AskPerson
 from perdure.workflows.definition.handlers.plain import CallTool, Finish, Say, Set, WaitFor
@@ -38,6 +39,7 @@ FORMS: Final[dict[str, Callable[[Any], Any]]] = {
     "generate": _fields,
     "choose": _fields,
     "call": _fields,
+    "run_agent": _fields,
     "set": _in("values"),
     "say": _in("text"),
     "wait": _fields,
@@ -145,7 +147,19 @@ class Try(Frozen):
 
 BlockDefinition = Annotated[
     Annotated[
-        Respond | Generate | Choose | CallTool | Set | Say | WaitFor | AskPerson | Finish | Switch | ForEach | Try,
+        Respond
+        | Generate
+        | Choose
+        | CallTool
+        | RunAgent
+        | Set
+        | Say
+        | WaitFor
+        | AskPerson
+        | Finish
+        | Switch
+        | ForEach
+        | Try,
         Field(discriminator="kind"),
     ],
     BeforeValidator(_block),

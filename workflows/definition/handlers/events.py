@@ -23,7 +23,15 @@ class EventDefinition(Frozen):
     )
 
 
-Events = Annotated[dict[Name, EventDefinition], Field(max_length=100)]
+Events = Annotated[
+    dict[Name, EventDefinition],
+    Field(
+        max_length=100,
+        exclude_if=operator.not_,
+        description="Events that other systems send sessions of this agent, by name, as they trigger handlers; handlers wait "
+        "for them (`wait: {event: NAME}`).",
+    ),
+]
 
 
 def waits_in(handlers: Mapping[str, Handler]) -> Iterator[tuple[str, WaitFor]]:

@@ -7,10 +7,12 @@ from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field, JsonValue
 
+from perdure.workflows.definition.handlers.agents import RunAgent, agent_fault
 from perdure.workflows.definition.handlers.asking import Choose, Generate, Respond
 from perdure.workflows.definition.handlers.blocks import BlockDefinition, Blocks, ForEach, Switch, Try
 from perdure.workflows.definition.handlers.plain import CallTool, Finish
 from perdure.workflows.definition.handlers.program import Program, compiled
+from perdure.workflows.definition.tools.agent import AgentTool
 from perdure.workflows.definition.tools.options import Name
 from perdure.workflows.vocabulary.near_names import did_you_mean
 from perdure.workflows.vocabulary.parts import Frozen
@@ -67,10 +69,15 @@ def blocks_in(blocks: tuple[BlockDefinition, ...], at: str) -> Iterator[tuple[st
 
 
 def handler_faults(
-    handlers: Mapping[str, Handler], models: Mapping[str, object], tools: tuple[str, ...] | None, *, answers: bool
+    handlers: Mapping[str, Handler],
+    models: Mapping[str, object],
+    tools: tuple[str, ...] | None,
+    *,
+    answers: bool,
+    agents: tuple[AgentTool, ...],
 ) -> Iterator[str]:
     """What in the handlers names something that the definition does not have. `tools` None: there may be others. `answers`:
-    it says the form of answers."""
+    it says the form of answers. `agents` are those among its tools."""
     for name, handler in handlers.items():
         if name == MESSAGE and handler.inputs:
             yield f"{name}: a message gives no inputs but its text, which is the variable `message`; remove inputs"
@@ -84,6 +91,8 @@ def handler_faults(
                 case CallTool(tool=tool) if tools is not None and tool not in tools:
                     near = did_you_mean(tool, tools) or f"; there are: {', '.join(tools) or 'none'}"
                     yield f"{at}: {tool!r} is not one of tools{near}"
+                case RunAgent(agent=agent) if (why := agent_fault(agent, agents, tools or ())) is not None:
+                    yield f"{at}: {why}"
                 case Finish(result=result) if result is not None and not answers:
                     yield f"{at}.result: {NO_ANSWER}"
                 case Choose(options=options) if len(set(map(str.casefold, options))) < len(options):

@@ -9,6 +9,7 @@ from typing import assert_never
 
 from pydantic import JsonValue
 
+from perdure.workflows.definition.handlers.agents import RunAgent
 from perdure.workflows.definition.handlers.asking import Choose, Generate, Respond
 from perdure.workflows.definition.handlers.blocks import BlockDefinition, ForEach, Switch, Try
 from perdure.workflows.definition.handlers.person import AskPerson
@@ -99,6 +100,8 @@ def _compile(program: list[Instruction], at: str, blocks: tuple[BlockDefinition,
                 program[start] = Next(block.name, len(program))
             case Try():
                 _compile_try(program, place, block)
+            case RunAgent():
+                program.append(Do(block.as_call(), place))
             case Respond() | Generate() | Choose() | CallTool() | Set() | Say() | WaitFor() | AskPerson() | Finish():
                 program.append(Do(block, place))
             case _:

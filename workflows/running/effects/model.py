@@ -22,8 +22,11 @@ LEAVES_OUT: Final = "leave-out-declined"
 async def ask_model(effect: AskModel, opened: Opened) -> ModelEnded:
     record = effect.record
     name = record.model.partition("/")[2]
+    brief = record.block is not None and record.block.block.kind == "title"
     if record.compaction is None:
-        config = model_config(model_activity(record.step_id, record.hop), f"{name}, step {step_number(record.step_id)}")
+        config = model_config(
+            model_activity(record.step_id, record.hop), f"{name}, step {step_number(record.step_id)}", brief=brief
+        )
     else:
         config = model_config(model_activity(record.step_id, len(record.tried)), f"{name}, a summary")
     handle = workflow.start_activity(call_model, call_of(record), **config)

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from temporalio.client import WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
 from perdure.activities.sessions.reaching import Reaching, failure_of
@@ -163,7 +164,7 @@ async def test_a_session_may_trigger_itself(perdure: Perdure) -> None:
 
 
 async def snapshot(perdure: Perdure, session_id: str) -> Any:
-    handle = perdure._client.get_workflow_handle_for(SessionWorkflow.run, f"test/{session_id}")
+    handle: WorkflowHandle[SessionWorkflow, Any] = perdure._client.get_workflow_handle(f"test/{session_id}")
     return await handle.query(SessionWorkflow.snapshot, PageRequest())
 
 

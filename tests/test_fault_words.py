@@ -24,6 +24,7 @@ WHOLE: dict[str, Any] = {
     "name": "whole",
     "description": "x",
     "inputs": {"customer": {"type": "string"}},
+    "events": {"paid": {"inputs": {"a": {"type": "string"}}}},
     "variables": {"visits": {"type": "integer", "default": 0, "enum": [0, 1], "description": "x"}},
     "models": {
         "main": {
@@ -184,6 +185,7 @@ WHOLE: dict[str, Any] = {
             "limits": {"steps": 1, "cost_usd": 1.0, "tokens": 1, "tool_calls": 1, "working_time": "5m"},
             "do": [
                 {"wait": {"until": "2026-03-06"}},
+                {"wait": {"event": "paid", "when": "{{ true }}", "for": "3d", "into": "paid"}},
                 {
                     "ask": {
                         "prompt": "x",

@@ -313,7 +313,7 @@ def test_calls_at_the_same_time_give_variables_of_the_session() -> None:
     variables = {"visits": {"type": "integer", "default": 0}, "all": {"type": "array", "default": []}}
     blocks: list[Any] = [{"parallel": calls}, {"parallel": listed}, {"say": "{{ visits }} {{ own }} {{ all }}"}]
     world = HandlerWorld(blocks, lambda asked: "", lambda call: 3, variables=variables).send("hi").run()
-    assert world.said[-1] == "assistant: 3 3 [3, 3]"
+    assert world.said[-1] == "assistant: 3 3 [3,3]"
     assert values_of(world.state) == {"visits": 3, "all": [3, 3]}
 
 

@@ -26,6 +26,7 @@ _TITLES: Final = {
     "ContextPolicy": "Context",
     "Schedule": "Schedules",
     "Handler": "Handlers",
+    "EventDefinition": "Events",
     "Block": "Blocks of handlers",
     "Respond": "respond",
     "Generate": "generate",

@@ -18,6 +18,7 @@ from perdure.temporal.definitions.advice import advice_findings
 from perdure.temporal.definitions.allowed import Allowed
 from perdure.temporal.definitions.answer_check import answer_findings
 from perdure.temporal.definitions.documents import read_documents
+from perdure.temporal.definitions.event_check import event_findings
 from perdure.temporal.definitions.field_problems import problem_of
 from perdure.temporal.definitions.finding import Finding
 from perdure.temporal.definitions.handler_check import handler_findings
@@ -186,7 +187,7 @@ class _Reading:
         own: dict[str, Any] = self._own if isinstance(self._own, dict) else {}
         for field, message in draft.inconsistencies():
             # These are given with their places below.
-            placed = field in ("models", "context", "handlers", "schedules", "title", "variables") or (
+            placed = field in ("models", "context", "handlers", "events", "schedules", "title", "variables") or (
                 field == "model" and draft.model in own
             )
             if not placed and not self._is_guessed(field):
@@ -204,6 +205,7 @@ class _Reading:
             # What a block would set that is not there now, those behind it would miss.
             yield from handler_findings(draft, self._values.get("handlers"))
         yield from variable_findings(draft)
+        yield from event_findings(draft)
         yield from answer_findings(draft)
         yield from tool_findings(draft, self._known)
         yield from mcp_findings(draft)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from perdure.temporal.definitions.answer_check import form_faults
+from perdure.temporal.definitions.event_check import EVENT, wait_findings
 from perdure.temporal.definitions.finding import Finding
 from perdure.temporal.definitions.inputs import faults_of
 from perdure.temporal.definitions.template_check import BUILT_IN, template_faults
@@ -80,6 +81,7 @@ class _Walk:
         self._takes_back: list[Loc] = []
         self._compensates = False
         self._models = definition.models
+        self._events = definition.events
         self._agents = definition.agent_tools
         self._variables = definition.variables
         self._form = None if definition.answer is None else definition.answer.form
@@ -140,10 +142,8 @@ class _Walk:
     def _switch(self, at: Loc, block: Switch, known: frozenset[str]) -> Known:
         ends: list[Known] = []
         for number, case in enumerate(block.cases):
-            if case.when is not None and expression_of(case.when) is None:
-                self._find((*at, number, "when"), _CONDITION)
-            elif case.when is not None:
-                self._text((*at, number, "when"), case.when, known)
+            if case.when is not None:
+                self._condition((*at, number, "when"), case.when, known)
             ends.append(self.blocks((*at, number, "do"), case.do, known))
         return _all(ends if block.cases[-1].when is None else [*ends, known])
 
@@ -197,6 +197,10 @@ class _Walk:
             case WaitFor():
                 self._text((*at, "for"), block.length or "", known)
                 self._text((*at, "until"), block.until or "", known)
+                if block.when is not None:
+                    # It is asked about an event outside of any turn.
+                    self._condition((*at, "when"), block.when, known - {"turn"} | {EVENT})
+                self.findings += wait_findings(at, block, self._events)
             case AskPerson():
                 self._text((*at, "prompt"), block.prompt, known)
                 for place, message in form_faults(block.form):
@@ -220,7 +224,7 @@ class _Walk:
                     near = did_you_mean(block.model, self._models)
                     self._find((*at, "model"), f"{block.model!r} is not one of models: {', '.join(self._models)}{near}")
                 self._asks(at, block, known)
-        into = None if isinstance(block, Respond | Say | WaitFor) else block.into
+        into = None if isinstance(block, Respond | Say) else block.into
         self._gives(at, block, into)
         return known if into is None else known | {into}
 
@@ -265,6 +269,12 @@ class _Walk:
                     self._value((*at, index), one, known)
             case _:
                 pass
+
+    def _condition(self, at: Loc, when: str, known: frozenset[str]) -> None:
+        if expression_of(when) is None:
+            self._find(at, _CONDITION)
+        else:
+            self._text(at, when, known)
 
     def _text(self, at: Loc, text: str, known: frozenset[str]) -> None:
         for fault in template_faults(text, known):

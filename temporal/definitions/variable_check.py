@@ -10,7 +10,7 @@ from perdure.temporal.definitions.finding import Finding
 from perdure.temporal.schemas.yaml_source import Loc
 from perdure.workflows.core.conditions import expression_of
 from perdure.workflows.definition.agent import AgentDefinition
-from perdure.workflows.definition.handlers import AskPerson, Choose, Generate, Parallel, RunAgent
+from perdure.workflows.definition.handlers import AskPerson, Choose, Generate, Parallel, RunAgent, WaitFor
 from perdure.workflows.definition.variables import SessionVariable, variable_faults
 
 _A_TEXT: Final = "a text"
@@ -56,6 +56,8 @@ def into_fault(variable: SessionVariable, block: Any) -> tuple[Loc, str] | None:
             why = _never(variable, block.into, "string", f"{_A_TEXT}; give output, or a variable of type string")
         case Generate() | AskPerson():
             why = _never(variable, block.into, "object", f"{_A_MAPPING}, as its schema says")
+        case WaitFor():
+            why = _never(variable, str(block.into), "object", f"{_A_MAPPING}: what the event says")
         case RunAgent():
             why = _never(
                 variable, str(block.into), "object", f"{_A_MAPPING}: `text`, and `result` where the agent has one"

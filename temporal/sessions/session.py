@@ -108,8 +108,8 @@ class Session:
 
     @needs("write")
     async def trigger(self, name: str, wanted: TriggerBody) -> TriggerSent:
-        """Has a handler of the agent carried out; returns once that is in the session's history. Raises as
-        `Triggerer.trigger`."""
+        """Has a handler of the agent carried out, or sends it an event; returns once that is in the session's history. Raises
+        as `Triggerer.trigger`."""
         return await self._shared.triggerer.trigger(self._caller, self.session_id, name, wanted)
 
     @needs("write")

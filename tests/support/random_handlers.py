@@ -39,7 +39,7 @@ class Maker:
 
     def block(self, depth: int) -> dict[str, Any]:
         kinds = ["set", "set", "say", "generate", "choose", "call", "call", "parallel", "respond", "ask", "finish"]
-        kinds += ["compensate"]
+        kinds += ["compensate", "wait"]
         if depth < 3:
             kinds += ["switch", "switch", "for_each", "for_each", "try", "try"]
         # A handler that always ends at once would say little.
@@ -105,6 +105,10 @@ class Maker:
 
     def _ask(self, depth: int) -> Any:
         return {"prompt": "When {{ a }}?", "form": {"type": "object"}, "into": self.rng.choice(["told", "last"])}
+
+    def _wait(self, depth: int) -> Any:
+        into = self.rng.choice(["told", "which"])
+        return {"event": "came", "when": "{{ event.number == a }}", "for": "1d", "into": into}
 
     def _finish(self, depth: int) -> Any:
         return {"result": {"n": "{{ a }}"}} if self.rng.random() < 0.5 else {}
@@ -245,6 +249,12 @@ class Reading:
             raise Failed(given)
         self.names[value["into"]] = given
 
+    def _wait(self, value: dict[str, Any]) -> None:
+        said = came(self.names["a"])
+        if said is None:
+            raise Failed("expired")
+        self.names[value["into"]] = said
+
     def _finish(self, value: Any) -> None:
         if "result" in value:
             result = self._value(value["result"])
@@ -313,6 +323,11 @@ def replied(prompt: str) -> dict[str, Any] | str:
     """What a person answers, or the type of error where it is declined."""
     number = int(prompt.removeprefix("When ").strip("?"))
     return "denied" if number % 5 == 3 else {"day": number}
+
+
+def came(number: int) -> dict[str, Any] | None:
+    """What the event says that is waited for; None: it does not come."""
+    return None if number % 5 == 2 else {"number": number}
 
 
 def called(args: dict[str, Any]) -> int | str:

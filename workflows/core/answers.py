@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from perdure.workflows.core.fork import PastSealed, TurnRuns, UnknownTurn, at_rest, last_finished
 from perdure.workflows.core.fork import past as past_of
+from perdure.workflows.core.handlers.events import event_room
 from perdure.workflows.core.last_words import last_words as last_words
 from perdure.workflows.core.pieces import piece
 from perdure.workflows.core.prompt import build_prompt, prompt_sha256
@@ -55,6 +56,8 @@ def receipt(state: SessionState, message_id: str) -> Receipt:
         more_questions=len(asked) < len(state.questions.open),
         sub_sessions=state.sub_sessions,
         room=state.room,
+        kept=state.handlers.keeps(message_id),
+        event_room=event_room(state) if state.handlers.events else None,
         role=state.slot.role,
         user=state.new.user,
         busy=state.busy,

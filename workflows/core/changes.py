@@ -31,6 +31,7 @@ from perdure.workflows.core.context_changes import (
     ContextMeasured,
     Overflowed,
 )
+from perdure.workflows.core.event_changes import EventChange
 from perdure.workflows.core.handler_changes import (
     BlockAnswered,
     BlockCalled,
@@ -291,6 +292,7 @@ Note = (
     | HandlerAnswered
     | TriggerTaken
     | VariablesSet
+    | EventChange
 )
 Change = Event | Note
 Changes = tuple[Change, ...]

@@ -50,6 +50,7 @@ from perdure.workflows.core.context_changes import (
     ContextMeasured,
     Overflowed,
 )
+from perdure.workflows.core.event_changes import EventChange
 from perdure.workflows.core.fold_agent import failed, loaded
 from perdure.workflows.core.fold_limits import counted, limits_changed, turned, unpaused
 from perdure.workflows.core.fold_turn import (
@@ -69,6 +70,7 @@ from perdure.workflows.core.handler_changes import (
     VariablesSet,
 )
 from perdure.workflows.core.handlers import fold as handlers
+from perdure.workflows.core.handlers import fold_events
 from perdure.workflows.core.lease_changes import LeaseChange
 from perdure.workflows.core.limit_changes import (
     CallsCounted,
@@ -98,7 +100,8 @@ def apply_note(state: SessionState, note: Note) -> SessionState:
         case MessageEdited():
             return replace(state, inbox=state.inbox.with_parts(note.message_id, note.parts, note.command_id))
         case Withdrawn():
-            return replace(state, inbox=state.inbox.withdrawing(note.message_id))
+            kept = state.handlers.giving(note.message_id)
+            return replace(state, inbox=state.inbox.withdrawing(note.message_id), handlers=kept)
         case Muted():
             return replace(state, questions=replace(state.questions, muted=True))
         case StopRequested():
@@ -215,8 +218,10 @@ def apply_note(state: SessionState, note: Note) -> SessionState:
             return with_values(state, note.values)
         case TriggerTaken():
             return replace(state, inbox=state.inbox.without(note.trigger_id))
+        case _ if isinstance(note, EventChange):
+            return fold_events.changed(state, note)
         case HandlerResumed():
-            return handlers.resumed(state, note.run)
+            return handlers.resumed(state, note)
         case HandlerAnswered():
             return replace(state, handlers=state.handlers.with_reply(note.question_id, note.reply))
         case ErrorCaught():

@@ -91,10 +91,14 @@ def past(state: SessionState, turn_id: str, keep_turn: bool, waiting: Collection
     said = {message.id for message in messages}
     sealed = {one for one in state.dates.later if state.dates.numbers.get(one, transcript.base) < transcript.base}
     sealed_to = state.log.segments[-1].last if state.log.segments else 0
+    # Events that are kept, and what only began a turn that this past does not have.
+    elsewhere = {event.event_id for event in state.handlers.events} | {
+        event.trigger_id for event in state.log.events if isinstance(event, TurnStarted) and event.seq > seq
+    }
     seen = {
         message_id: seen
         for message_id, seen in state.inbox.seen.items()
-        if message_id in said or (seen.cursor < sealed_to and message_id not in forked)
+        if message_id in said or (seen.cursor < sealed_to and message_id not in forked and message_id not in elsewhere)
     }
     # Questions, what people allowed, and plans stay with the session. Its words go along, and so does who asked for them.
     kept = SessionState(

@@ -51,7 +51,7 @@ class CatchError:
 
 @dataclass(frozen=True)
 class ParkHandler:
-    """The handler waits for a time or a person, and its turn ends."""
+    """The handler waits for a time, an event or a person, and its turn ends."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,18 @@ class ResumeAnswered:
     """A handler goes on whose question is settled, in a turn of its own."""
 
     question_id: str
+
+
+@dataclass(frozen=True)
+class OfferEvent:
+    """A handler goes on that waits for this event, in a turn of its own; where none does, the event is kept."""
+
+    event_id: str
+
+
+@dataclass(frozen=True)
+class OfferKept:
+    """The handler that has begun to wait goes on with one of the events that are kept, or goes on waiting."""
 
 
 @dataclass(frozen=True)
@@ -88,4 +100,6 @@ HandlerAction = (
     | ParkHandler
     | ResumeHandler
     | ResumeAnswered
+    | OfferEvent
+    | OfferKept
 )

@@ -50,6 +50,9 @@ class HandlerResumed:
     """The turn goes on with this run, which was parked."""
 
     run: HandlerRun
+    #: What its wait for an event has ended with, and the event that it has.
+    reply: Reply | None = None
+    event_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

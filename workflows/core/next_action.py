@@ -37,14 +37,13 @@ from perdure.workflows.core.handler_actions import (
     CheckResult,
     EndBranches,
     ParkHandler,
-    ResumeAnswered,
-    ResumeHandler,
     TakeBack,
 )
 from perdure.workflows.core.handlers.asking import next_expiry
 from perdure.workflows.core.handlers.branching import begins_more
 from perdure.workflows.core.handlers.interpreter import caught
 from perdure.workflows.core.handlers.naming import after_turn
+from perdure.workflows.core.handlers.next_of_parked import next_of_parked
 from perdure.workflows.core.idle import closes_at
 from perdure.workflows.core.leases import has_leases, to_ask_again, waits_in_vain
 from perdure.workflows.core.next_of_calls import give_up, made_of, next_of_calls
@@ -95,12 +94,10 @@ def _next(state: SessionState) -> Action:
         return next_of_rewind(state, state.rewinding)
     if state.inbox.messages:
         return StartTurn(state.inbox.messages[0])
-    replied = state.handlers.replied
-    if replied is not None and isinstance(replied.doing, AskingPerson) and replied.doing.question_id is not None:
-        return ResumeAnswered(replied.doing.question_id)
+    parked = next_of_parked(state)
+    if parked is not None:
+        return parked
     due = state.timers.due
-    if due is not None and state.handlers.waiting_for(due.timer_id) is not None:
-        return ResumeHandler(due)
     if due is not None:
         renewed = state.slot.renewal is not None and state.slot.renewal.timer_id == due.timer_id
         return WakeUp(due) if renewed else RenewAgent(due)

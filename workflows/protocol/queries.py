@@ -58,6 +58,10 @@ class Receipt(Frozen):
     sub_sessions: dict[str, str] = Field(default={}, exclude_if=operator.not_)
     #: How many more messages may come; None: the session's worker does not tell yet.
     room: int | None = None
+    #: It is an event that no handler has taken yet.
+    kept: bool = Field(default=False, exclude_if=operator.not_)
+    #: How many more events may come; None: none are kept.
+    event_room: int | None = Field(default=None, exclude_if=absent)
     #: The model's role that was asked for; None: the definition's own.
     role: str | None = None
     user: str | None = Field(default=None, exclude_if=absent)

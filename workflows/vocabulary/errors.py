@@ -129,6 +129,8 @@ PURSE_FAILED: Final = "purse_failed"
 # A scheduled message.
 #: The session that it is for is another agent's.
 SESSION_TAKEN: Final = "session_taken"
+#: The session keeps to a definition that has no such handler.
+NO_HANDLER: Final = "no_handler"
 #: Its inputs are not what the agent takes now.
 INPUTS_INVALID: Final = "inputs_invalid"
 #: All sessions of its name are closed.

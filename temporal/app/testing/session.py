@@ -82,6 +82,12 @@ class Session:
         sent = await self._opened.trigger(name, wanted)
         return await self._turn_after(sent.cursor)
 
+    async def send_event(self, name: str, event_id: str | None = None, /, **inputs: Any) -> str:
+        """Sends an event that the agent declares, and does not wait; returns the event's id. `trigger` sends one, too, and
+        returns the turn of the handler that was waiting for it."""
+        wanted = TriggerBody.model_validate({"inputs": inputs, "trigger_id": event_id})
+        return (await self._opened.trigger(name, wanted)).trigger_id
+
     async def steer(self, text: str) -> str:
         """Sends a message that joins the running turn before its next step, and does not wait; returns the message's id.
         `await session.turn(id)` is the turn that it joined."""

@@ -15,13 +15,15 @@ from perdure.workflows.core.handler_actions import (
     HandlerAction,
     LeaveBlock,
     NameSession,
+    OfferEvent,
+    OfferKept,
     ParkHandler,
     ResumeAnswered,
     ResumeHandler,
     TakeBack,
 )
 from perdure.workflows.core.handler_changes import HandlerMoved
-from perdure.workflows.core.handlers import asking
+from perdure.workflows.core.handlers import asking, events
 from perdure.workflows.core.handlers.branching import begin_branches, compensate, end_branches
 from perdure.workflows.core.handlers.carrying_on import call_tool, carry_on, catch_error, leave_block
 from perdure.workflows.core.handlers.parking import park, resume
@@ -63,6 +65,10 @@ def begin_of_handler(draft: Draft, action: HandlerAction) -> GoneOn:
             resume(draft, action.timer)
         case ResumeAnswered():
             asking.resume(draft, action.question_id)
+        case OfferEvent():
+            events.offer(draft, action.event_id)
+        case OfferKept():
+            events.offer_kept(draft)
         case _:
             assert_never(action)
     return GoneOn()

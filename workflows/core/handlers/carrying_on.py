@@ -14,7 +14,15 @@ from perdure.workflows.core.handlers.triggers import Triggered, inputs_of
 from perdure.workflows.core.prompt import names_in
 from perdure.workflows.core.session_variables import values_of
 from perdure.workflows.core.state.compensating import Compensating
-from perdure.workflows.core.state.handlers import Asking, AskingPerson, Calling, HandlerRun, Responding, Saying
+from perdure.workflows.core.state.handlers import (
+    Asking,
+    AskingPerson,
+    Calling,
+    HandlerRun,
+    Responding,
+    Saying,
+    Waiting,
+)
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.together import CallingMany
@@ -82,6 +90,8 @@ def resume_handler(draft: Draft, run: HandlerRun | None) -> bool:
             doing = run.doing
         case AskingPerson():
             doing = replace(doing, question_id=None, reply=None)
+        case Waiting():
+            doing = replace(doing, timer_id=None, looked=False)
         case _:
             pass
     draft.add(HandlerMoved(run=replace(run, doing=doing)))

@@ -2,12 +2,13 @@
 
 from perdure.workflows.core.calls.call import Call
 from perdure.workflows.core.fold_agent import loaded
+from perdure.workflows.core.handler_changes import HandlerResumed
 from perdure.workflows.core.handlers.compensation import tried
 from perdure.workflows.core.handlers.interpreter import advanced
 from perdure.workflows.core.handlers.landing import landed
 from perdure.workflows.core.handlers.together import error_of, finished
 from perdure.workflows.core.state.compensating import Compensating
-from perdure.workflows.core.state.handlers import AskingPerson, Calling, HandlerRun, Responding, Waiting
+from perdure.workflows.core.state.handlers import AskingPerson, Calling, HandlerRun, Reply, Responding, Waiting
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState, in_turn, with_turn
 from perdure.workflows.core.state.together import CallingMany
@@ -29,28 +30,38 @@ def moved(state: SessionState, run: HandlerRun) -> SessionState:
     return with_turn(state, turn)
 
 
-def resumed(state: SessionState, run: HandlerRun) -> SessionState:
+def resumed(state: SessionState, note: HandlerResumed) -> SessionState:
     """A parked run goes on behind its block, with the definition that it began with."""
+    run = note.run
     agent, loaded = state.slot.kept.get(run.digest), state.slot.loaded
     state = replace(state, handlers=state.handlers.without(run))
+    if note.event_id is not None:
+        # It has come in time.
+        timer = run.doing.timer_id if isinstance(run.doing, Waiting) else None
+        timers = state.timers if timer is None else state.timers.without(timer)
+        state = replace(state, handlers=state.handlers.giving(note.event_id), timers=timers)
     turn = in_turn(state)
     if agent is None:
         message = f"The definition {run.digest[:12]} that the handler {run.handler} began with is no longer kept."
         return with_turn(state, replace(turn, error=ToolError(type=AGENT_UNAVAILABLE, message=message)))
-    state = _taken_up(state, turn, run, agent)
+    state = _taken_up(state, turn, run, note.reply, agent)
     if loaded is None or agent.digest == loaded.digest:
         return state
     return _running(with_turn(state, replace(in_turn(state), lent=loaded.digest)), agent)
 
 
-def _taken_up(state: SessionState, turn: Turn, run: HandlerRun, agent: LoadedAgent) -> SessionState:
+def _taken_up(
+    state: SessionState, turn: Turn, run: HandlerRun, reply: Reply | None, agent: LoadedAgent
+) -> SessionState:
     """The turn goes on with the run behind its block, or fails at it."""
-    if not isinstance(run.doing, AskingPerson) or run.doing.reply is None:
+    doing = run.doing
+    if isinstance(doing, AskingPerson):
+        reply = doing.reply
+    if not isinstance(doing, AskingPerson | Waiting) or reply is None:
         return with_turn(state, replace(turn, run=advanced(run)))
-    reply = run.doing.reply
     if reply.error is not None:
         return with_turn(state, replace(turn, run=run, error=reply.error))
-    return landed(state, turn, run, run.doing.into, reply.value, run.doing.at, agent)
+    return landed(state, turn, run, doing.into, reply.value, doing.at, agent)
 
 
 def ended(state: SessionState, turn: Turn, event: TurnFinished) -> SessionState:

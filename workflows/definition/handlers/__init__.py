@@ -4,6 +4,7 @@ from perdure.workflows.definition.handlers.agents import RunAgent, agent_fault
 from perdure.workflows.definition.handlers.asking import Choose, Generate, Respond
 from perdure.workflows.definition.handlers.blocks import FORMS, BlockDefinition, Case, Catch, ForEach, Switch, Try
 from perdure.workflows.definition.handlers.compensation import Compensate, Compensation
+from perdure.workflows.definition.handlers.events import EventDefinition, Events, event_faults
 from perdure.workflows.definition.handlers.handler import (
     MESSAGE,
     NO_ANSWER,
@@ -37,6 +38,8 @@ __all__ = [
     "Compensation",
     "Do",
     "Enter",
+    "EventDefinition",
+    "Events",
     "Finish",
     "ForEach",
     "Generate",
@@ -60,6 +63,7 @@ __all__ = [
     "WaitFor",
     "agent_fault",
     "cap_costs",
+    "event_faults",
     "handler_blocks",
     "handler_faults",
     "tool_fault",

@@ -39,6 +39,7 @@ from perdure.gateway.routes import (
     forks,
     guide,
     health,
+    markdown,
     messages,
     metrics,
     openai_chat,
@@ -55,6 +56,7 @@ from perdure.gateway.routes import (
     transcripts,
     triggers,
     uploads,
+    variables,
     versions,
     worker_runs,
 )
@@ -94,6 +96,7 @@ _ROUTES: Final = (
     answers,
     budgets,
     timers,
+    variables,
     triggers,
     tokens,
     files,
@@ -111,6 +114,7 @@ _ROUTES: Final = (
     metrics,
     signing_in,
     pages,
+    markdown,
     guide,
 )
 

@@ -64,8 +64,8 @@ def test_a_good_file(tmp_path: Path) -> None:
         ),
         (
             "model: capable",
-            "model: capable\nhandlers: {follow_up: [run_agent: {}]}",
-            "9: handlers.follow_up[0]: there is no block 'run_agent'",
+            "model: capable\nhandlers: {follow_up: [run_agents: {}]}",
+            "9: handlers.follow_up[0]: there is no block 'run_agents'",
         ),
         (
             "model: capable",

@@ -24,6 +24,11 @@ def test_the_shipped_agents_fit(file: Any) -> None:
     VALIDATOR.validate(yaml.safe_load(file.read_text()))
 
 
+CALL: dict[str, Any] = {"call": {"tool": "pay", "compensate": {"tool": "refund", "with": {"id": "x"}}}}
+BACK: dict[str, Any] = {"compensate": None}
+EACH: dict[str, Any] = {"for_each": {"in": "{{ [1] }}", "as": "one", "max": 3}}
+
+
 @pytest.mark.parametrize(
     "fields",
     [
@@ -37,6 +42,9 @@ def test_the_shipped_agents_fit(file: Any) -> None:
         {"tools": [{"mcp": {"url": "http://localhost/mcp", "allow": ["search"], "approval": "never"}}]},
         {"limits": {"turn": {"calls_per_step": 4}, "session": {"parallel_calls": 2}}},
         {"handlers": {"message": [{"respond": None}, {"say": "x"}], "look": [{"finish": None}]}},
+        {"handlers": {"message": [{"parallel": [CALL, {"run_agent": {"agent": "a", "message": "x"}}]}, BACK]}},
+        {"handlers": {"message": [{"parallel": EACH | {"do": CALL, "at_once": 2, "into": "found"}}]}},
+        {"handlers": {"message": [{"parallel": EACH | {"do": [CALL]}}]}},
         {"handlers": {"look": {"inputs": {"order_id": {"type": "string"}}, "do": [{"wait": {"for": "3d"}}]}}},
     ],
 )
@@ -60,6 +68,11 @@ def test_what_people_write_fits(fields: dict[str, Any]) -> None:
         {"tools": [{"a": {"timeout": "soon"}}]},
         {"handlers": {"look up": [{"respond": None}]}},
         {"handlers": {"message": [{"answer": {}}]}},
+        {"handlers": {"message": [{"parallel": []}]}},
+        {"handlers": {"message": [{"parallel": [{"say": "x"}]}]}},
+        {"handlers": {"message": [{"parallel": {"do": CALL}}]}},
+        {"handlers": {"message": [{"parallel": EACH | {"do": [CALL, CALL]}}]}},
+        {"handlers": {"message": [{"compensate": {"tool": "x"}}]}},
         {"busy": "later"},
     ],
 )

@@ -24,6 +24,8 @@ WHOLE: dict[str, Any] = {
     "name": "whole",
     "description": "x",
     "inputs": {"customer": {"type": "string"}},
+    "events": {"paid": {"inputs": {"a": {"type": "string"}}}},
+    "variables": {"visits": {"type": "integer", "default": 0, "enum": [0, 1], "description": "x"}},
     "models": {
         "main": {
             "use": "openai-chat/x",
@@ -127,24 +129,63 @@ WHOLE: dict[str, Any] = {
                     "options": ["a", "b"],
                     "into": "v",
                     "display": "name",
+                    "limits": {"cost_usd": 1.0, "tokens": 1},
                 }
             },
             {
                 "switch": [
                     {
                         "when": "{{ true }}",
-                        "do": [{"respond": {"model": "main", "thinking": "low", "instructions": "x"}}],
+                        "do": [
+                            {
+                                "respond": {
+                                    **{"model": "main", "thinking": "low", "instructions": "x"},
+                                    "limits": {"steps": 1, "cost_usd": 1.0, "tokens": 1},
+                                }
+                            }
+                        ],
                     },
                     {"do": [{"call": {"tool": "find", "with": {"a": 1}, "into": "found", "display": "name"}}]},
                 ]
             },
+            {
+                "parallel": [
+                    {
+                        "call": {
+                            "tool": "find",
+                            "with": {"a": 1},
+                            "into": "left",
+                            "compensate": {"tool": "back", "with": {"a": "x"}},
+                        }
+                    },
+                    {
+                        "run_agent": {
+                            **{"agent": "other", "message": "x", "inputs": {"a": 1}},
+                            **{"into": "right", "display": "name"},
+                        }
+                    },
+                ]
+            },
+            {
+                "parallel": {
+                    "for_each": {"in": [1], "as": "item", "max": 3},
+                    "at_once": 2,
+                    "do": {"call": {"tool": "find", "with": {"a": "{{ item }}"}, "display": "name"}},
+                    "into": "results",
+                }
+            },
+            {"compensate": {}},
             {"for_each": {"in": [1], "as": "item", "max": 3, "do": [{"set": {"b": "{{ item }}"}}, {"say": "x"}]}},
             {"try": {"do": [{"wait": {"for": "3d"}}], "catch": [{"type": "x", "do": [{"say": "x"}]}]}},
         ],
         "later": {
             "inputs": {"a": {"type": "string"}},
+            "model": "main",
+            "thinking": "low",
+            "limits": {"steps": 1, "cost_usd": 1.0, "tokens": 1, "tool_calls": 1, "working_time": "5m"},
             "do": [
                 {"wait": {"until": "2026-03-06"}},
+                {"wait": {"event": "paid", "when": "{{ true }}", "for": "3d", "into": "paid"}},
                 {
                     "ask": {
                         "prompt": "x",
@@ -155,7 +196,7 @@ WHOLE: dict[str, Any] = {
                         "into": "v",
                     }
                 },
-                {"generate": {"prompt": "x", "output": OBJECT, "into": "v"}},
+                {"generate": {"prompt": "x", "output": OBJECT, "into": "v", "limits": {"cost_usd": 1.0, "tokens": 1}}},
                 {"finish": {"result": {"a": "{{ v }}"}}},
             ],
         },
@@ -175,6 +216,7 @@ WHOLE: dict[str, Any] = {
         **{"summarizer": "other", "keep": "names"},
     },
     "busy": "queue",
+    "title": {"model": "other", "prompt": "x"},
     "idle_timeout": "90d",
     "schedules": [
         {"cron": "* * * * *", "timezone": "UTC", "session": "s", "message": "m", "inputs": {"a": 1}, "user": "u"},
@@ -241,6 +283,8 @@ def patterns_of(schema: Any) -> Iterator[str]:
     if isinstance(schema, dict):
         if isinstance(schema.get("pattern"), str):
             yield schema["pattern"]
+        if isinstance(schema.get("patternProperties"), dict):
+            yield from schema["patternProperties"]
         for value in schema.values():
             yield from patterns_of(value)
     if isinstance(schema, list):
@@ -251,7 +295,7 @@ def patterns_of(schema: Any) -> Iterator[str]:
 def test_the_whole_definition_has_every_field() -> None:
     there = {str(step) for place in places(WHOLE) for step in place}
     # People write the ones in another form, and files the others.
-    unwritten = {"kind", "values", "cases", "text", "references", "skills", "sha256", "count"}
+    unwritten = {"kind", "values", "cases", "text", "branches", "references", "skills", "sha256", "count"}
     assert set(fields_of(AgentDefinition.model_json_schema())) - there == unwritten
     read = recover(TypeAdapter(AgentDefinition), WHOLE)
     assert [place_of(fault.detail) for fault in read.faults] == []

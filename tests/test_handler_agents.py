@@ -1,6 +1,8 @@
 """Handlers that run other agents by `run_agent` and `call`, on a real server."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from typing import Literal
 
 import pytest
 import pytest_asyncio
@@ -10,7 +12,7 @@ from perdure.workflows.protocol.queries import PageRequest
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.events import Event, MessageAdded, TurnFinished
 from perdure.workflows.vocabulary.parts import Text
-from tests.support.session_lab import Lab, Play, check, lab_on
+from tests.support.session_lab import PATIENCE_S, Lab, Play, check, lab_on
 
 pytestmark = pytest.mark.server
 
@@ -24,6 +26,18 @@ async def lab(temporal_server: DevServer, tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture(autouse=True)
 def _fresh(lab: Lab) -> None:
     lab.stage.plays.clear()
+
+
+class Both(asyncio.Event):
+    """Lets two answers go on once both wait for it."""
+
+    waiting = 0
+
+    async def wait(self) -> Literal[True]:
+        self.waiting += 1
+        if self.waiting == 2:
+            self.set()
+        return await super().wait()
 
 
 def ended(events: list[Event]) -> TurnFinished:
@@ -64,3 +78,23 @@ async def test_what_it_fails_with_names_the_block(lab: Lab) -> None:
     assert error is not None
     assert error.type == "agent_failed"
     assert error.message.startswith("message[1].call: counter failed. answer_invalid: ")
+
+
+async def test_agents_run_at_the_same_time_each_with_its_share(lab: Lab) -> None:
+    talk = await lab.start("pair")
+    both = Both()
+    lab.stage.plays = [Play("Roses.", gate=both), Play("Roses.", gate=both)]
+
+    async with asyncio.timeout(PATIENCE_S):
+        events = await talk.turn("flowers")
+
+    check(await talk.events())
+    said = [event.message.parts for event in events if isinstance(event, MessageAdded)][-1]
+    assert said == (Text(text="Roses. Roses."),)
+    pages = [
+        await talk.child(f"t1.s0.c{number}").handle.query(SessionWorkflow.snapshot, PageRequest()) for number in (1, 2)
+    ]
+    assert [page.inputs["topic"] for page in pages] == ["none", "plants"]
+    caps = [page.parent.cap_usd or 0 for page in pages if page.parent is not None]
+    # The second one has its part of what the first one leaves.
+    assert sorted(caps) == pytest.approx([0.1875, 0.25], abs=1e-3)

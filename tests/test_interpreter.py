@@ -5,12 +5,15 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from perdure.workflows.core.handlers.interpreter import MOST_HELD, HandlerFault, carried_on
+from perdure.workflows.core.handlers.held import MOST_HELD
+from perdure.workflows.core.handlers.interpreter import HandlerFault, carried_on
+from perdure.workflows.core.handlers.shared import Shared
 from perdure.workflows.core.state.handlers import Calling, HandlerRun
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.definition.handlers import Handler, Program
+from perdure.workflows.definition.variables import SessionVariable
 from perdure.workflows.vocabulary.errors import HANDLER_TOO_LONG
-from tests.support.random_handlers import Maker
+from tests.support.random_handlers import VARIABLES, Maker
 
 pytestmark = pytest.mark.pure
 
@@ -25,16 +28,22 @@ def run_of(**variables: Any) -> HandlerRun:
     return HandlerRun(handler="message", digest="d1", variables=variables)
 
 
+def shared_of(variables: dict[str, Any]) -> Shared:
+    read = {name: SessionVariable.model_validate(one) for name, one in variables.items()}
+    return Shared(read, {name: one.default for name, one in read.items()})
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_where_a_batch_ends_makes_no_difference(seed: int) -> None:
     program = program_of(Maker(seed).handler())
-    whole = carried_on(run_of(), program, {}, most=100_000)
+    at_once, in_pieces = shared_of(VARIABLES), shared_of(VARIABLES)
+    whole = carried_on(run_of(), program, {}, most=100_000, shared=at_once)
     pieces = run_of()
     for _ in range(100_000):
         if pieces.doing is not None or pieces.over:
             break
-        pieces = carried_on(pieces, program, {}, most=1)
-    assert pieces == whole
+        pieces = carried_on(pieces, program, {}, most=1, shared=in_pieces)
+    assert (pieces, in_pieces.written) == (whole, at_once.written)
 
 
 def test_a_long_loop_takes_many_batches() -> None:

@@ -35,7 +35,11 @@ tools:
   - wake_me
   - todo
 schedules: [{{cron: "0 9 * * MON", session: weekly, message: "Write the report"}}]
+events: {{paid: {{inputs: {{amount: {{type: number}}}}}}}}
 handlers:
+  charge:
+    - wait: {{event: paid, when: "{{{{ event.amount > 2 }}}}", for: 2d, into: payment}}
+    - say: "Thank you for {{{{ payment.amount }}}}."
   check:
     inputs: {{topic: {{type: string}}}}
     do:
@@ -218,6 +222,7 @@ class Story:
             await viewer.until("turn.finished", 4)
             await self.http.post(f"{url}/stop")
             await self._pause(url, viewer)
+        await self.http.get(f"{url}/variables")
         timer = (await self.http.get(f"{url}/timers")).json()["timers"][0]["timer_id"]
         await self.http.delete(f"{url}/timers/{timer}")
         await self.http.post(f"{url}/fork", json={"turn_id": "t1"})
@@ -289,7 +294,19 @@ class Story:
         (step,) = (await self.http.get(f"{url}/trace")).json()["steps"]
         assert (step["purpose"], step["block"]["at"]) == ("generate", "check[0].generate")
         assert step["message"]["parts"][0]["text"] == "Two of three."
+        assert (await self.http.post(f"{url}/triggers/charge")).status_code == 202
+        for trigger_id, amount in (("p1", 1), ("p2", 3), ("p2", 3)):
+            body = {"inputs": {"amount": amount}, "trigger_id": trigger_id}
+            sent = await self.http.post(f"{url}/triggers/paid", json=body)
+            assert (sent.status_code, sent.json()["trigger_id"]) == (202, trigger_id)
+            assert "position" not in sent.json()
+        async with self.view("triggered") as viewer:
+            await viewer.until("turn.finished", 3)
+            started = [frame.data for frame in viewer.frames if frame.type == "turn.started"]
+        assert [(one["handler"], one["trigger_id"]) for one in started[::2]] == [("check", "x1"), ("charge", "p2")]
         refusals: tuple[tuple[str, dict[str, Any], int, str], ...] = (
+            ("paid", {"inputs": {"amount": 4}, "trigger_id": "p1"}, 409, "id_conflict"),
+            ("paid", {"inputs": {"amount": "4"}}, 422, "validation"),
             ("check", {"inputs": {"topic": "tables"}, "trigger_id": "x1"}, 409, "id_conflict"),
             ("check", {"inputs": {"topic": 3}}, 422, "validation"),
             ("chek", {}, 422, "validation"),

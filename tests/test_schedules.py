@@ -249,6 +249,37 @@ async def test_another_agents_session_is_left_alone_and_the_failure_is_seen(
     assert (await sessions.snapshot("taken"))["messages"] == []
 
 
+async def test_a_pinned_session_whose_version_has_no_such_handler_is_left_alone_and_the_failure_is_seen(
+    dev: Dev, temporal: Client, http: httpx2.AsyncClient, sessions: Sessions
+) -> None:
+    file = dev.data_dir / "agents" / "pinned.yaml"
+    file.write_text(agent("pinned", more=TEAM))
+
+    async def is_known() -> bool:
+        return (await http.get("/v1/agents/pinned")).status_code == 200
+
+    await until(is_known)
+    await sessions.create("pinned", session_id="kept", inputs={"team": "red"})
+    digest = (await http.get("/v1/agents/pinned")).json()["digest"]
+    assert (await http.patch("/v1/sessions/kept", json={"digest": digest})).is_success
+    file.write_text(agent("pinned", handling("kept"), more=TEAM + REPORT))
+
+    with pytest.raises(WorkflowFailureError) as failed:
+        await due(temporal, await handle(temporal, "default/perdure/pinned/kept"))
+
+    assert isinstance(failed.value.cause, ActivityError)
+    cause = failed.value.cause.cause
+    assert isinstance(cause, ApplicationError)
+    assert (cause.type, cause.non_retryable) == ("no_handler", True)
+    assert (
+        cause.message
+        == f"The session kept keeps to the version {digest[:12]} of pinned, which has no handler 'report'."
+    )
+    triggered = await http.post("/v1/sessions/kept/triggers/report", json={"inputs": {"day": "monday"}})
+    assert (triggered.status_code, triggered.json()["code"]) == (422, "validation")
+    assert (await sessions.snapshot("kept"))["seq"] == 1
+
+
 @pytest.mark.slow
 async def test_an_edit_changes_it_and_removal_takes_it_away(dev: Dev, temporal: Client) -> None:
     file = dev.data_dir / "agents" / "edited.yaml"

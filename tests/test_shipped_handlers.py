@@ -51,6 +51,26 @@ async def test_an_order_is_looked_after_three_days_later(perdure: Perdure, late:
     assert "1Z999AA10123456784" in str(perdure.model.asked[-1].transcript)
 
 
+async def test_a_report_tells_how_orders_stand_and_which_cannot_be_found(perdure: Perdure) -> None:
+    session = await perdure.session("support")
+    perdure.model.says(json.dumps({"late": ["A-1002"], "summary": "One of two is late."}))
+
+    turn = await session.trigger("report", "r1", order_ids=["A-1001", "A-9999", "A-1002"])
+
+    assert turn.reason == "done"
+    assert await session.transcript() == [
+        assistant(
+            "Not all of the orders can be found. report[1].try.do[0].parallel.do.call: item 2: there is no order 'A-9999'"
+        ),
+        assistant("One of two is late. Late: A-1002."),
+    ]
+    (asked,) = perdure.model.asked
+    assert asked.model == "anthropic/claude-haiku-5-5"
+    told = str(asked.transcript)
+    assert "A-1001" in told
+    assert "A-1002" in told
+
+
 async def test_an_order_that_is_gone_by_then_is_said_so(perdure: Perdure) -> None:
     session = await perdure.session("support")
     await session.trigger("follow_up", "f1", order_id="A-9999")

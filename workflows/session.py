@@ -37,6 +37,7 @@ from perdure.workflows.protocol.queries import (
     Receipt,
     SnapshotPage,
     TimersPage,
+    VariablesPage,
 )
 from perdure.workflows.protocol.sealing import PartPage, PartRequest
 from perdure.workflows.protocol.signals import (
@@ -147,9 +148,8 @@ class SessionWorkflow:
         if self._open.failed or next_action(self._driver.state) != action:
             return True
         # A session that rests has looked before whether its run is over for any other reason.
-        return self._run.moves() if isinstance(action, Rest) else self._leaves(action)
-
-    def _leaves(self, action: Wait) -> bool:
+        if isinstance(action, Rest):
+            return self._run.moves()
         return self._open.empty and self._run.is_over(action, self._driver.state)
 
     # The world that the driver drives in.
@@ -274,6 +274,10 @@ class SessionWorkflow:
     @workflow.query
     def timers(self) -> TimersPage:
         return answers.timers(self._driver.state)
+
+    @workflow.query
+    def variables(self) -> VariablesPage:
+        return answers.variables(self._driver.state)
 
     @workflow.query
     def question(self, question_id: str) -> QuestionState:

@@ -31,7 +31,13 @@ from perdure.workflows.protocol.activities import DeliverMessageInput, Delivery
 from perdure.workflows.protocol.queries import Receipt
 from perdure.workflows.protocol.signals import BEHAVIOR, NewSession, SendMessage, Trigger
 from perdure.workflows.session import SessionWorkflow
-from perdure.workflows.vocabulary.errors import AGENT_UNAVAILABLE, INPUTS_INVALID, SESSION_TAKEN, SESSIONS_CLOSED
+from perdure.workflows.vocabulary.errors import (
+    AGENT_UNAVAILABLE,
+    INPUTS_INVALID,
+    NO_HANDLER,
+    SESSION_TAKEN,
+    SESSIONS_CLOSED,
+)
 from perdure.workflows.vocabulary.parts import Text
 
 
@@ -74,6 +80,8 @@ class Deliveries:
             if receipt.content_sha256 is not None:
                 return session_id
             free = None
+            if not receipt.closed:
+                await self._check_handler(delivery, session_id, receipt)
             if not receipt.closed and await self._send(delivery, agent, session_id, message_id):
                 return session_id
         if free is None:
@@ -102,6 +110,24 @@ class Deliveries:
             message = f"The session {session_id} is one of {receipt.started_as}, not of {delivery.agent}."
             raise ApplicationError(message, type=SESSION_TAKEN, non_retryable=True)
         return True
+
+    async def _check_handler(self, delivery: Delivery, session_id: str, receipt: Receipt) -> None:
+        """Raises ApplicationError where the session would reject the trigger: it keeps to a definition, because it is pinned
+        or another agent has taken it over, whose handlers are others."""
+        name = delivery.schedule.handler
+        if name is None or not (receipt.pinned or receipt.agent != delivery.agent):
+            return
+        definition = await self._definitions.by_digest(receipt.digest, delivery.tenant)
+        if definition is None:
+            return
+        message = f"The session {session_id} keeps to the version {receipt.digest[:12]} of {definition.name}, "
+        if name not in definition.handlers:
+            raise ApplicationError(f"{message}which has no handler {name!r}.", type=NO_HANDLER, non_retryable=True)
+        try:
+            scheduled_inputs(definition, delivery.schedule)
+        except InputProblem as problem:
+            message += f"whose handler {name} takes other inputs: inputs.{problem}"
+            raise ApplicationError(message, type=INPUTS_INVALID, non_retryable=True) from None
 
     async def _send(self, delivery: Delivery, agent: Known, session_id: str, message_id: str) -> bool:
         """Signals the session, or starts it with the signal. False: it was closed meanwhile."""

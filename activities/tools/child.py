@@ -19,7 +19,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from perdure.activities.shipped import builtin_tools, order_desk
+from perdure.activities.shipped import builtin_tools, order_desk, other_sessions
 from perdure.activities.tools.catalogue import load_tools
 from perdure.activities.tools.tool import Tool, ToolLoadError, is_tool, read_tool
 from perdure.temporal.telemetry.failure_lines import bug_behind, trace_of
@@ -97,7 +97,8 @@ async def _call(
 
 def _functions(sources: list[str]) -> dict[str, Callable[..., Any]]:
     """By the tools' names."""
-    shipped = [value for module in (builtin_tools, order_desk) for value in vars(module).values() if is_tool(value)]
+    modules = (builtin_tools, other_sessions, order_desk)
+    shipped = [value for module in modules for value in vars(module).values() if is_tool(value)]
     found = [*shipped, *(tool for source in sources for tool in load_tools(source))]
     return {activity._Definition.must_from_callable(tool).name or "": tool for tool in found}
 

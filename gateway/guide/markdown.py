@@ -15,17 +15,14 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 from mdit_py_plugins.anchors import anchors_plugin
-from pygments import highlight
-from pygments.formatters import HtmlFormatter
-from pygments.lexers import get_lexer_by_name
-from pygments.util import ClassNotFound
+
+from perdure.gateway.markdown.highlighting import highlighted
 
 #: From a link's target as a page writes it to the address that the gateway serves.
 Resolve = Callable[[str], str]
 
 #: Headings down to this level can be linked to.
 _DEEPEST: Final = 4
-_NAMES: Final = {"sh": "bash", "text": "text", "": "text"}
 _BETWEEN: Final = re.compile(r"[^a-z0-9_]+")
 
 
@@ -64,15 +61,6 @@ def render_inline(text: str) -> str:
 def slug(text: str) -> str:
     """A heading's fragment: `POST /v1/sessions` → `post-v1-sessions`."""
     return _BETWEEN.sub("-", text.lower()).strip("-")
-
-
-def highlighted(code: str, language: str) -> str:
-    """HTML of `code` with Pygments' classes."""
-    try:
-        lexer = get_lexer_by_name(_NAMES.get(language, language), stripnl=False)
-    except ClassNotFound:
-        return escape(code)
-    return str(highlight(code, lexer, HtmlFormatter(nowrap=True)))
 
 
 def _parser() -> MarkdownIt:

@@ -7,7 +7,8 @@ from perdure.workflows.vocabulary.parts import Frozen, absent
 
 class HandlerTriggered(Frozen):
     session_id: str
-    #: By which `turn.started`, or `message.rejected`, tells what became of it.
+    #: By which `turn.started`, or `message.rejected`, tells what became of it. For an event that no handler has taken yet,
+    #: there is neither.
     trigger_id: str
     #: A cursor from before the trigger's first event.
     seq: int

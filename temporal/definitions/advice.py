@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from perdure.temporal.definitions.event_check import unheard
 from perdure.temporal.definitions.finding import Finding
 from perdure.temporal.definitions.prices import price_of
 from perdure.temporal.definitions.template_names import names_read
@@ -35,6 +36,7 @@ def _advice(definition: AgentDefinition, own: Mapping[str, Any]) -> Iterator[tup
     yield from _models(definition, own)
     yield from _names(definition, own)
     yield from _tools(definition)
+    yield from unheard(definition.events, definition.handlers)
     if (length := len(definition.instructions)) > LONG:
         about = round(length / _CHARACTERS_A_TOKEN, -3)
         yield (

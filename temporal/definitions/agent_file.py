@@ -18,6 +18,7 @@ from perdure.temporal.definitions.advice import advice_findings
 from perdure.temporal.definitions.allowed import Allowed
 from perdure.temporal.definitions.answer_check import answer_findings
 from perdure.temporal.definitions.documents import read_documents
+from perdure.temporal.definitions.event_check import event_findings
 from perdure.temporal.definitions.field_problems import problem_of
 from perdure.temporal.definitions.finding import Finding
 from perdure.temporal.definitions.handler_check import handler_findings
@@ -34,6 +35,7 @@ from perdure.temporal.definitions.secret_check import secret_findings
 from perdure.temporal.definitions.template_check import BUILT_IN, VALUES, says_nothing, template_faults
 from perdure.temporal.definitions.template_names import misread_names
 from perdure.temporal.definitions.tool_check import KnownTools, tool_findings
+from perdure.temporal.definitions.variable_check import variable_findings, variable_schemas
 from perdure.temporal.schemas.yaml_source import DefinitionProblem, Refused, Source, read_yaml
 from perdure.workflows.definition.agent import AgentDefinition
 from perdure.workflows.definition.tools import AgentTool
@@ -170,7 +172,7 @@ class _Reading:
             "advice": self._advice,
             "unchecked": self._unchecked,
         }
-        names_known = ("inputs",) not in self._found.mended
+        names_known = ("inputs",) not in self._found.mended and ("variables",) not in self._found.mended
         for finding in self._findings(draft):
             if not names_known and finding.loc[-1] == "when":
                 continue
@@ -179,13 +181,13 @@ class _Reading:
                 lists[finding.kind].append(problem)
         # Without a part that is missing, what is left may be no template at all.
         if self._instructions is not None and names_known and not self._instructions.problems:
-            self._check_template(self._instructions, draft.inputs)
+            self._check_template(self._instructions, {**draft.inputs, **variable_schemas(draft)})
 
     def _findings(self, draft: AgentDefinition) -> Iterator[Finding]:
         own: dict[str, Any] = self._own if isinstance(self._own, dict) else {}
         for field, message in draft.inconsistencies():
             # These are given with their places below.
-            placed = field in ("models", "context", "handlers", "schedules", "title") or (
+            placed = field in ("models", "context", "handlers", "events", "schedules", "title", "variables") or (
                 field == "model" and draft.model in own
             )
             if not placed and not self._is_guessed(field):
@@ -198,9 +200,12 @@ class _Reading:
                 yield Finding(("title", field), message)
         for loc, message in input_faults(draft):
             yield Finding(("inputs", *loc), message)
-        if not any(place[:1] == ("handlers",) for place in self._found.mended):
+        named = not any(place[:1] == ("handlers",) for place in self._found.mended)
+        if named and ("variables",) not in self._found.mended:
             # What a block would set that is not there now, those behind it would miss.
             yield from handler_findings(draft, self._values.get("handlers"))
+        yield from variable_findings(draft)
+        yield from event_findings(draft)
         yield from answer_findings(draft)
         yield from tool_findings(draft, self._known)
         yield from mcp_findings(draft)
@@ -219,13 +224,14 @@ class _Reading:
             place[:1] == (named,) and len(place) <= (2 if named == "tools" else 1) for place in self._found.mended
         )
 
-    def _check_template(self, instructions: Instructions, inputs: Mapping[str, Any]) -> None:
-        known = frozenset(inputs) | BUILT_IN
+    def _check_template(self, instructions: Instructions, schemas: Mapping[str, Any]) -> None:
+        """`schemas` are those of inputs and session variables, by name."""
+        known = frozenset(schemas) | BUILT_IN
         for fault in template_faults(instructions.text, known):
             self._problems.append(instructions.problem(fault.line, fault.message, fault.word))
         if says_nothing(instructions.text):
             self._problems.append(
                 instructions.problem(1, "are empty; write what the model is told, in a sentence or more")
             )
-        for line, message in misread_names(instructions.text, {**VALUES, **inputs}):
+        for line, message in misread_names(instructions.text, {**VALUES, **schemas}):
             self._warnings.append(instructions.problem(line, message))

@@ -19,7 +19,7 @@ from perdure.workflows.definition.tools import name_of
 _VALUE: Final = 60
 _LINES: Final = 60
 #: Whose keys are names that people chose: one more is an entry more, and not a field that was set.
-_NAMED: Final = ("models", "inputs", "tools", "schedules", "skills")
+_NAMED: Final = ("models", "inputs", "variables", "tools", "schedules", "skills")
 _HIDDEN: Final = ("headers", "env", "query", "api_key")
 _SECONDS: Final = re.compile(r"(\d+)s")
 _SPECS: Final = "what a tool takes, or says of itself, has changed"

@@ -16,6 +16,7 @@ from perdure.temporal.telemetry.redaction import without_secrets
 from perdure.workflows.definition.agent import VARIABLE
 from perdure.workflows.definition.schedules import USER
 from perdure.workflows.definition.tools import NAME
+from perdure.workflows.definition.variables import VARIABLE_NAME
 from perdure.workflows.vocabulary.durations import format_duration
 from perdure.workflows.vocabulary.near_names import did_you_mean
 from perdure.workflows.vocabulary.parts import ID
@@ -26,6 +27,7 @@ _DISCREET: Final = frozenset(["api_key", "headers", "env", "secrets", "url", "ba
 #: What a pattern asks for.
 RULES: Final = {
     NAME: "a letter, then up to 63 letters, digits, _ or -",
+    VARIABLE_NAME: "a letter, then up to 63 letters, digits or _",
     VARIABLE: "the name of a variable: a letter or _, then up to 127 letters, digits or _",
     ID: "1 to 200 letters, digits or any of . _ ~ : -",
     USER: "1 to 200 characters, with no control characters among them",
@@ -39,6 +41,7 @@ _MAPPING: Final = "must be a mapping, as in {key: value}"
 _EXAMPLES: Final = {
     "models": "must be a mapping, as in {use: anthropic/claude-sonnet-5-5}",
     "inputs": "must be a mapping, as in {type: string}",
+    "variables": "must be a mapping, as in {type: integer, default: 0}",
     "limits": "must be a mapping, as in {cost_usd: 5}",
 }
 _NUMBER_IN: Final = re.compile(r"\s*[$€£]?\s*(\d{1,20}(?:\.\d{1,20})?)\s*(?:[$€£]|USD|usd)?\s*")

@@ -7,22 +7,27 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from perdure.temporal.definitions.answer_check import form_faults
+from perdure.temporal.definitions.event_check import EVENT, wait_findings
 from perdure.temporal.definitions.finding import Finding
 from perdure.temporal.definitions.inputs import faults_of
 from perdure.temporal.definitions.template_check import BUILT_IN, template_faults
+from perdure.temporal.definitions.variable_check import into_fault, set_fault
 from perdure.temporal.schemas.yaml_source import Loc
 from perdure.workflows.core.conditions import expression_of
 from perdure.workflows.definition.agent import AgentDefinition
 from perdure.workflows.definition.handlers import (
     MESSAGE,
     NO_ANSWER,
+    NO_HANDOFF,
     AskPerson,
     BlockDefinition,
     CallTool,
     Choose,
+    Compensate,
     Finish,
     ForEach,
     Generate,
+    Parallel,
     Respond,
     RunAgent,
     Say,
@@ -31,6 +36,7 @@ from perdure.workflows.definition.handlers import (
     Try,
     WaitFor,
     agent_fault,
+    tool_fault,
 )
 from perdure.workflows.definition.tools import McpServer
 from perdure.workflows.vocabulary.near_names import did_you_mean
@@ -50,22 +56,34 @@ def handler_findings(definition: AgentDefinition, written: Any) -> Iterator[Find
         place: Loc = ("handlers", name)
         for loc, message in faults_of(handler.inputs):
             yield Finding((*place, "inputs", *loc), message)
+        if handler.model is not None and handler.model not in definition.models:
+            near = did_you_mean(handler.model, definition.models)
+            known = f"{', '.join(definition.models)}{near}"
+            yield Finding((*place, "model"), f"{handler.model!r} is not one of models: {known}")
         if name == MESSAGE and handler.inputs:
             yield Finding((*place, "inputs"), "a message gives no inputs but its text, which is the variable `message`")
         for wrong in handler.inputs.keys() & BUILT_IN:
             yield Finding((*place, "inputs", wrong), "is a built-in name")
-        given = frozenset(definition.inputs) | BUILT_IN | frozenset(handler.inputs)
-        walk = _Walk(definition)
+        given = frozenset(definition.inputs) | BUILT_IN | frozenset(handler.inputs) | frozenset(definition.variables)
+        walk = _Walk(definition, written)
         is_list = isinstance(written, Mapping) and isinstance(written.get(name), list)
-        walk.blocks(place if is_list else (*place, "do"), handler.do, given | {"message"} if name == MESSAGE else given)
+        walk.handler(
+            place if is_list else (*place, "do"), handler.do, given | {"message"} if name == MESSAGE else given
+        )
         yield from walk.findings
 
 
 class _Walk:
-    def __init__(self, definition: AgentDefinition) -> None:
+    def __init__(self, definition: AgentDefinition, written: Any) -> None:
         self.findings: list[Finding] = []
+        self._written = {"handlers": written}
+        #: Places of blocks that take calls back, and whether there are such calls.
+        self._takes_back: list[Loc] = []
+        self._compensates = False
         self._models = definition.models
+        self._events = definition.events
         self._agents = definition.agent_tools
+        self._variables = definition.variables
         self._form = None if definition.answer is None else definition.answer.form
         required: Any = (self._form or {}).get("required")
         self._required: list[str] = required if isinstance(required, list) else []
@@ -74,6 +92,11 @@ class _Walk:
         self._named = named
         #: None: MCP servers may have others.
         self._tools = None if listed else [*named, *(tool.name for tool in definition.document_tools)]
+
+    def handler(self, at: Loc, blocks: tuple[BlockDefinition, ...], known: frozenset[str]) -> None:
+        self.blocks(at, blocks, known)
+        for place in () if self._compensates else self._takes_back:
+            self._find(place, "has nothing to take back: no call of this handler says `compensate`")
 
     def blocks(self, at: Loc, blocks: tuple[BlockDefinition, ...], known: Known) -> Known:
         """The names that are there behind these blocks."""
@@ -90,9 +113,7 @@ class _Walk:
             case Switch():
                 return self._switch(at, block, known)
             case ForEach():
-                self._value((*at, "in"), list(block.items) if isinstance(block.items, tuple) else block.items, known)
-                if isinstance(block.items, str) and expression_of(block.items) is None:
-                    self._find((*at, "in"), "is exactly one {{ }} that gives a list, or a list")
+                self._items((*at, "in"), block.items, known)
                 self.blocks((*at, "do"), block.do, known | {block.name})
                 return known
             case Try():
@@ -100,12 +121,19 @@ class _Walk:
                 for number, one in enumerate(block.catch):
                     ends.append(self.blocks((*at, "catch", number, "do"), one.do, known | {"error"}))
                 return _all(ends)
+            case Parallel():
+                return self._parallel(at, block, known)
+            case Compensate():
+                self._takes_back.append(at)
+                return known
             case Finish():
                 self._result((*at, "result"), block.result, known)
                 return None
             case Set():
                 for name, value in block.values.items():
                     self._value((*at, name), value, known)
+                    if name in self._variables and (why := set_fault(self._variables[name], name, value)) is not None:
+                        self._find((*at, name), why, (("variables", name),))
                     known |= {name}
                 return known
             case _:
@@ -114,12 +142,48 @@ class _Walk:
     def _switch(self, at: Loc, block: Switch, known: frozenset[str]) -> Known:
         ends: list[Known] = []
         for number, case in enumerate(block.cases):
-            if case.when is not None and expression_of(case.when) is None:
-                self._find((*at, number, "when"), _CONDITION)
-            elif case.when is not None:
-                self._text((*at, number, "when"), case.when, known)
+            if case.when is not None:
+                self._condition((*at, number, "when"), case.when, known)
             ends.append(self.blocks((*at, number, "do"), case.do, known))
         return _all(ends if block.cases[-1].when is None else [*ends, known])
+
+    def _parallel(self, at: Loc, block: Parallel, known: frozenset[str]) -> frozenset[str]:
+        """None of the calls reads what another one gives."""
+        if any(one.handoff and one.name in block.names for one in self._agents):
+            self._find(at, NO_HANDOFF)
+        for number, one in enumerate(block.branches or ()):
+            self._simple((*at, number, one.kind), one, known)
+        if block.for_each is not None:
+            self._items((*at, "for_each", "in"), block.for_each.items, known)
+            for one in block.do:
+                self._simple((*at, *self._entry(at, "do", 0), one.kind), one, known | {block.for_each.name})
+        self._gives(at, block, block.into)
+        gives = {block.into, *(one.into for one in block.branches or ())}
+        return known | {name for name in gives if name is not None}
+
+    def _compensation(self, at: Loc, block: CallTool | RunAgent, known: frozenset[str]) -> None:
+        given = block.compensate
+        if given is None:
+            return
+        self._compensates = True
+        why = tool_fault(given.tool, self._tools, self._agents)
+        if why is not None:
+            self._find((*at, "tool"), why)
+        # It may read what its own call gives, and nothing that comes later.
+        self._value((*at, "with"), given.arguments, known if block.into is None else known | {block.into})
+
+    def _entry(self, at: Loc, field: str, index: int) -> Loc:
+        """The place of an entry of a list below `at`, which may stand without the list in the file."""
+        found: Any = self._written
+        for step in (*at, field):
+            is_entry = isinstance(found, list) and isinstance(step, int)
+            found = found[step] if is_entry or isinstance(found, Mapping) else None
+        return (field, index) if isinstance(found, list) else (field,)
+
+    def _items(self, at: Loc, given: str | tuple[Any, ...], known: frozenset[str]) -> None:
+        self._value(at, list(given) if isinstance(given, tuple) else given, known)
+        if isinstance(given, str) and expression_of(given) is None:
+            self._find(at, "is exactly one {{ }} that gives a list, or a list")
 
     def _simple(
         self,
@@ -133,6 +197,10 @@ class _Walk:
             case WaitFor():
                 self._text((*at, "for"), block.length or "", known)
                 self._text((*at, "until"), block.until or "", known)
+                if block.when is not None:
+                    # It is asked about an event outside of any turn.
+                    self._condition((*at, "when"), block.when, known - {"turn"} | {EVENT})
+                self.findings += wait_findings(at, block, self._events)
             case AskPerson():
                 self._text((*at, "prompt"), block.prompt, known)
                 for place, message in form_faults(block.form):
@@ -143,19 +211,27 @@ class _Walk:
                     there = near or f"; there are: {', '.join(self._tools) or 'none'}"
                     self._find((*at, "tool"), f"{block.tool!r} is not one of tools{there}")
                 self._value((*at, "with"), block.arguments, known)
+                self._compensation((*at, "compensate"), block, known)
             case RunAgent():
                 why = agent_fault(block.agent, self._agents, self._named)
                 if why is not None:
                     self._find((*at, "agent"), why)
                 self._text((*at, "message"), block.message, known)
                 self._value((*at, "inputs"), block.inputs, known)
+                self._compensation((*at, "compensate"), block, known)
             case Respond() | Generate() | Choose():
                 if block.model is not None and block.model not in self._models:
                     near = did_you_mean(block.model, self._models)
                     self._find((*at, "model"), f"{block.model!r} is not one of models: {', '.join(self._models)}{near}")
                 self._asks(at, block, known)
-        into = None if isinstance(block, Respond | Say | WaitFor) else block.into
+        into = None if isinstance(block, Respond | Say) else block.into
+        self._gives(at, block, into)
         return known if into is None else known | {into}
+
+    def _gives(self, at: Loc, block: BlockDefinition, into: str | None) -> None:
+        """The block's value goes to the variable `into`."""
+        if into in self._variables and (fault := into_fault(self._variables[into], block)) is not None:
+            self._find((*at, *fault[0]), fault[1], (("variables", str(into)),))
 
     def _asks(self, at: Loc, block: Respond | Generate | Choose, known: frozenset[str]) -> None:
         match block:
@@ -194,12 +270,18 @@ class _Walk:
             case _:
                 pass
 
+    def _condition(self, at: Loc, when: str, known: frozenset[str]) -> None:
+        if expression_of(when) is None:
+            self._find(at, _CONDITION)
+        else:
+            self._text(at, when, known)
+
     def _text(self, at: Loc, text: str, known: frozenset[str]) -> None:
         for fault in template_faults(text, known):
             self._find(at, fault.message.replace(_NEITHER, _UNSET))
 
-    def _find(self, at: Loc, message: str) -> None:
-        self.findings.append(Finding(at, message))
+    def _find(self, at: Loc, message: str, rests_on: tuple[Loc, ...] = ()) -> None:
+        self.findings.append(Finding(at, message, rests_on))
 
 
 def _all(ends: list[Known]) -> Known:

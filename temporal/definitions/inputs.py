@@ -31,10 +31,15 @@ class InputProblem(Exception):
 
 def inputs_schema(definition: AgentDefinition) -> dict[str, JsonValue]:
     """JSON Schema of a session's `inputs` as a whole."""
+    return schema_of(definition.inputs)
+
+
+def schema_of(schemas: Mapping[str, dict[str, JsonValue]]) -> dict[str, JsonValue]:
+    """The same of any inputs, by name."""
     return {
         "type": "object",
-        "properties": dict(definition.inputs),
-        "required": [name for name, schema in definition.inputs.items() if "default" not in schema],
+        "properties": dict(schemas),
+        "required": [name for name, schema in schemas.items() if "default" not in schema],
         "additionalProperties": False,
     }
 

@@ -11,6 +11,7 @@ from perdure.temporal.definitions.finding import Finding
 from perdure.temporal.definitions.prices import is_listed, listed_ids, price_of
 from perdure.temporal.schemas.yaml_source import Loc
 from perdure.workflows.definition.agent import AgentDefinition, ModelDefinition
+from perdure.workflows.definition.handlers import cap_costs
 from perdure.workflows.definition.route import Hop
 from perdure.workflows.vocabulary.near_names import did_you_mean, near_name
 
@@ -38,10 +39,11 @@ def _place(role: str, hop: Hop, own: Mapping[str, Any]) -> Loc:
 
 
 def model_findings(definition: AgentDefinition, own: Mapping[str, Any]) -> Iterator[Finding]:
+    capped = definition.limits.cap_costs or cap_costs(definition.handlers)
     for loc, model in named_models(definition, own):
         ids = listed_ids(model)
         near = did_you_mean(model.use, [f"{model.provider}/{name}" for name in ids])
-        if definition.limits.cap_costs and price_of(model) is None:
+        if capped and price_of(model) is None:
             what = "has no known price, which a cap on cost needs"
             message = f"{model.use} {what}{near or '; add price: {input: …, output: …}'}"
             yield Finding(loc, message, ((*loc, "use"), (*loc, "price")))

@@ -19,6 +19,7 @@ from pydantic_core import ErrorDetails
 from perdure.temporal.definitions.fault_words import choices, named_field
 from perdure.temporal.definitions.model_fields import ModelFields
 from perdure.temporal.schemas.yaml_source import KEY, Loc
+from perdure.workflows.definition.handlers import FORMS
 from perdure.workflows.vocabulary.near_names import near_name
 
 T = TypeVar("T")
@@ -27,7 +28,7 @@ T = TypeVar("T")
 _STAND_INS: Final[tuple[Any, ...]] = ("x", "demo/x", "http://x", "* * * * *", 1, {}, [], {"x": {}})
 _ROUNDS: Final = 200
 #: Fields of handlers and their blocks in place of which their value alone may be written.
-_LEFT_OUT: Final = ("do", "cases", "values", "text")
+_LEFT_OUT: Final = ("do", "cases", "values", "text", "branches")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,10 @@ def _as_listed(values: Any, loc: Loc) -> Loc:
         there = at if isinstance(at, dict) else dict(enumerate(at)) if isinstance(at, list) else {}
         if step in there:
             at = there[step]
-        elif step in _LEFT_OUT and there:
+        elif step in _LEFT_OUT and (there or step == "branches") and (step, *place[-1:]) != ("do", "parallel"):
+            continue
+        elif step == 0 and isinstance(at, dict) and place[-2:-1] == ["parallel"]:
+            # The one call for each item may stand without a list around it.
             continue
         place.append(step)
     return tuple(place)
@@ -173,7 +177,7 @@ class _Recovery(Generic[T]):
         place = self._place_of(detail)
         if _is_whole_tool(detail):
             place = place[:2]
-        if detail["loc"][-1:] == (KEY,):
+        if detail["loc"][-1:] == (KEY,) or _is_key_of_block(place):
             place = place[:-1]
         holder = self._holder(place)
         if isinstance(holder, dict) and detail["type"] == "extra_forbidden":
@@ -244,6 +248,11 @@ def _is_whole_tool(detail: ErrorDetails) -> bool:
     return detail["loc"][:1] == ("tools",) and len(detail["loc"]) == 2
 
 
+def _is_key_of_block(place: Loc) -> bool:
+    """A block of a handler is nothing without its one key."""
+    return place[:1] == ("handlers",) and place[-1] in FORMS and isinstance(place[-2], int)
+
+
 def _near_choice(detail: ErrorDetails) -> str | None:
     """The fixed value that was probably meant."""
     given = detail["input"]
@@ -256,7 +265,11 @@ def _stand_ins(holder: Any, place: Loc) -> list[Any]:
     found: list[Any] = copy.deepcopy(list(_STAND_INS))
     if place[:1] == ("handlers",) and isinstance(place[-1], int):
         # A block that sets nothing.
-        found.insert(0, {"say": "x"})
+        is_branch = place[-2] == "parallel" or place[-3:-1] == ("parallel", "do")
+        found.insert(0, {"call": {"tool": "x"}} if is_branch else {"say": "x"})
+    if place[:1] == ("variables",) and len(place) == 2:
+        # Its name is known, whatever it holds.
+        found.insert(0, {"type": "string", "default": ""})
     entry: Any = None
     # A role of models may be called `tools`, too.
     if isinstance(holder, list) and holder and place[:1] == ("tools",) and len(place) == 2:

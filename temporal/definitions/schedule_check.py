@@ -15,7 +15,7 @@ def schedule_findings(definition: AgentDefinition) -> Iterator[Finding]:
     """In the order of the schedules."""
     # Where the schemas themselves are wrong, that is the problem.
     inputs_known = not any(True for _ in input_faults(definition))
-    unknown = dict(schedule_faults(definition.schedules, definition.handlers))
+    unknown = dict(schedule_faults(definition.schedules, definition.handlers, definition.events))
     for index, schedule in enumerate(definition.schedules):
         loc = ("schedules", index)
         if not is_timezone(schedule.timezone):

@@ -48,10 +48,10 @@ class Queued:
         return after.position
 
     async def withdraw(self, caller: Principal, session_id: str, message_id: str) -> None:
-        """Withdraws a message; does nothing if it was withdrawn before."""
+        """Withdraws a message, or an event that no handler has taken yet; does nothing if it was withdrawn before."""
         session = caller.workflow_id(session_id)
         try:
-            await self._waiting(session, message_id)
+            await self._waiting(session, message_id, kept=True)
         except MessageWithdrawn:
             return
         await self.backend.signal(session, WithdrawMessage(id=uuid.uuid4().hex, message_id=message_id))
@@ -59,13 +59,14 @@ class Queued:
         if not (await self._receipt(session, message_id)).withdrawn:
             raise MessageNotQueued
 
-    async def _waiting(self, session: str, message_id: str) -> Receipt:
+    async def _waiting(self, session: str, message_id: str, *, kept: bool = False) -> Receipt:
+        """What the session knows of the message. `kept`: an event that is kept will do, too."""
         receipt = await self._receipt(session, message_id)
         if receipt.cursor is None:
             raise MessageNotFound
         if receipt.withdrawn:
             raise MessageWithdrawn
-        if receipt.position is None:
+        if receipt.position is None and not (kept and receipt.kept):
             raise MessageNotQueued
         return receipt
 

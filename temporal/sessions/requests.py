@@ -145,9 +145,9 @@ class MessageBody(EditMessageBody):
 
 
 class TriggerBody(Frozen):
-    """What a handler is triggered with."""
+    """What a handler is triggered with, or what an event says."""
 
-    #: By the names that the handler's definition gives its inputs.
+    #: By the names that the definition of the handler, or of the event, gives its inputs.
     inputs: SmallObject = {}
     #: Made by the caller, so that triggering again after a lost answer is not a second trigger. It may not be the id of a
     #: message.

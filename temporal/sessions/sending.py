@@ -18,11 +18,19 @@ from perdure.temporal.sessions.admission import Admissions, full
 from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.configuring import check_role
 from perdure.temporal.sessions.content import content_sha256, new_message
-from perdure.temporal.sessions.errors import IdConflict, MessageWithdrawn, SessionBusy, SessionClosed, SessionError
+from perdure.temporal.sessions.errors import (
+    IdConflict,
+    MessageWithdrawn,
+    SessionBusy,
+    SessionClosed,
+    SessionError,
+    TooMany,
+)
 from perdure.temporal.sessions.message_files import MessageFiles
 from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.snapshot import SubQuestion, open_questions, questions_below
 from perdure.temporal.stores.blobs import BlobStore
+from perdure.workflows.core.handlers.events import MOST_BYTES, MOST_KEPT, TOO_MANY
 from perdure.workflows.protocol.queries import Receipt
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.busy import Busy
@@ -202,4 +210,6 @@ def rejection(reason: str) -> SessionError:
         return MessageWithdrawn()
     if reason == "queue_full":
         return full()
+    if reason == TOO_MANY:
+        return TooMany(f"{MOST_KEPT} events, or {MOST_BYTES // 1024} KiB of them, wait for a handler already.")
     return IdConflict("This message_id was used for a message with other content.")

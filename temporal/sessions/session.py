@@ -6,6 +6,8 @@ Rule: each method that asks the session or tells it something says what the call
 import uuid
 from collections.abc import AsyncIterator
 
+from pydantic import JsonValue
+
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.sessions import access
 from perdure.temporal.sessions.access import Belonging, Belongings, needs, stream_needs
@@ -106,8 +108,8 @@ class Session:
 
     @needs("write")
     async def trigger(self, name: str, wanted: TriggerBody) -> TriggerSent:
-        """Has a handler of the agent carried out; returns once that is in the session's history. Raises as
-        `Triggerer.trigger`."""
+        """Has a handler of the agent carried out, or sends it an event; returns once that is in the session's history. Raises
+        as `Triggerer.trigger`."""
         return await self._shared.triggerer.trigger(self._caller, self.session_id, name, wanted)
 
     @needs("write")
@@ -288,6 +290,11 @@ class Session:
     @needs("read")
     async def timers(self) -> TimersPage:
         return await self._backend.ask(self.workflow_id, SessionWorkflow.timers)
+
+    @needs("read")
+    async def variables(self) -> dict[str, JsonValue]:
+        """What each session variable holds, by name."""
+        return (await self._backend.ask(self.workflow_id, SessionWorkflow.variables)).variables
 
     @needs("write")
     async def cancel_timer(self, timer_id: str) -> None:

@@ -1,4 +1,4 @@
-"""Triggering a handler of a session's agent, once however often it is asked for; see `sending.py`."""
+"""Triggering a handler of a session's agent, or sending it an event, once however often it is asked for; see `sending.py`."""
 
 import uuid
 from dataclasses import dataclass
@@ -15,8 +15,9 @@ from perdure.temporal.sessions.errors import IdConflict, InvalidRequest, Session
 from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.requests import TriggerBody
 from perdure.temporal.sessions.sending import rejection
+from perdure.workflows.core.handlers.events import TOO_MANY
 from perdure.workflows.definition.agent import AgentDefinition
-from perdure.workflows.definition.handlers import MESSAGE, Handler
+from perdure.workflows.definition.handlers import MESSAGE
 from perdure.workflows.protocol.queries import Receipt
 from perdure.workflows.protocol.signals import Trigger
 from perdure.workflows.session import SessionWorkflow
@@ -26,12 +27,12 @@ from perdure.workflows.vocabulary.near_names import did_you_mean
 
 @dataclass(frozen=True, slots=True)
 class TriggerSent:
-    """A trigger that is in its session's history."""
+    """A trigger, or an event, that is in its session's history."""
 
     trigger_id: str
     #: A cursor from before its first event.
     cursor: int
-    #: Where it waits, from 1; None where it does not.
+    #: Where it waits, from 1; None where it does not, as an event never does.
     position: int | None
 
 
@@ -43,9 +44,9 @@ class Triggerer:
         self._live = live
 
     async def trigger(self, caller: Principal, session_id: str, name: str, wanted: TriggerBody) -> TriggerSent:
-        """Without a `trigger_id` it gets one. Raises `InvalidRequest` where the agent has no such handler, or it takes other
-        inputs, `SessionClosed`, `TooMany` where no more may wait, `IdConflict` where the id was used for something else, and
-        what `Backend.query` raises."""
+        """Without a `trigger_id` it gets one. Raises `InvalidRequest` where the agent has no such handler or event, or it
+        takes other inputs, `SessionClosed`, `TooMany` where no more may wait or be kept, `IdConflict` where the id was used
+        for something else, and what `Backend.query` raises."""
         session = caller.workflow_id(session_id)
         trigger_id = wanted.trigger_id or uuid.uuid4().hex
         sha256 = trigger_sha256(name, wanted.inputs)
@@ -60,22 +61,28 @@ class Triggerer:
             if receipt.closed:
                 raise SessionClosed("The session is closed, so the handler was not triggered.")
             digest, definition = await self._definition(caller.tenant, receipt)
+            event = definition is not None and name in definition.events
             command = Trigger(
                 id=trigger_id,
                 name=name,
-                inputs=_inputs(definition, name, wanted.inputs),
+                event=event,
+                inputs=trigger_inputs(definition, name, wanted.inputs),
                 content_sha256=sha256,
                 cursor=receipt.seq,
                 digest=digest,
                 traceparent=caller.traceparent,
                 sender=caller.sender,
             )
-            position = await place.take()
+            if event and receipt.event_room is not None and receipt.event_room < 1:
+                raise rejection(TOO_MANY)
+            position = None if event else await place.take()
             await self._backend.let_spend(session, receipt.user, command)
         self._live.poke(session)
-        if place.scarce and (await self._backend.query(session, SessionWorkflow.receipt, trigger_id)).cursor is None:
-            # Another gateway has filled the last places.
-            raise rejection("queue_full")
+        if event or place.scarce:
+            receipt = await self._backend.query(session, SessionWorkflow.receipt, trigger_id)
+            if receipt.cursor is None:
+                # Others have filled the last places, or closed the session.
+                raise rejection("session_closed" if receipt.closed else TOO_MANY if event else "queue_full")
         return TriggerSent(trigger_id, command.cursor, position)
 
     async def _definition(self, tenant: str, receipt: Receipt) -> tuple[str | None, AgentDefinition | None]:
@@ -86,15 +93,20 @@ class Triggerer:
         return None, await self._definitions.by_digest(receipt.digest, tenant)
 
 
-def _inputs(definition: AgentDefinition | None, name: str, inputs: dict[str, JsonValue]) -> dict[str, JsonValue]:
+def trigger_inputs(definition: AgentDefinition | None, name: str, inputs: dict[str, JsonValue]) -> dict[str, JsonValue]:
     """With defaults filled in. Raises `InvalidRequest`."""
-    handlers: dict[str, Handler] = {} if definition is None else definition.handlers
-    there = [one for one in handlers if one != MESSAGE]
-    if name not in there:
-        near = did_you_mean(name, there) or f"; there are: {', '.join(there) or 'none'}"
+    taken = {} if definition is None else triggerable(definition)
+    if name not in taken:
+        near = did_you_mean(name, taken) or f"; there are: {', '.join(taken) or 'none'}"
         agent = definition.name if definition is not None else "the session's agent"
-        raise InvalidRequest("name", f"{agent} has no handler {name!r} that can be triggered{near}")
+        raise InvalidRequest("name", f"{agent} has no handler {name!r} that can be triggered, and no such event{near}")
     try:
-        return check_values(name, handlers[name].inputs, inputs)
+        return check_values(name, taken[name], inputs)
     except InputProblem as problem:
         raise InvalidRequest(f"inputs.{problem.field}", problem.message) from None
+
+
+def triggerable(definition: AgentDefinition) -> dict[str, dict[str, dict[str, JsonValue]]]:
+    """The inputs of what can be triggered, and of events, by name."""
+    handlers = {name: handler.inputs for name, handler in definition.handlers.items() if name != MESSAGE}
+    return {**handlers, **{name: event.inputs for name, event in definition.events.items()}}

@@ -18,7 +18,7 @@ from perdure.workflows.core.outcomes import (
 )
 from perdure.workflows.core.prompt import build_prompt
 from perdure.workflows.core.runs import SessionInput, handed_over, taken_over
-from perdure.workflows.core.state.session import new_state
+from perdure.workflows.core.state.session import dump_state, new_state, read_state
 from perdure.workflows.core.step import StepFailure
 from perdure.workflows.definition.agent import LoadedAgent, ModelDefinition
 from perdure.workflows.protocol.activities import StepOutput, ToolOutput
@@ -103,7 +103,10 @@ class HandlerWorld(PlainWorld):
         return self
 
     def step(self) -> Action:
-        if not self.open and self.restarts():
+        if self.open and self.restarts():
+            # Another worker, which has nothing in memory.
+            self.driver.state = read_state(dump_state(self.state))
+        elif self.restarts():
             carried = taken_over(SessionInput.model_validate_json(handed_over(self.state).model_dump_json()))
             assert carried == self.state
             self.driver.state = carried
@@ -126,7 +129,7 @@ class HandlerWorld(PlainWorld):
             case RunActivity(call=call):
                 self.called.append(call)
                 result = self.results(call)
-                outcome_of_call = result if isinstance(result, ToolError) else ToolOutput(output=result)
+                outcome_of_call = result if isinstance(result, ToolError | ToolOutput) else ToolOutput(output=result)
                 self.driver.settle(ToolEnded(call.call_id, outcome_of_call))
             case CheckAnswer(request=request):
                 self.driver.settle(AnswerWeighed(misfit_of(request.value, request.form)))

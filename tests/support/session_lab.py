@@ -74,6 +74,11 @@ _TREE: Final = {
     "handlers: {message: [run_agent: {agent: helper, message: 'Find {{ message }}.', inputs: {topic: plants}, into: found}, "
     "call: {tool: counter, with: {message: '{{ found.text }}'}, into: counted}, "
     "say: 'Found {{ found.text }} {{ counted.result.n + 1 }} in {{ found.session_id }}']}",
+    "pair": "limits: {turn: {cost_usd: 1.0}}\nmodels: {main: {use: demo/stage, price: {input: 1, output: 1}}}\n"
+    "tools: [agent: {name: helper, share: 0.25}]\n"
+    "handlers: {message: [parallel: [run_agent: {agent: helper, message: '{{ message }}', into: left}, "
+    "run_agent: {agent: helper, message: '{{ message }}', inputs: {topic: plants}, into: right}], "
+    "say: '{{ left.text }} {{ right.text }}']}",
     "one": "models: {main: {use: demo/stage}}\ntools: [agent: {name: two}]",
     "two": "models: {main: {use: demo/stage}}\ntools: [agent: {name: three}]",
     "three": "models: {main: {use: demo/stage}}\ntools: [agent: {name: two, handoff: true}]",

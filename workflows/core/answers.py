@@ -5,9 +5,11 @@ from typing import TypeVar
 
 from perdure.workflows.core.fork import PastSealed, TurnRuns, UnknownTurn, at_rest, last_finished
 from perdure.workflows.core.fork import past as past_of
+from perdure.workflows.core.handlers.events import event_room
 from perdure.workflows.core.last_words import last_words as last_words
 from perdure.workflows.core.pieces import piece
 from perdure.workflows.core.prompt import build_prompt, prompt_sha256
+from perdure.workflows.core.session_variables import values_of
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState, dump_state
 from perdure.workflows.core.traced import traced
@@ -23,6 +25,7 @@ from perdure.workflows.protocol.queries import (
     Receipt,
     SnapshotPage,
     TimersPage,
+    VariablesPage,
 )
 from perdure.workflows.protocol.segment_refs import holding
 from perdure.workflows.protocol.steps import ModelInputPage, ModelInputRequest, StepRecord, StepState
@@ -53,6 +56,8 @@ def receipt(state: SessionState, message_id: str) -> Receipt:
         more_questions=len(asked) < len(state.questions.open),
         sub_sessions=state.sub_sessions,
         room=state.room,
+        kept=state.handlers.keeps(message_id),
+        event_room=event_room(state) if state.handlers.events else None,
         role=state.slot.role,
         user=state.new.user,
         busy=state.busy,
@@ -118,7 +123,7 @@ def snapshot(state: SessionState, workflow_id: str, request: PageRequest) -> Sna
         user=state.new.user,
         metadata=state.metadata,
         inputs=state.inputs_of(state.agent),
-        limits=state.effective_limits,
+        limits=state.lasting_limits,
         limit_changes=state.limit_changes,
         usage=state.books.usage,
         cost_usd=state.books.cost_usd,
@@ -151,6 +156,11 @@ def timers(state: SessionState) -> TimersPage:
     if sum(map(_size, kept)) > PAGE_BYTES:
         kept = tuple(timer.saying(preview(timer.note, 100)) for timer in kept)
     return TimersPage(timers=kept, seq=state.log.seq, closed=state.closed or state.closing is not None)
+
+
+def variables(state: SessionState) -> VariablesPage:
+    """Those of the definition that runs; none before one is loaded. They are bounded where they are set."""
+    return VariablesPage(variables=values_of(state))
 
 
 def question(state: SessionState, question_id: str) -> QuestionState:

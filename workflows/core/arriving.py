@@ -7,6 +7,7 @@ Rule 2: what the message says of itself (`busy`) counts before what the definiti
 from perdure.workflows.core.calls.superseding import supersede
 from perdure.workflows.core.changes import Accepted, MessageEdited, StopRequested, Withdrawn
 from perdure.workflows.core.draft import Draft
+from perdure.workflows.core.handlers import events
 from perdure.workflows.core.handlers.triggers import as_message, triggered
 from perdure.workflows.core.rewinds.receive import supersede_rewind
 from perdure.workflows.core.state.session import SessionState
@@ -34,7 +35,7 @@ def take_in(draft: Draft, command: SendMessage) -> None:
 
 
 def take_trigger_in(draft: Draft, command: Trigger) -> None:
-    """A trigger has come: it waits for its turn, whatever the definition says of messages."""
+    """A trigger has come: it waits for its turn, whatever the definition says of messages. An event is kept for a handler."""
     state = draft.state
     seen = state.inbox.taken_in(command.id)
     reason = None
@@ -42,11 +43,16 @@ def take_trigger_in(draft: Draft, command: Trigger) -> None:
         reason = None if seen.is_of(command.content_sha256) else "conflict"
     elif state.closing is not None or state.closed:
         reason = "session_closed"
+    elif command.event:
+        reason = events.TOO_MANY if events.event_room(state) < 1 else None
     elif state.room < 1:
         reason = "queue_full"
     if reason is not None:
         _reject(draft, command.id, reason)
     if seen is not None or reason is not None:
+        return
+    if command.event:
+        draft.add(events.came(command))
         return
     message = as_message(command, Message(id=command.id, role="user", parts=(), at=draft.now))
     draft.add(
@@ -102,8 +108,9 @@ def edit(draft: Draft, command: EditMessage) -> None:
 
 
 def withdraw(draft: Draft, command: WithdrawMessage) -> None:
-    """Takes a message back; nothing where it does not wait any more."""
-    if draft.state.inbox.find(command.message_id) is not None:
+    """Takes a message or an event back; nothing where it does not wait any more."""
+    state = draft.state
+    if state.inbox.find(command.message_id) is not None or state.handlers.keeps(command.message_id):
         draft.add(Withdrawn(message_id=command.message_id))
         draft.add(MessageRejected(**draft.stamp, message_id=command.message_id, reason="withdrawn"))
 

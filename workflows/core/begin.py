@@ -279,7 +279,8 @@ def _close(draft: Draft, reason: str) -> None:
     if draft.state.rewinding is not None:
         reject(draft, draft.state.rewinding)
         draft.add(RewindDropped())
-    for message in draft.state.inbox.messages:
-        draft.add(MessageRejected(**draft.stamp, message_id=message.id, reason="session_closed"))
+    waiting = [message.id for message in draft.state.inbox.messages]
+    for message_id in (*waiting, *(event.event_id for event in draft.state.handlers.events)):
+        draft.add(MessageRejected(**draft.stamp, message_id=message_id, reason="session_closed"))
     asking.withdraw(draft, "stopped")
     draft.add(SessionClosed(**draft.stamp, reason=reason))

@@ -31,14 +31,17 @@ from perdure.workflows.core.context_changes import (
     ContextMeasured,
     Overflowed,
 )
+from perdure.workflows.core.event_changes import EventChange
 from perdure.workflows.core.handler_changes import (
     BlockAnswered,
     BlockCalled,
+    BranchesCalled,
     ErrorCaught,
     HandlerAnswered,
     HandlerMoved,
     HandlerResumed,
     TriggerTaken,
+    VariablesSet,
 )
 from perdure.workflows.core.lease_changes import LeaseChange
 from perdure.workflows.core.limit_changes import (
@@ -282,11 +285,14 @@ Note = (
     | SealingFailed
     | HandlerMoved
     | BlockCalled
+    | BranchesCalled
     | BlockAnswered
     | ErrorCaught
     | HandlerResumed
     | HandlerAnswered
     | TriggerTaken
+    | VariablesSet
+    | EventChange
 )
 Change = Event | Note
 Changes = tuple[Change, ...]

@@ -2,6 +2,7 @@
 
 from perdure.workflows.core.binding import still_allowed
 from perdure.workflows.core.fold_limits import with_definition_limits
+from perdure.workflows.core.session_variables import only_declared
 from perdure.workflows.core.state.agent_slot import TakenOver
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState
@@ -34,7 +35,7 @@ def failed(state: SessionState, error: ToolError) -> SessionState:
 def taken_over(state: SessionState, turn: Turn, handoff: Handoff) -> SessionState:
     name = handoff.agent.definition.name
     earlier = state.slot.taken.inputs if state.slot.taken else {}
-    state = loaded(state, handoff.agent)
+    state = only_declared(loaded(state, handoff.agent))
     taken = TakenOver(by=name, inputs={**earlier, name: handoff.inputs}, at=state.log.seq)
     return replace(
         state,

@@ -54,7 +54,10 @@ def allowed(state: SessionState, event: BudgetRaised) -> SessionState:
     turn = in_turn(state)
     if event.limit == "provider":
         return with_turn(state, replace(turn, quota=None))
-    if not event.this_turn or event.value is None:
+    own = state.handler_limits
+    lower = event.scope == "turn" and own is not None and event.limit in own.below(state.lasting_limits.turn)
+    if event.value is None or not (event.this_turn or lower):
+        # What a handler of a lower limit is carried out for has to go as far, too.
         return state
     if event.scope in SCOPES and event.question_id is not None:
         allowance = Allowance(id=event.question_id, by=event.by)

@@ -50,6 +50,7 @@ from perdure.workflows.core.context_changes import (
     ContextMeasured,
     Overflowed,
 )
+from perdure.workflows.core.event_changes import EventChange
 from perdure.workflows.core.fold_agent import failed, loaded
 from perdure.workflows.core.fold_limits import counted, limits_changed, turned, unpaused
 from perdure.workflows.core.fold_turn import (
@@ -60,13 +61,16 @@ from perdure.workflows.core.fold_turn import (
 from perdure.workflows.core.handler_changes import (
     BlockAnswered,
     BlockCalled,
+    BranchesCalled,
     ErrorCaught,
     HandlerAnswered,
     HandlerMoved,
     HandlerResumed,
     TriggerTaken,
+    VariablesSet,
 )
 from perdure.workflows.core.handlers import fold as handlers
+from perdure.workflows.core.handlers import fold_events
 from perdure.workflows.core.lease_changes import LeaseChange
 from perdure.workflows.core.limit_changes import (
     CallsCounted,
@@ -81,6 +85,7 @@ from perdure.workflows.core.rewind_changes import RewindDropped, RewindTaken, Un
 from perdure.workflows.core.rewinds import fold as rewinds
 from perdure.workflows.core.sealing import without_sealed
 from perdure.workflows.core.sealing_changes import PartSealed, SealingBegun, SealingFailed
+from perdure.workflows.core.session_variables import only_declared, with_values
 from perdure.workflows.core.state.agent_slot import Renewal
 from perdure.workflows.core.state.inbox import Seen
 from perdure.workflows.core.state.record import replace
@@ -95,7 +100,8 @@ def apply_note(state: SessionState, note: Note) -> SessionState:
         case MessageEdited():
             return replace(state, inbox=state.inbox.with_parts(note.message_id, note.parts, note.command_id))
         case Withdrawn():
-            return replace(state, inbox=state.inbox.withdrawing(note.message_id))
+            kept = state.handlers.giving(note.message_id)
+            return replace(state, inbox=state.inbox.withdrawing(note.message_id), handlers=kept)
         case Muted():
             return replace(state, questions=replace(state.questions, muted=True))
         case StopRequested():
@@ -113,7 +119,7 @@ def apply_note(state: SessionState, note: Note) -> SessionState:
         case AgentLoading():
             return replace(state, slot=replace(state.slot, loading=True))
         case AgentLoaded():
-            return loaded(state, note.agent)
+            return only_declared(loaded(state, note.agent))
         case AgentFailed():
             return failed(state, note.error)
         case RenewalAsked():
@@ -208,16 +214,22 @@ def apply_note(state: SessionState, note: Note) -> SessionState:
             return replace(state, sealing=state.sealing.failed())
         case HandlerMoved():
             return handlers.moved(state, note.run)
+        case VariablesSet():
+            return with_values(state, note.values)
         case TriggerTaken():
             return replace(state, inbox=state.inbox.without(note.trigger_id))
+        case _ if isinstance(note, EventChange):
+            return fold_events.changed(state, note)
         case HandlerResumed():
-            return handlers.resumed(state, note.run)
+            return handlers.resumed(state, note)
         case HandlerAnswered():
             return replace(state, handlers=state.handlers.with_reply(note.question_id, note.reply))
         case ErrorCaught():
             return handlers.caught(state, note.run)
         case BlockCalled():
             return handlers.called(state, note.call)
+        case BranchesCalled():
+            return handlers.called_together(state, note.calls)
         case BlockAnswered():
             return handlers.answered(state, note.step_id, note.parts)
         case _:

@@ -13,6 +13,7 @@ from perdure.workflows.core.rewinds.fold import finished_undo
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState, in_turn, with_turn
 from perdure.workflows.core.state.turn import Turn
+from perdure.workflows.definition.variables import bytes_of
 from perdure.workflows.protocol.segments import message_in
 from perdure.workflows.protocol.steps import StepRecord, Tried
 from perdure.workflows.vocabulary.events import StepFinished, ToolFinished
@@ -32,7 +33,10 @@ def opened_step(state: SessionState, record: StepRecord) -> SessionState:
     if state.turn is None or state.turn.step is not None:
         raise ValueError("StepOpened does not fit the session's turn")
     log = replace(state.log, steps=(*state.log.steps, record))
-    return replace(state, log=log, turn=replace(state.turn, step=record, step_ending=False))
+    # No event tells of them, so nobody else counts them.
+    told = sum(map(bytes_of, (record.variables or {}).values()))
+    state = replace(state, sealing=state.sealing.grown(told)) if told else state
+    return replace(state, log=log, turn=replace(in_turn(state), step=record, step_ending=False))
 
 
 def given_up(state: SessionState, tried: Tried) -> SessionState:

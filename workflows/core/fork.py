@@ -5,8 +5,9 @@ last event that is kept. A message that waited then and has no turn in this past
 message still has its disposition. A message of this past that is sent again is a repeat, wherever it lies.
 Rule 2: the books begin anew. What the kept turns used and cost was paid by the session that they belong to, so usage and
 cost of this state are zero, and a cap on the session's cost begins to count from there.
-Rule 3: what is no event is taken as it is now: the definition, the model's role, limits, metadata. What belongs to a
-session at work (inbox, turn, commands, close) is left out.
+Rule 3: what is no event is taken as it is now: the definition, the model's role, limits, metadata; and session
+variables, where it is no longer known what they held then. What belongs to a session at work (inbox, turn, commands, close)
+is left out.
 """
 
 from collections.abc import Collection, Iterable
@@ -14,6 +15,7 @@ from collections.abc import Collection, Iterable
 from perdure.workflows.core.approvers import asked_by
 from perdure.workflows.core.context.index import inherited
 from perdure.workflows.core.rewinds.past import Then, branches_then, ended_then
+from perdure.workflows.core.session_variables import values_then
 from perdure.workflows.core.state.agent_slot import AgentSlot
 from perdure.workflows.core.state.dates import Dates
 from perdure.workflows.core.state.handlers import AskingPerson
@@ -89,10 +91,14 @@ def past(state: SessionState, turn_id: str, keep_turn: bool, waiting: Collection
     said = {message.id for message in messages}
     sealed = {one for one in state.dates.later if state.dates.numbers.get(one, transcript.base) < transcript.base}
     sealed_to = state.log.segments[-1].last if state.log.segments else 0
+    # Events that are kept, and what only began a turn that this past does not have.
+    elsewhere = {event.event_id for event in state.handlers.events} | {
+        event.trigger_id for event in state.log.events if isinstance(event, TurnStarted) and event.seq > seq
+    }
     seen = {
         message_id: seen
         for message_id, seen in state.inbox.seen.items()
-        if message_id in said or (seen.cursor < sealed_to and message_id not in forked)
+        if message_id in said or (seen.cursor < sealed_to and message_id not in forked and message_id not in elsewhere)
     }
     # Questions, what people allowed, and plans stay with the session. Its words go along, and so does who asked for them.
     kept = SessionState(
@@ -112,6 +118,8 @@ def past(state: SessionState, turn_id: str, keep_turn: bool, waiting: Collection
         requesters=asked_by(state),
         limits=state.limits,
         limit_changes=state.limit_changes,
+        variables=values_then(state, turns),
+        variables_before=state.variables_before.up_to(turns),
     )
     return inherited(state, retold(kept, messages, events))
 

@@ -23,6 +23,21 @@ class CallTool:
 
 
 @dataclass(frozen=True)
+class BeginBranches:
+    """Make the next of the calls that the handler's block makes at the same time."""
+
+
+@dataclass(frozen=True)
+class EndBranches:
+    """All of them have ended: the handler goes on behind its block, or fails."""
+
+
+@dataclass(frozen=True)
+class TakeBack:
+    """Make the call that takes the latest one back; where none is left, the handler goes on, or fails."""
+
+
+@dataclass(frozen=True)
 class CheckResult:
     """Have the result checked that the handler ends with."""
 
@@ -36,7 +51,7 @@ class CatchError:
 
 @dataclass(frozen=True)
 class ParkHandler:
-    """The handler waits for a time or a person, and its turn ends."""
+    """The handler waits for a time, an event or a person, and its turn ends."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +69,18 @@ class ResumeAnswered:
 
 
 @dataclass(frozen=True)
+class OfferEvent:
+    """A handler goes on that waits for this event, in a turn of its own; where none does, the event is kept."""
+
+    event_id: str
+
+
+@dataclass(frozen=True)
+class OfferKept:
+    """The handler that has begun to wait goes on with one of the events that are kept, or goes on waiting."""
+
+
+@dataclass(frozen=True)
 class NameSession:
     """Ask a model what the session is to be called, before its turn ends."""
 
@@ -65,9 +92,14 @@ HandlerAction = (
     | CarryOn
     | LeaveBlock
     | CallTool
+    | BeginBranches
+    | EndBranches
+    | TakeBack
     | CheckResult
     | CatchError
     | ParkHandler
     | ResumeHandler
     | ResumeAnswered
+    | OfferEvent
+    | OfferKept
 )

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from pydantic import JsonValue
+
 from perdure.workflows.core.calls.call import Call
 from perdure.workflows.core.state.handlers import HandlerRun, Reply
 from perdure.workflows.vocabulary.parts import Part
@@ -19,6 +21,13 @@ class BlockCalled:
     """The handler's block makes this call."""
 
     call: Call
+
+
+@dataclass(frozen=True, kw_only=True)
+class BranchesCalled:
+    """The handler's block makes these calls at the same time, beside those that it has made."""
+
+    calls: tuple[Call, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +50,9 @@ class HandlerResumed:
     """The turn goes on with this run, which was parked."""
 
     run: HandlerRun
+    #: What its wait for an event has ended with, and the event that it has.
+    reply: Reply | None = None
+    event_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +61,13 @@ class HandlerAnswered:
 
     question_id: str
     reply: Reply
+
+
+@dataclass(frozen=True, kw_only=True)
+class VariablesSet:
+    """Session variables hold these values from now on."""
+
+    values: dict[str, JsonValue]
 
 
 @dataclass(frozen=True, kw_only=True)

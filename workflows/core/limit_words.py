@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Final
 
 from perdure.workflows.vocabulary.durations import format_duration
-from perdure.workflows.vocabulary.errors import BUDGET_EXCEEDED, MODEL_QUOTA, PURSE_FAILED, WORKING_TIME
+from perdure.workflows.vocabulary.errors import ANSWER_CUT, BUDGET_EXCEEDED, MODEL_QUOTA, PURSE_FAILED, WORKING_TIME
 from perdure.workflows.vocabulary.parts import ToolError
 from perdure.workflows.vocabulary.questions import Scope, Shortfall
 
@@ -26,7 +26,8 @@ def dollars(amount: float) -> str:
 def told(short: Shortfall) -> str:
     """One sentence or two: what is needed, what was spent, and which cap that would exceed."""
     period, _, name = short.limit.rpartition(".")
-    cap = f"{_WHOSE[short.scope]} cap of"
+    whose = _WHOSE[short.scope] if short.handler is None else f"the handler {short.handler}'s"
+    cap = f"{whose} cap of"
     each = _PERIODS.get(period, "")
     match name:
         case "cost_usd":
@@ -62,7 +63,14 @@ def asked(short: Shortfall) -> str:
         return f"{told(short)} Approve to try the step again once that is mended, or decline to end the turn."
     if short.scope in ("user", "tenant"):
         return f"{told(short)} Allow it for this turn, raise the cap in that budget, or decline to end the turn."
-    return f"{told(short)} Allow it for this turn, raise the cap, or decline to end the turn."
+    raised = "raise the cap" if short.handler is None else "set another cap for this turn"
+    return f"{told(short)} Allow it for this turn, {raised}, or decline to end the turn."
+
+
+def cut_short(bound: int) -> ToolError:
+    """The error of an answer that came to the tighter bound which a limit had left it, in tokens."""
+    message = f"The answer was cut at {bound} tokens, for a limit left no room for more."
+    return ToolError(type=ANSWER_CUT, message=f"{message} Raise the limit, and ask for the rest.", retryable=True)
 
 
 def exceeded(short: Shortfall) -> ToolError:

@@ -30,22 +30,26 @@ from perdure.workflows.core.calls.superseding import untold
 from perdure.workflows.core.context import relief
 from perdure.workflows.core.effects import AGENT, PURSES, RENEWAL, RESULT, SEAL, TOOLS
 from perdure.workflows.core.handler_actions import (
+    BeginBranches,
     CallTool,
     CarryOn,
     CatchError,
     CheckResult,
+    EndBranches,
     ParkHandler,
-    ResumeAnswered,
-    ResumeHandler,
+    TakeBack,
 )
 from perdure.workflows.core.handlers.asking import next_expiry
+from perdure.workflows.core.handlers.branching import begins_more
 from perdure.workflows.core.handlers.interpreter import caught
 from perdure.workflows.core.handlers.naming import after_turn
+from perdure.workflows.core.handlers.next_of_parked import next_of_parked
 from perdure.workflows.core.idle import closes_at
 from perdure.workflows.core.leases import has_leases, to_ask_again, waits_in_vain
 from perdure.workflows.core.next_of_calls import give_up, made_of, next_of_calls
 from perdure.workflows.core.next_of_steps import next_call, next_model, next_step
 from perdure.workflows.core.rewinds.next_action import next_of_rewind, next_of_undoing
+from perdure.workflows.core.state.compensating import Compensating
 from perdure.workflows.core.state.handlers import (
     Asking,
     AskingPerson,
@@ -56,6 +60,7 @@ from perdure.workflows.core.state.handlers import (
     Waiting,
 )
 from perdure.workflows.core.state.session import SessionState
+from perdure.workflows.core.state.together import CallingMany
 from perdure.workflows.core.state.turn import Turn
 from perdure.workflows.core.working import ends_at
 from perdure.workflows.protocol.amounts import Amounts
@@ -89,12 +94,10 @@ def _next(state: SessionState) -> Action:
         return next_of_rewind(state, state.rewinding)
     if state.inbox.messages:
         return StartTurn(state.inbox.messages[0])
-    replied = state.handlers.replied
-    if replied is not None and isinstance(replied.doing, AskingPerson) and replied.doing.question_id is not None:
-        return ResumeAnswered(replied.doing.question_id)
+    parked = next_of_parked(state)
+    if parked is not None:
+        return parked
     due = state.timers.due
-    if due is not None and state.handlers.waiting_for(due.timer_id) is not None:
-        return ResumeHandler(due)
     if due is not None:
         renewed = state.slot.renewal is not None and state.slot.renewal.timer_id == due.timer_id
         return WakeUp(due) if renewed else RenewAgent(due)
@@ -165,7 +168,7 @@ def _next_of_turn(state: SessionState, turn: Turn) -> Action:
     if turn.pause is not None:
         return Wait(questions=(turn.pause.question_id,))
     if turn.calls:
-        return next_of_calls(state, turn)
+        return BeginBranches() if begins_more(state, turn) else next_of_calls(state, turn)
     if turn.undoing is not None:
         return next_of_undoing(turn, turn.undoing)
     return next_step(state, turn) if turn.run is None else _next_of_run(state, turn, turn.run)
@@ -182,6 +185,10 @@ def _next_of_run(state: SessionState, turn: Turn, run: HandlerRun) -> Action:
             return next_call(state, turn)
         case Calling():
             return CallTool()
+        case CallingMany():
+            return BeginBranches() if begins_more(state, turn) else EndBranches()
+        case Compensating():
+            return TakeBack()
         case Waiting() | AskingPerson():
             return ParkHandler()
         case Finishing():

@@ -94,7 +94,8 @@ def _before_calls(state: SessionState, turn: Turn, count: int) -> Action | None:
     asked, those above it do not run."""
     if not_run(turn.stop) is not None:
         return None
-    need = Need(tool_calls=min(count, state.effective_limits.turn.calls_per_step))
+    own = all(call.block is not None for call in turn.calls)
+    need = Need(tool_calls=count if own else min(count, state.effective_limits.turn.calls_per_step))
     short = shortfall(state, need)
     if short is None:
         return leased(state, need)

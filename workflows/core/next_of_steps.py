@@ -10,20 +10,21 @@ from perdure.workflows.core.actions import (
     LoadAgent,
     Wait,
 )
-from perdure.workflows.core.at_limit import asks, at_limit, leased
+from perdure.workflows.core.at_limit import asks, at_limit, leased, reason_of
 from perdure.workflows.core.budget import nudge
 from perdure.workflows.core.context import relief
 from perdure.workflows.core.endings import fault, goes_on
 from perdure.workflows.core.handler_actions import LeaveBlock
+from perdure.workflows.core.handlers.limits import out_of_steps
 from perdure.workflows.core.handlers.steps import asking_of
 from perdure.workflows.core.leases import to_ask_again
+from perdure.workflows.core.limit_words import cut_short
 from perdure.workflows.core.passing_on import next_bid_of_step
 from perdure.workflows.core.routing import answering_role, first_hop
 from perdure.workflows.core.spending import Bid, next_bid, out_of_quota, out_of_time
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Turn
 from perdure.workflows.protocol.steps import StepRecord
-from perdure.workflows.vocabulary.errors import ANSWER_CUT, MAX_STEPS
 from perdure.workflows.vocabulary.ids import step_id
 from perdure.workflows.vocabulary.parts import Message, ToolError
 from perdure.workflows.vocabulary.questions import Shortfall
@@ -43,12 +44,9 @@ def next_call(state: SessionState, turn: Turn) -> Action:
     if state.slot.stale and state.slot.loaded is not None:
         # The same definition with other tools; a newer one waits for the next turn.
         return LoadAgent(state.slot.loaded.digest)
-    steps = state.effective_limits.turn.steps
-    if turn.steps - turn.undone >= steps:
-        message = f"The turn reached its limit of {steps} steps."
-        if turn.misfit is not None:
-            message += f" Its last answer is not of the form that `answer` asks for: {turn.misfit}."
-        return FinishTurn("max_steps", ToolError(type=MAX_STEPS, message=message))
+    over = out_of_steps(state, turn)
+    if over is not None:
+        return FinishTurn("max_steps", over)
     # What a handler asks aside is given no more of the conversation than fits.
     shorter = relief.before_step(state) if asking_of(state) is None else None
     if shorter is not None:
@@ -56,7 +54,7 @@ def next_call(state: SessionState, turn: Turn) -> Action:
     made = out_of_quota(state) or out_of_time(state) or next_bid(state)
     match made:
         case ToolError():
-            return FinishTurn("failed", made)
+            return FinishTurn(reason_of(made), made)
         case Shortfall():
             return at_limit(state, made)
         case _:
@@ -90,7 +88,7 @@ def next_model(state: SessionState, turn: Turn, step: StepRecord) -> Action:
 
 def _joining(state: SessionState, turn: Turn) -> tuple[Message, ...]:
     """The messages that steer the turn, where it can have one more step. Where it cannot, they have turns of their own."""
-    if not state.inbox.steering or turn.steps - turn.undone >= state.effective_limits.turn.steps:
+    if not state.inbox.steering or out_of_steps(state, turn) is not None:
         return ()
     if not goes_on(turn.stop, turn.odd) and _last_fault(state, turn) is not None:
         return ()
@@ -114,11 +112,7 @@ def _last_fault(state: SessionState, turn: Turn) -> ToolError | None:
     """Why a turn that does not go on has failed."""
     hop = first_hop(state)
     if _is_bounded(turn):
-        message = (
-            f"The answer was cut at {turn.bound} tokens, for a limit left no room for more. Raise the limit, and ask for the "
-            "rest."
-        )
-        return ToolError(type=ANSWER_CUT, message=message, retryable=True)
+        return cut_short(turn.bound or 0)
     limit = hop.model.max_output_tokens if hop is not None else None
     role = answering_role(state)
     return fault(turn.stop or "end", turn.odd, role=role, limit=limit, word=turn.stop_raw, misfit=turn.misfit)

@@ -61,18 +61,20 @@ def answer(draft: Draft, command: Answer) -> None:
         _decline(draft, pause, command)
         return
     draft.add(QuestionSettled(question_id=pause.question_id, answer_id=command.id))
-    if value is not None:
+    if value is not None and short.handler is None:
         draft.add(_raise(draft.state, raised(short, value)))
         _tell_raised(draft, pause, value, command.by)
         return
     ceiling = None if short.limit == "provider" else short.spent + short.needs
+    # A handler's limit is the definition's, so what is set in its place holds for this turn.
+    ceiling = ceiling if value is None else value
     _tell_raised(draft, pause, ceiling, command.by, this_turn=True)
 
 
 def _raise(state: SessionState, changes: dict[str, JsonValue]) -> Configured:
     if state.behavior < 2 and not state.limit_changes:
         # From then on, none of the limits followed the definition.
-        return Configured(limits=with_partial(state.limits or state.effective_limits, changes))
+        return Configured(limits=with_partial(state.limits or state.lasting_limits, changes))
     return Configured(limit_changes=changes)
 
 

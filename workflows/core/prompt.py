@@ -202,7 +202,7 @@ def names_in(
 
 
 def _render(state: SessionState, agent: LoadedAgent, record: StepRecord) -> str:
-    names = names_in(state, record.turn_id, agent, record)
+    names = {**names_in(state, record.turn_id, agent, record), **(record.variables or {})}
     pieces: list[str] = []
     length = 0
     try:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from perdure.workflows.core.budget import input_tokens, need
+from perdure.workflows.core.handlers.limits import allotment_of, beyond_block, counted_by_block, narrowed_by
 from perdure.workflows.core.leases import calls_leased, caps_dollars, held_for, lacks, refusal
 from perdure.workflows.core.need import Need
 from perdure.workflows.core.routing import answering_role, first_place, route_of
@@ -49,6 +50,7 @@ def next_bid(state: SessionState) -> Bid | Shortfall | ToolError:
     role = answering_role(state)
     made = _bid_of(state, role)
     on_limit = state.effective_limits.on_limit
+    # A block's own limit is no matter of another model.
     if not isinstance(made, Shortfall) or not isinstance(on_limit, Cheaper) or on_limit.cheaper == role:
         return made
     other = _bid_of(state, on_limit.cheaper) if route_of(state, on_limit.cheaper) else made
@@ -62,16 +64,19 @@ def bid(state: SessionState, role: str, hop: Hop) -> Bid | Shortfall | ToolError
         return unknown
     tokens, most = input_tokens(state), hop.model.max_output_tokens
     whole = need(state, hop, tokens, most)
-    short = shortfall(state, whole)
+    short = _refused(state, whole)
     if short is None:
         return Bid(role=role, hop=hop, need=whole)
     least = min(max(int(most * LEAST_SHARE), LEAST_TOKENS), most)
-    if state.behavior < 1 or least == most or shortfall(state, need(state, hop, tokens, least)) is not None:
+    if state.behavior < 1 or least == most:
         return short
+    if (refused := _refused(state, need(state, hop, tokens, least))) is not None:
+        # A person is not asked for what the block could not use.
+        return refused if isinstance(short, Shortfall) and isinstance(refused, ToolError) else short
     above = most
     while above - least > 1:
         middle = (least + above) // 2
-        if shortfall(state, need(state, hop, tokens, middle)) is None:
+        if _refused(state, need(state, hop, tokens, middle)) is None:
             least = middle
         else:
             above = middle
@@ -84,6 +89,8 @@ def shortfall(state: SessionState, wanted: Need) -> Shortfall | None:
     for name in names:
         for scope, top, spent in _counters(state, name):
             needs = _amount(wanted, name)
+            if scope == "block":
+                continue
             if needs == 0 and state.behavior >= 1:
                 # What costs nothing exceeds nothing, whatever was spent under another cap.
                 continue
@@ -97,9 +104,18 @@ def shortfall(state: SessionState, wanted: Need) -> Shortfall | None:
     return refusal(state, wanted)
 
 
+def _refused(state: SessionState, wanted: Need) -> Shortfall | ToolError | None:
+    """As `shortfall`; the error of the handler's block, where its own limit does not bear it."""
+    for name in ("cost_usd", "tokens"):
+        for scope, top, spent in _counters(state, name):
+            if scope == "block" and (needs := _amount(wanted, name)) > 0 and spent + needs > top:
+                return beyond_block(state, name, top, spent, needs)
+    return shortfall(state, wanted)
+
+
 def affords(state: SessionState, hop: Hop, wanted: Need) -> bool:
     """Whether the limits bear a call of this model beside the turn's own, or between two turns."""
-    return _price_unknown(state, hop) is None and shortfall(state, wanted) is None and not lacks(state, wanted)
+    return _price_unknown(state, hop) is None and _refused(state, wanted) is None and not lacks(state, wanted)
 
 
 def left(state: SessionState, step_id: str) -> Left | None:
@@ -135,7 +151,9 @@ def share(state: SessionState, part: float) -> tuple[float | None, int | None, i
         for name in ("tokens", "tool_calls")
     )
     turn, limits = state.turn, state.effective_limits
-    unknown = (limits.turn.cost_usd is not None and (turn is None or turn.books.incomplete)) or (
+    own = allotment_of(state)
+    in_turn_capped = limits.turn.cost_usd is not None or (own is not None and own.cost_usd is not None)
+    unknown = (in_turn_capped and (turn is None or turn.books.incomplete)) or (
         limits.session.cost_usd is not None and state.books.incomplete
     )
     # What cannot be counted leaves nothing that could be given away.
@@ -173,7 +191,8 @@ def _bid_of(state: SessionState, role: str) -> Bid | Shortfall | ToolError:
 
 def _price_unknown(state: SessionState, hop: Hop) -> ToolError | None:
     loaded, turn = state.slot.loaded, state.turn
-    if not state.effective_limits.cap_costs and not caps_dollars(state):
+    own = allotment_of(state)
+    if not state.effective_limits.cap_costs and not caps_dollars(state) and (own is None or own.cost_usd is None):
         return None
     tried = turn.step.tried if turn is not None and turn.step is not None else ()
     counted = not (turn is not None and turn.books.incomplete) and all(one.spent.cost_usd is not None for one in tried)
@@ -183,9 +202,13 @@ def _price_unknown(state: SessionState, hop: Hop) -> ToolError | None:
     return ToolError(type=PRICE_UNKNOWN, message=message)
 
 
-def _counters(state: SessionState, name: Counted) -> Iterator[tuple[Literal["turn", "session"], float, float]]:
+def _counters(state: SessionState, name: Counted) -> Iterator[tuple[Literal["block", "turn", "session"], float, float]]:
     """Each scope with a cap on this: how far it may go, and what of that is spent or set aside."""
     turn = state.turn
+    if turn is not None:
+        by_block = counted_by_block(state, name, _spent(state, turn.books, name) - _foreign(state, name))
+        if by_block is not None:
+            yield "block", *by_block
     scopes: tuple[Literal["turn", "session"], ...] = ("session",) if turn is None else ("turn", "session")
     for scope in scopes:
         cap = getattr(_caps(state, scope), name)
@@ -271,4 +294,5 @@ def _short(
         needs=needs,
         spent_usd=spent if limit == "cost_usd" else books.cost_usd,
         needs_usd=needs_usd,
+        handler=narrowed_by(state, limit) if scope == "turn" else None,
     )

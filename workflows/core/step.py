@@ -9,8 +9,9 @@ from perdure.workflows.core.changes import Stamp
 from perdure.workflows.core.context.estimate import shown_tokens
 from perdure.workflows.core.context.views import view_of
 from perdure.workflows.core.dates import turn_start
-from perdure.workflows.core.handlers.steps import step_block
+from perdure.workflows.core.handlers.steps import asking_of, step_block
 from perdure.workflows.core.routing import first_place, route_of
+from perdure.workflows.core.session_variables import told_of
 from perdure.workflows.core.spending import left
 from perdure.workflows.core.state.session import SessionState, in_turn
 from perdure.workflows.definition.pricing import Spent
@@ -63,6 +64,7 @@ def opened_step(state: SessionState, action: CallModel) -> StepRecord:
         turn_at=turn_start(state, in_turn(state).turn_id),
         timezone=state.timezone,
         estimate=shown_tokens(state) if state.behavior >= 1 else 0,
+        variables=None if asking_of(state) is not None else told_of(state),
         block=step_block(state, hops[place]),
     )
 

@@ -14,7 +14,7 @@ from pydantic import Field, JsonValue, model_validator
 from perdure.workflows.definition.answer import AnswerForm
 from perdure.workflows.definition.context import TOOL_OUTPUT_TOKENS, ContextPolicy
 from perdure.workflows.definition.documents import References, Skills
-from perdure.workflows.definition.handlers import Handlers, handler_faults
+from perdure.workflows.definition.handlers import Events, Handlers, event_faults, handler_faults
 from perdure.workflows.definition.limits import (
     Caps,
     Cheaper,
@@ -36,7 +36,9 @@ from perdure.workflows.definition.tools import (
     ToolUse,
 )
 from perdure.workflows.definition.tools.documents import DocumentTool, document_tools
+from perdure.workflows.definition.tools.links import link_faults
 from perdure.workflows.definition.tools.policy import Policy
+from perdure.workflows.definition.variables import Variables, variable_faults
 from perdure.workflows.vocabulary.busy import Busy
 from perdure.workflows.vocabulary.durations import Duration
 from perdure.workflows.vocabulary.near_names import did_you_mean
@@ -87,14 +89,21 @@ class AgentDefinition(Frozen):
         description="What a session must be given at its start: a JSON Schema for each name. An input is required unless its "
         "schema has a default. Templates use inputs by name.",
     )
+    variables: Variables = Field(
+        default={},
+        max_length=100,
+        exclude_if=operator.not_,
+        description="What a session remembers, by name. Handlers set variables, and templates of handlers and instructions "
+        "read them; all their values together have at most 64 KiB.",
+    )
     models: dict[Name, ModelDefinition] = Field(
         min_length=1,
         description="Models by role, a name of your choice such as `fast`. Those of models.yaml and --models count, too.",
     )
     model: str = Field(description="The role, one of `models`, that answers.")
     instructions: str = Field(
-        description="What the model is told before the conversation: a Jinja2 template over the inputs, `session`, `user` "
-        "and `turn`, or `{file: NAME}`."
+        description="What the model is told before the conversation: a Jinja2 template over the inputs, the session's "
+        "variables, `session`, `user` and `turn`, or `{file: NAME}`."
     )
     examples: tuple[Example, ...] = Field(
         default=(),
@@ -149,6 +158,7 @@ class AgentDefinition(Frozen):
         description="What the agent does, block after block: `message: [...]` when a message comes (without it, the agent "
         "responds), any other handler when it is triggered by its name.",
     )
+    events: Events = {}
     title: TitlePolicy | None = Field(
         default=None,
         exclude_if=absent,
@@ -188,15 +198,7 @@ class AgentDefinition(Frozen):
             if reads.name in names:
                 yield "tools", f"{reads.name!r} is the name of a tool that the agent has because of its documents"
         yield from (("tools", f"{name!r} is named twice") for name in dict.fromkeys(names) if names.count(name) > 1)
-        for tool in self.tools:
-            if isinstance(tool, ToolUse) and tool.fallback is not None:
-                why = self._fallback_fault(tool.fallback)
-                if why is not None:
-                    yield "tools", f"the fallback {tool.fallback!r} of {tool.name!r} {why}"
-            if isinstance(tool, ToolUse) and tool.undo is not None:
-                why = self._undo_fault(tool.undo)
-                if why is not None:
-                    yield "tools", f"the undo {tool.undo!r} of {tool.name!r} {why}"
+        yield from (("tools", fault) for fault in link_faults(self.tools))
         listed = (
             None
             if any(isinstance(tool, McpServer) for tool in self.tools)
@@ -205,29 +207,14 @@ class AgentDefinition(Frozen):
         agents = self.agent_tools
         found = handler_faults(self.handlers, self.models, listed, answers=self.answer is not None, agents=agents)
         yield from (("handlers", fault) for fault in found)
-        for index, why in schedule_faults(self.schedules, self.handlers):
+        yield from event_faults(self.events, self.handlers)
+        for index, why in schedule_faults(self.schedules, self.handlers, self.events):
             yield "schedules", f"{index}.handler: {why}"
         for name in self.inputs:
             if name in ("session", "user", "turn", "args"):
                 yield "inputs", f"{name!r} is a built-in name"
-
-    def _fallback_fault(self, fallback: str) -> str | None:
-        other = next((tool for tool in self.tools if tool.name == fallback), None)
-        if not isinstance(other, ToolUse):
-            there = [tool.name for tool in self.tools if isinstance(tool, ToolUse)]
-            return f"is not one of the tools that run on workers{did_you_mean(fallback, there)}"
-        if other.approval is not None or other.side_effects == "once":
-            return "runs unasked, so it can neither need an approval nor be `once`"
-        return None
-
-    def _undo_fault(self, undo: str) -> str | None:
-        other = next((tool for tool in self.tools if tool.name == undo), None)
-        if not isinstance(other, ToolUse):
-            there = [tool.name for tool in self.tools if isinstance(tool, ToolUse)]
-            return f"is not one of the tools that run on workers{did_you_mean(undo, there)}"
-        if other.approval is not None:
-            return "runs unasked, so it cannot need an approval: whoever agrees to a rewind agrees to it"
-        return None
+        wrong = variable_faults(self.variables, self.inputs, self.handlers)
+        yield from (("variables", f"{name}: {why}") for name, why in wrong)
 
     def route(self, role: str) -> tuple[Hop, ...]:
         """The models that a step of `role` can go through, in order."""

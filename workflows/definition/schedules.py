@@ -171,12 +171,17 @@ class Schedule(Frozen):
         return self
 
 
-def schedule_faults(schedules: tuple[Schedule, ...], handlers: Mapping[str, object]) -> Iterator[tuple[int, str]]:
+def schedule_faults(
+    schedules: tuple[Schedule, ...], handlers: Mapping[str, object], events: Mapping[str, object]
+) -> Iterator[tuple[int, str]]:
     """The schedules whose handler is none that can be triggered, by index, and why."""
     there = [name for name in handlers if name != MESSAGE]
     for index, schedule in enumerate(schedules):
         if schedule.handler == MESSAGE:
             yield index, "'message' is the handler of messages; give `message: TEXT` in place of this"
+        elif schedule.handler in events:
+            why = "an event begins nothing by the clock; name a handler, or let one `wait: {for: …}`"
+            yield index, f"{schedule.handler!r} is one of events, and not of handlers: {why}"
         elif schedule.handler is not None and schedule.handler not in there:
             near = did_you_mean(schedule.handler, there) or f"; there are: {', '.join(there) or 'none'}"
             yield index, f"{schedule.handler!r} is not one of handlers{near}"

@@ -58,6 +58,10 @@ class Receipt(Frozen):
     sub_sessions: dict[str, str] = Field(default={}, exclude_if=operator.not_)
     #: How many more messages may come; None: the session's worker does not tell yet.
     room: int | None = None
+    #: It is an event that no handler has taken yet.
+    kept: bool = Field(default=False, exclude_if=operator.not_)
+    #: How many more events may come; None: none are kept.
+    event_room: int | None = Field(default=None, exclude_if=absent)
     #: The model's role that was asked for; None: the definition's own.
     role: str | None = None
     user: str | None = Field(default=None, exclude_if=absent)
@@ -84,6 +88,12 @@ class Timer(Frozen):
 
     def firing(self) -> "Timer":
         return self.model_copy(update={"fires": True})
+
+
+class VariablesPage(Frozen):
+    """Answer to `variables`: what each session variable holds, in the definition's order."""
+
+    variables: dict[str, JsonValue]
 
 
 class TimersPage(Frozen):

@@ -60,12 +60,14 @@ class SendMessage(SpendingCommand):
 
 
 class Trigger(SpendingCommand):
-    """One of the agent's handlers is to be carried out, in a turn of its own."""
+    """One of the agent's handlers is to be carried out, in a turn of its own; or an event has come that handlers wait for."""
 
     #: Made by the caller; of the same kind as the ids of messages, among which it is unique.
     id: Id
-    #: The handler.
+    #: The handler, or the event.
     name: str
+    #: It is an event, which begins no turn by itself.
+    event: bool = Field(default=False, exclude_if=operator.not_)
     inputs: dict[str, JsonValue] = {}
     #: sha256 of what the caller sent, to tell a repeat from another trigger under the same id.
     content_sha256: str

@@ -214,6 +214,8 @@ class StepRecord(Frozen):
     estimate: int = Field(default=0, exclude_if=operator.not_)
     #: It summarises the conversation that its view shows, beside the turns. None: it answers in a turn.
     compaction: Compaction | None = Field(default=None, exclude_if=absent)
+    #: What session variables held that its instructions read; None: they read none.
+    variables: dict[str, JsonValue] | None = Field(default=None, exclude_if=absent)
     #: The block of a handler that it carries out.
     block: StepBlock | None = Field(default=None, exclude_if=absent)
 

@@ -30,7 +30,8 @@ from perdure.workflows.core.actions import (
 )
 from perdure.workflows.core.changes import Change, CloseRequested, StopRequested
 from perdure.workflows.core.context_changes import CompactionAbandoned
-from perdure.workflows.core.handler_actions import ParkHandler, ResumeAnswered, ResumeHandler
+from perdure.workflows.core.handler_actions import OfferEvent, OfferKept, ParkHandler, ResumeAnswered, ResumeHandler
+from perdure.workflows.core.handlers.waiting import waits_in_words
 from perdure.workflows.core.limit_words import told
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.titles import late_title
@@ -44,6 +45,8 @@ _SHOWN: Final = (
     | ParkHandler
     | ResumeHandler
     | ResumeAnswered
+    | OfferEvent
+    | OfferKept
     | Ask
     | TakeBack
     | GoOn
@@ -75,6 +78,7 @@ class Reporting:
             lines.append(f"turn {state.turn.turn_id}, step {state.turn.steps}")
         if state.turn is not None and state.turn.pause is not None:
             lines.append(told(state.turn.pause.short))
+        lines += waits_in_words(state)
         transcript = state.transcript
         if state.branches.known:
             lines.append(f"branch {state.branches.current} of {state.branches.made}")

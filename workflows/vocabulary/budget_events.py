@@ -31,6 +31,8 @@ class BudgetPaused(EventBase):
     prompt: str
     #: The provider's own words.
     words: str | None = Field(default=None, exclude_if=absent)
+    #: Of a turn: the handler whose own limit it is. A cap that is set in its place holds for this turn.
+    handler: str | None = Field(default=None, exclude_if=absent)
 
     @property
     def short(self) -> Shortfall:
@@ -44,6 +46,7 @@ class BudgetPaused(EventBase):
             spent_usd=self.spent_usd,
             needs_usd=self.needs_usd,
             words=self.words,
+            handler=self.handler,
         )
 
     @property

@@ -100,6 +100,8 @@ AGENT_UNAVAILABLE: Final = "agent_unavailable"
 INSTRUCTIONS_INVALID: Final = "instructions_invalid"
 #: A block of a handler cannot be carried out: its template fails, or gives what the block cannot use.
 HANDLER_INVALID: Final = "handler_invalid"
+#: Calls of a handler could not be taken back: the message names those that failed to be.
+COMPENSATION_FAILED: Final = "compensation_failed"
 #: A handler went through more blocks than one may.
 HANDLER_TOO_LONG: Final = "handler_too_long"
 
@@ -127,6 +129,8 @@ PURSE_FAILED: Final = "purse_failed"
 # A scheduled message.
 #: The session that it is for is another agent's.
 SESSION_TAKEN: Final = "session_taken"
+#: The session keeps to a definition that has no such handler.
+NO_HANDLER: Final = "no_handler"
 #: Its inputs are not what the agent takes now.
 INPUTS_INVALID: Final = "inputs_invalid"
 #: All sessions of its name are closed.

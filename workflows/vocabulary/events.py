@@ -75,7 +75,7 @@ class MessageQueued(EventBase):
 
 
 class MessageRejected(EventBase):
-    """A message, or a trigger, will have no turn."""
+    """A message, or a trigger, will have no turn; or no handler will have this event."""
 
     type: Literal["message.rejected"] = "message.rejected"
     message_id: str
@@ -89,7 +89,7 @@ class TurnStarted(EventBase):
     cause: Literal["message", "trigger", "timer", "answer"]
     #: The handler that the turn carries out; without one, the agent responds.
     handler: str | None = Field(default=None, exclude_if=absent)
-    #: The trigger that began it.
+    #: The trigger that began it, or the event that its handler goes on with.
     trigger_id: str | None = Field(default=None, exclude_if=absent)
     #: The turn that this one runs on, or whose answer it gives again: it has no message of its own.
     continues: str | None = Field(default=None, exclude_if=absent)

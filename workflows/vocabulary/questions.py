@@ -76,6 +76,8 @@ class Shortfall(Frozen):
     needs_usd: float | None = None
     #: The provider's own words.
     words: str | None = Field(default=None, exclude_if=absent)
+    #: Of a turn: the handler whose own limit it is.
+    handler: str | None = Field(default=None, exclude_if=absent)
 
 
 class Question(Frozen):

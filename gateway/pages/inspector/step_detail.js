@@ -4,7 +4,7 @@ import { h, icon } from '../shared/dom.js';
 import { ESTIMATED, cost, duration, fullTime, inputTokens, outputTokens, pretty } from '../shared/format.js';
 import { endOf } from '../view/tool_calls.js';
 import { drawParts } from '../shared/parts.js';
-import { link } from '../shared/markdown.js';
+import { link } from '../shared/links.js';
 
 const NO_TRACE = 'The prompt of a step is for people whose sign-in has the scope session:trace.';
 

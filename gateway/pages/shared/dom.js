@@ -1,7 +1,7 @@
 /**
  * Building and updating the page.
  *
- * Rule: text reaches the page as text nodes only; nothing in these pages parses a string as HTML.
+ * Rule: text reaches the page as text nodes only; nothing but `markdown.js` parses a string as HTML.
  */
 
 /** An element. `props`: `class`, `data` (an object), `on…` handlers; any other is an attribute, omitted if null or false. */

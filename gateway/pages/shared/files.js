@@ -6,7 +6,7 @@
  */
 import { h, icon, keyed } from './dom.js';
 import { bytes as size } from './format.js';
-import { link } from './markdown.js';
+import { link } from './links.js';
 
 /** `{tenant}/{session}/{sha256}`, as a result references a file. */
 const URI = /^[\w.~:-]{1,200}\/([\w.~:-]{1,200})\/([0-9a-f]{64})$/;

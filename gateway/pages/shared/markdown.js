@@ -1,173 +1,147 @@
 /**
- * A small Markdown renderer for answers: paragraphs, headings, lists, quotes, tables, code, bold, italics, links.
+ * Texts as Markdown. The gateway draws them (`/markdown`), block by block, and a page asks for many at a time.
  *
- * Rule 1: it builds nodes, never HTML; markup in a text stays text. Links go to http and https only.
- * Rule 2: no text can make it slow or deeply nested: the span of each pattern is bounded, and so is nesting.
- * Rule 3: a growing answer is not redrawn as a whole: blocks with unchanged source keep their nodes.
+ * Rule 1: a text is seen at once: as it is written, until it is drawn, and where it cannot be.
+ * Rule 2: of a growing text, only what stands from its last block on is asked for; blocks that stay keep their nodes.
+ * Rule 3: this is the one place that takes HTML, and takes it from the gateway alone, which has cleaned it.
  */
+import { withBar } from './code_blocks.js';
 import { h } from './dom.js';
 
-const ITEM = /^(\s*)([-*+]|\d{1,9}[.)])\s+(.*)$/;
-const DEEPEST = 6;
-const FENCE = /^\s{0,3}(```+|~~~+)\s*([\w+#.-]*)/;
+/** Milliseconds between two requests: text that streams is drawn ten times a second. */
+const PAUSE = 90;
+const LONGEST_PAUSE = 5000;
+/** What the gateway takes: characters of a text, and texts and characters of a request. */
+const LONGEST = 100_000;
+const MOST = { texts: 100, characters: 200_000 };
+/** Texts that are drawn once are not asked for again, such as those of another session that is gone back to. */
+const REMEMBERED = 300;
 
-/** Shows `text` in `container`. */
-export function renderMarkdown(container, text) {
-  const sources = splitBlocks(text);
-  const old = (container.blockSources ??= []);
-  sources.forEach((source, index) => {
-    if (old[index] === source) return;
-    const node = drawBlock(source);
-    if (container.children[index]) container.children[index].replaceWith(node);
-    else container.append(node);
-  });
-  while (container.children.length > sources.length) container.lastChild.remove();
-  container.blockSources = sources;
+const waiting = new Set();
+const known = new Map();
+let asking = false;
+
+/** Shows `text` in `container`; once it is drawn, `container` has an event `drawn`. `growing`: more of it is to come. */
+export function renderMarkdown(container, text, { growing = false } = {}) {
+  const source = text.replace(/\r\n?/g, '\n');
+  const last = container.asked;
+  if (last?.source === source && last.growing === growing) return;
+  container.asked = { source, growing };
+  const drawn = known.get(source);
+  if (drawn) return show(container, source, drawn);
+  if (!container.blocks || !source.startsWith(container.blocks.source)) showWritten(container, source);
+  if (source.length > LONGEST || source === '') return showWritten(container, source);
+  waiting.add(container);
+  drawWaiting();
 }
 
-/** The sources of a text's blocks; an unclosed fence is a block up to the end. */
-export function splitBlocks(text) {
-  const blocks = [];
-  let lines = [];
-  let fence = null;
-  const flush = () => {
-    if (lines.length) blocks.push(lines.join('\n'));
-    lines = [];
-  };
-  for (const line of text.split(/\r\n|\n/)) {
-    const mark = FENCE.exec(line)?.[1];
-    if (fence) {
-      lines.push(line);
-      if (mark?.startsWith(fence) && line.trim() === mark) {
-        fence = null;
-        flush();
+async function drawWaiting() {
+  if (asking) return;
+  asking = true;
+  // What the page adds in one go is asked for together.
+  await Promise.resolve();
+  for (let failures = 0; waiting.size; ) {
+    const asked = next();
+    try {
+      const drawn = await draw(asked.map(({ source, from }) => source.slice(from)));
+      failures = 0;
+      asked.forEach((one, index) => take(one, drawn[index]));
+    } catch {
+      failures += 1;
+      for (const { container } of asked) {
+        showWritten(container, container.asked.source);
+        waiting.add(container);
       }
-    } else if (mark) {
-      flush();
-      fence = mark;
-      lines.push(line);
-    } else if (line.trim() === '') {
-      // A list continues after an empty line; the next line decides.
-      if (lines.length && ITEM.test(lines[0])) lines.push(line);
-      else flush();
-    } else {
-      const heading = /^#{1,6}\s/.test(line);
-      if (heading || (lines.length && beginsAnew(lines, line))) flush();
-      lines.push(line);
-      if (heading) flush();
     }
+    if (waiting.size || asked.some(({ growing }) => growing)) await pause(failures);
   }
-  flush();
-  return blocks.map((block) => block.replace(/\n+$/, ''));
+  asking = false;
 }
 
-/** Whether `line` starts a new block after `lines`, without an empty line between (or, in a list, with only one). */
-function beginsAnew(lines, line) {
-  const first = ITEM.exec(lines[0]);
-  const item = ITEM.exec(line);
-  if (!first || !item) return first ? lines.at(-1).trim() === '' && !/^\s{2}/.test(line) : item !== null;
-  return item[1].length <= first[1].length && /\d/.test(item[2]) !== /\d/.test(first[2]);
+/** What is asked for next. */
+function next() {
+  const asked = [];
+  let room = MOST.characters;
+  for (const container of waiting) {
+    const { source, growing } = container.asked;
+    const one = { container, source, growing, from: growing ? settled(container, source) : 0 };
+    room -= source.length - one.from;
+    if (asked.length === MOST.texts || (room < 0 && asked.length)) break;
+    waiting.delete(container);
+    asked.push(one);
+  }
+  return asked;
 }
 
-function drawBlock(source, depth = 0) {
-  const lines = source.split('\n');
-  if (depth > DEEPEST) return h('p', {}, source);
-  const inner = (text) => splitBlocks(text).map((block) => drawBlock(block, depth + 1));
-  const fence = FENCE.exec(source);
-  if (fence) {
-    const closed = lines.length > 1 && lines.at(-1).trim() === fence[1];
-    const code = lines.slice(1, closed ? -1 : undefined).join('\n');
-    return h('pre', { tabindex: 0, 'aria-label': fence[2] ? `Code, ${fence[2]}` : 'Code' }, h('code', {}, code));
-  }
-  const heading = /^(#{1,6})\s+(.*?)\s*#*$/.exec(source);
-  if (heading) return h(`h${Math.min(6, heading[1].length + 2)}`, {}, inline(heading[2]));
-  if (/^\s*([-*_])(\s*\1){2,}\s*$/.test(source)) return h('hr');
-  if (ITEM.test(lines[0])) return drawList(lines, inner);
-  if (lines.every((line) => /^\s*>/.test(line))) {
-    return h('blockquote', {}, inner(lines.map((line) => line.replace(/^\s*> ?/, '')).join('\n')));
-  }
-  if (lines.length > 1 && lines[0].includes('|') && /^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$/.test(lines[1]))
-    return drawTable(lines);
-  return h(
-    'p',
-    {},
-    lines.flatMap((line, index) => (index ? [h('br'), ...inline(line)] : inline(line))),
+/** How much of `source` has been drawn and stays: all before the last block. */
+function settled({ blocks }, source) {
+  return blocks?.list.length && source.startsWith(blocks.source) ? blocks.list.at(-1).at : 0;
+}
+
+async function draw(texts) {
+  const headers = { 'Content-Type': 'application/json' };
+  const response = await fetch('/markdown', { method: 'POST', headers, body: JSON.stringify({ texts }) });
+  if (!response.ok) throw new Error(`The server answered ${response.status}.`);
+  return (await response.json()).drawn;
+}
+
+function take({ container, source, growing, from }, drawn) {
+  const places = lineStarts(source.slice(from));
+  const list = drawn.map(({ line, html }) => ({ at: from + places[line], html }));
+  const whole = from ? [...container.blocks.list.slice(0, -1), ...list] : list;
+  if (!growing) remember(source, whole);
+  // Meanwhile, another text may have taken the place of this one.
+  if (container.asked.source.startsWith(source)) show(container, source, whole);
+}
+
+function remember(source, list) {
+  known.set(
+    source,
+    list.map(({ at, html }) => ({ at, html })),
   );
+  if (known.size > REMEMBERED) known.delete(known.keys().next().value);
 }
 
-function drawList(lines, drawInner) {
-  const [, indent, mark] = ITEM.exec(lines[0]);
-  const ordered = /\d/.test(mark);
-  const list = h(ordered ? 'ol' : 'ul', { start: ordered && parseInt(mark, 10) !== 1 ? parseInt(mark, 10) : null });
-  let item = [];
-  const flush = () => {
-    if (!item.length) return;
-    const [first, ...rest] = item;
-    const inner = rest.map((line) => line.replace(/^\s{1,4}/, '')).join('\n');
-    list.append(h('li', {}, inline(first), inner.trim() ? drawInner(inner) : null));
-  };
-  for (const line of lines) {
-    const match = ITEM.exec(line);
-    if (match && match[1].length <= indent.length + 1) {
-      flush();
-      item = [match[3]];
-    } else item.push(line);
-  }
-  flush();
-  return list;
+function show(container, source, list) {
+  const old = container.blocks?.list ?? [];
+  let same = 0;
+  while (same < old.length && same < list.length && old[same].html === list[same].html) same += 1;
+  for (const { nodes } of old.slice(same)) nodes.forEach((node) => node.remove());
+  if (!container.blocks) container.replaceChildren();
+  const fresh = list.slice(same).map(({ at, html }) => ({ at, html, nodes: nodesOf(html) }));
+  container.append(...fresh.flatMap(({ nodes }) => nodes));
+  const kept = old.slice(0, same).map((block, index) => ({ ...block, at: list[index].at }));
+  container.blocks = { source, list: [...kept, ...fresh] };
+  container.dispatchEvent(new CustomEvent('drawn', { bubbles: true }));
 }
 
-function drawTable(lines) {
-  const cells = (line) =>
-    line
-      .trim()
-      .replace(/^\||\|$/g, '')
-      .split('|')
-      .map((cell) => inline(cell.trim()));
-  const head = h(
-    'tr',
-    {},
-    cells(lines[0]).map((cell) => h('th', { scope: 'col' }, cell)),
-  );
-  const rows = lines.slice(2).map((line) =>
-    h(
-      'tr',
-      {},
-      cells(line).map((cell) => h('td', {}, cell)),
-    ),
-  );
-  return h('div', { class: 'table', tabindex: 0 }, h('table', {}, h('thead', {}, head), h('tbody', {}, rows)));
+function showWritten(container, source) {
+  container.blocks = null;
+  container.replaceChildren(...(source ? [h('p', { class: 'as-written', dir: 'auto' }, source)] : []));
 }
 
-const INLINE =
-  /(`+)([^]{0,2000}?[^`])\1(?!`)|\*\*(?=\S)([^]{0,2000}?\S)\*\*|(?<![\w*])\*(?=[^\s*])([^*]{0,1000}[^\s*])\*(?![\w*])|\[([^\][]{1,500})\]\(([^\s)]{1,2000})\)|(https?:\/\/[^\s<>"'`)\]]*[^\s<>"'`)\].,;:!?])/;
-
-/** The nodes of a line. */
-export function inline(text) {
-  const nodes = [];
-  let rest = text;
-  for (let match; (match = INLINE.exec(rest)); rest = rest.slice(match.index + match[0].length)) {
-    if (match.index) nodes.push(rest.slice(0, match.index));
-    const [whole, , code, bold, italic, label, target, bare] = match;
-    if (code !== undefined) nodes.push(h('code', {}, code));
-    else if (bold !== undefined) nodes.push(h('strong', {}, inline(bold)));
-    else if (italic !== undefined) nodes.push(h('em', {}, inline(italic)));
-    else if (bare !== undefined) nodes.push(link(bare, [bare]) ?? whole);
-    else nodes.push(link(target, inline(label)) ?? whole);
-  }
-  if (rest) nodes.push(rest);
-  return nodes;
+function nodesOf(html) {
+  const template = document.createElement('template');
+  template.innerHTML = html;
+  for (const pre of template.content.querySelectorAll('pre')) pre.replaceWith(withBar(pre.cloneNode(true)));
+  for (const link of template.content.querySelectorAll('a[href]')) lead(link);
+  return [...template.content.children];
 }
 
-const ADDRESS = /(https?:\/\/[^\s<>"]*[^\s<>"'`)\].,;:!?])/i;
-
-/** The nodes of a plain text with its addresses as links; no other markup is interpreted. */
-export function linked(text) {
-  return (text ?? '').split(ADDRESS).map((one, index) => (index % 2 && link(one, [one])) || one);
+/** Links lead to a new tab, and those to footnotes to a place of this page, whose address names the session. */
+function lead(link) {
+  const target = link.getAttribute('href');
+  if (!target.startsWith('#')) return void link.setAttribute('target', '_blank');
+  link.addEventListener('click', (event) => {
+    event.preventDefault();
+    document.getElementById(target.slice(1))?.scrollIntoView({ block: 'nearest' });
+  });
 }
 
-/** A link that opens in a new tab, or null if the address is not http(s). */
-export function link(target, children) {
-  if (!/^https?:\/\//i.test(target)) return null;
-  return h('a', { href: target, target: '_blank', rel: 'noopener noreferrer' }, children);
+function lineStarts(text) {
+  const starts = [0];
+  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) starts.push(at + 1);
+  return starts;
 }
+
+const pause = (failures) => new Promise((resolve) => setTimeout(resolve, Math.min(PAUSE * 2 ** failures, LONGEST_PAUSE)));

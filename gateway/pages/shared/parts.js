@@ -64,12 +64,12 @@ function update(node, item) {
   if (drawn && drawn.part === part && drawn.growing === growing && drawn.tool === tool && drawn.told === item.told) return;
   node.drawnItem = item;
   if (part.type === 'text') {
-    renderMarkdown(node, part.text);
+    renderMarkdown(node, part.text, { growing });
     node.classList.toggle('growing', growing);
   } else if (part.type === 'reasoning') {
     setText(node.querySelector('.label'), growing ? 'Thinking' : 'Thoughts');
     node.classList.toggle('busy', growing);
-    renderMarkdown(node.lastChild, part.text);
+    renderMarkdown(node.lastChild, part.text, { growing });
   } else if (part.type === 'tool_call') {
     // Questions from further down are shown at the call of this session that they block, where they can be answered.
     const asked = item.answer ? questionsBelow(tool, item.told ?? []) : [];

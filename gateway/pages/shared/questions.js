@@ -14,7 +14,7 @@ import { tooMany } from './limited.js';
 import { becameOf } from './outcomes.js';
 import { rewind } from './rewind_card.js';
 import { whose } from './whose.js';
-import { linked } from './markdown.js';
+import { linked } from './links.js';
 
 const TAKEN = 'Somebody else has answered already.';
 
@@ -49,13 +49,15 @@ function update(node, { question, edited, answer }) {
   }
   const asked = askerOf(question);
   const became = asked ? `${asked}, ${question.name}: ${becameOf(question, edited)}` : becameOf(question, edited);
-  if (node.firstChild?.textContent === became && !node.card) return;
+  if (node.line?.textContent === became && !node.card) return;
   const focused = node.hadFocus || node.contains(document.activeElement);
   node.settle?.();
   node.card = null;
-  const line = h('p', { class: 'settled', tabindex: -1, data: { state: question.state } }, became);
+  const line = (node.line = h('p', { class: 'settled', tabindex: -1, data: { state: question.state } }, became));
+  // Of any other question, its call tells what it was about.
+  const prompt = question.subject === 'handler' && question.prompt ? h('p', { class: 'prompt' }, linked(question.prompt)) : null;
   const value = question.state === 'answered' && isObject(question.value) ? table(question.value) : null;
-  node.replaceChildren(...[line, value].filter(Boolean));
+  node.replaceChildren(...[prompt, line, value].filter(Boolean));
   drawNote(node);
   if (focused) line.focus({ preventScroll: true });
 }

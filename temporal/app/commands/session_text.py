@@ -1,9 +1,11 @@
 """A session in words, for `perdure sessions show`. Pure."""
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import assert_never
 
+from pydantic import JsonValue
 from rich.text import Text as Line
 
 from perdure.temporal.app.console.terminal import arguments, dollars, one_line, result, tokens
@@ -14,15 +16,22 @@ _WIDTH = 200
 
 
 def session_lines(
-    page: SnapshotPage, messages: Sequence[Message], turns: int, timers: Sequence[Timer] = ()
+    page: SnapshotPage,
+    messages: Sequence[Message],
+    turns: int,
+    timers: Sequence[Timer] = (),
+    variables: Mapping[str, JsonValue] | None = None,
 ) -> Iterator[Line]:
-    """The facts of the session and its timers, then its last `turns` turns and what waits behind them."""
+    """The facts of the session, its timers and variables, then its last `turns` turns and what waits behind them."""
     yield from _facts(page)
     for timer in timers:
         due = f"{timer.due:%Y-%m-%d %H:%M:%S} UTC"
         yield Line.assemble(
             (f"{'wakes up':<9}", "dim"), f"{due}: {one_line(timer.note, _WIDTH)} ", (timer.timer_id, "dim")
         )
+    for name, value in (variables or {}).items():
+        held = one_line(json.dumps(value, ensure_ascii=False), _WIDTH)
+        yield Line.assemble((f"{'variable':<9}", "dim"), f"{name} = {held}")
     known = list(dict.fromkeys(message.turn_id for message in messages))
     shown = set(known[-turns:]) if turns else set()
     left_out = len(known) - len(shown)

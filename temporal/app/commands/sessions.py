@@ -24,8 +24,9 @@ def show(session: str, turns: int, tenant: str, data_dir: Path | None) -> None:
         asked = to.session(session)
         page, messages = await asked.pages()
         set_timers = (await asked.timers()).timers
+        variables = await asked.variables()
         console = Console(highlight=False, soft_wrap=True)
-        for line in session_lines(page, messages, turns, set_timers):
+        for line in session_lines(page, messages, turns, set_timers, variables):
             console.print(line)
 
     run(work())

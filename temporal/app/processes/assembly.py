@@ -27,6 +27,7 @@ from perdure.activities.models.rebuilding import Rebuilding
 from perdure.activities.sessions.agents import Agents
 from perdure.activities.sessions.delivery import Deliveries
 from perdure.activities.sessions.purses import Purses
+from perdure.activities.sessions.reaching import Reaching
 from perdure.activities.sessions.sealing import Sealing
 from perdure.activities.sessions.stale_attempts import StaleAttempts
 from perdure.activities.sessions.strangers import NoStrangers
@@ -50,6 +51,7 @@ from perdure.temporal.live.protocols import Live
 from perdure.temporal.sessions.budgets import Budgets
 from perdure.temporal.sessions.erase import Scrub
 from perdure.temporal.sessions.limits.limits import Limits
+from perdure.temporal.sessions.service import Sessions
 from perdure.temporal.sessions.workers import Workers
 from perdure.temporal.settings import Settings, environment
 from perdure.temporal.stores.blobs import BlobStore
@@ -150,7 +152,8 @@ def make_workers(
         parts.catalogue.arguments,
         MediaLoader(parts.blobs, environment(), fetcher(environment())),
     )
-    budgets = Budgets(client, settings, Workers(client, here=True))
+    here = Workers(client, here=True)
+    budgets = Budgets(client, settings, here)
     agents = Agents(parts.definitions, parts.catalogue, parts.mcp.listings, announced=budgets.announced)
     sub_agents = SubAgentCalls(parts.definitions, parts.blobs)
     purses = Purses(client, settings)
@@ -167,6 +170,7 @@ def make_workers(
         # Workflow code runs on threads of its own.
         loop.call_soon_threadsafe(live.stop, session)
 
+    sessions = Sessions(client, settings, parts.blobs, parts.definitions, live, workers=here, limits=limits)
     interceptors = [
         _WaysOut(
             perdure_poke=live.poke,
@@ -179,6 +183,7 @@ def make_workers(
         ),
         NoStrangers(),
         StaleAttempts(client),
+        Reaching(sessions, parts.definitions),
         *([telemetry.tracing] if telemetry.tracing else []),
         ToolRunner(
             live,

@@ -12,7 +12,7 @@ from typing import Any
 
 from temporalio import activity
 
-from perdure.activities.shipped import builtin_tools, order_desk
+from perdure.activities.shipped import builtin_tools, order_desk, other_sessions
 from perdure.activities.tools.catalogue import Catalogue, load_tools
 
 
@@ -20,7 +20,8 @@ def load_catalogue(tools: Sequence[str]) -> Catalogue:
     """The shipped tools and those of the modules or files named. Raises `ToolLoadError`."""
     own = {id(function): function for source in _once(tools) for function in load_tools(source)}
     taken = {_name(function) for function in own.values()}
-    shipped = [function for function in _shipped_tools(builtin_tools, order_desk) if _name(function) not in taken]
+    ours = _shipped_tools(builtin_tools, other_sessions, order_desk)
+    shipped = [function for function in ours if _name(function) not in taken]
     return Catalogue([*shipped, *own.values()])
 
 

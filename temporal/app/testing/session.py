@@ -82,6 +82,12 @@ class Session:
         sent = await self._opened.trigger(name, wanted)
         return await self._turn_after(sent.cursor)
 
+    async def send_event(self, name: str, event_id: str | None = None, /, **inputs: Any) -> str:
+        """Sends an event that the agent declares, and does not wait; returns the event's id. `trigger` sends one, too, and
+        returns the turn of the handler that was waiting for it."""
+        wanted = TriggerBody.model_validate({"inputs": inputs, "trigger_id": event_id})
+        return (await self._opened.trigger(name, wanted)).trigger_id
+
     async def steer(self, text: str) -> str:
         """Sends a message that joins the running turn before its next step, and does not wait; returns the message's id.
         `await session.turn(id)` is the turn that it joined."""
@@ -255,6 +261,10 @@ class Session:
     async def snapshot(self, request: PageRequest | None = None) -> SnapshotPage:
         """The session as a whole: status, cost, usage, model, limits; its messages a page at a time."""
         return await self.handle.query(SessionWorkflow.snapshot, request or PageRequest())
+
+    async def variables(self) -> dict[str, Any]:
+        """What each session variable holds, by name."""
+        return await self._opened.variables()
 
     async def runs(self) -> list[WorkflowHistory]:
         """The history of each of its runs, the first one first; there are several once it has continued as new."""

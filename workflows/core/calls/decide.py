@@ -31,7 +31,9 @@ def decide(state: SessionState, calls: tuple[Call, ...]) -> tuple[Call, ...]:
     limit, budget = state.effective_limits.turn.calls_per_step, calls_left(state)
     made: list[Call] = []
     for number, call in enumerate(calls, 1):
-        decided = _decided(state, turn, call) if number <= limit else at(call, Refused(_too_many(number, limit)))
+        # A model has to be bounded; how many calls a handler makes, its definition says.
+        within = number <= limit or call.block is not None
+        decided = _decided(state, turn, call) if within else at(call, Refused(_too_many(number, limit)))
         if budget is not None and not isinstance(decided.stage, Refused):
             budget -= 1
             decided = at(call, Refused(_over(call.name))) if budget < 0 else decided

@@ -12,6 +12,7 @@ from pydantic_core import to_json
 from perdure.workflows.core.context.sizes import BYTES_PER_TOKEN
 from perdure.workflows.core.media_tokens import tokens_of
 from perdure.workflows.core.routing import first_hop
+from perdure.workflows.core.session_variables import told_bytes
 from perdure.workflows.core.sizes import size_of
 from perdure.workflows.core.state.context import Context, LongResult, Measured
 from perdure.workflows.core.state.session import SessionState
@@ -77,8 +78,8 @@ def media_tokens(state: SessionState) -> int:
 
 
 def beside(state: SessionState) -> int:
-    """Bytes of what a request holds beside the conversation, at most: inputs, definition, tools."""
-    size = size_of(state.new)
+    """Bytes of what a request holds beside the conversation, at most: inputs, session variables, definition, tools."""
+    size = size_of(state.new) + told_bytes(state)
     size += size_of(state.slot.loaded) if state.slot.loaded is not None else 0
     return size + (sum(len(to_json(one)) for one in state.slot.taken.inputs.values()) if state.slot.taken else 0)
 

@@ -6,19 +6,25 @@ from typing import assert_never
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.effects import Effect
 from perdure.workflows.core.handler_actions import (
+    BeginBranches,
     CallTool,
     CarryOn,
     CatchError,
     CheckResult,
+    EndBranches,
     HandlerAction,
     LeaveBlock,
     NameSession,
+    OfferEvent,
+    OfferKept,
     ParkHandler,
     ResumeAnswered,
     ResumeHandler,
+    TakeBack,
 )
 from perdure.workflows.core.handler_changes import HandlerMoved
-from perdure.workflows.core.handlers import asking
+from perdure.workflows.core.handlers import asking, events
+from perdure.workflows.core.handlers.branching import begin_branches, compensate, end_branches
 from perdure.workflows.core.handlers.carrying_on import call_tool, carry_on, catch_error, leave_block
 from perdure.workflows.core.handlers.parking import park, resume
 from perdure.workflows.core.handlers.results import check_result
@@ -43,6 +49,12 @@ def begin_of_handler(draft: Draft, action: HandlerAction) -> GoneOn:
             leave_block(draft)
         case CallTool():
             call_tool(draft)
+        case BeginBranches():
+            begin_branches(draft)
+        case EndBranches():
+            end_branches(draft)
+        case TakeBack():
+            compensate(draft)
         case CheckResult():
             return GoneOn(effects=(check_result(draft),))
         case CatchError():
@@ -53,6 +65,10 @@ def begin_of_handler(draft: Draft, action: HandlerAction) -> GoneOn:
             resume(draft, action.timer)
         case ResumeAnswered():
             asking.resume(draft, action.question_id)
+        case OfferEvent():
+            events.offer(draft, action.event_id)
+        case OfferKept():
+            events.offer_kept(draft)
         case _:
             assert_never(action)
     return GoneOn()

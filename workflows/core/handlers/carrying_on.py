@@ -3,14 +3,29 @@
 from perdure.workflows.core.calls.call import Call
 from perdure.workflows.core.changes import CallerTraced, TurnBroken
 from perdure.workflows.core.draft import Draft
-from perdure.workflows.core.handler_changes import BlockCalled, ErrorCaught, HandlerMoved, TriggerTaken
+from perdure.workflows.core.handler_changes import BlockCalled, ErrorCaught, HandlerMoved, TriggerTaken, VariablesSet
+from perdure.workflows.core.handlers.branching import kept
+from perdure.workflows.core.handlers.compensation import again
 from perdure.workflows.core.handlers.interpreter import HandlerFault, advanced, carried_on, caught
+from perdure.workflows.core.handlers.limits import allotted, begun_anew
 from perdure.workflows.core.handlers.saying import said
+from perdure.workflows.core.handlers.shared import Shared
 from perdure.workflows.core.handlers.triggers import Triggered, inputs_of
 from perdure.workflows.core.prompt import names_in
-from perdure.workflows.core.state.handlers import Asking, AskingPerson, Calling, HandlerRun, Saying
+from perdure.workflows.core.session_variables import values_of
+from perdure.workflows.core.state.compensating import Compensating
+from perdure.workflows.core.state.handlers import (
+    Asking,
+    AskingPerson,
+    Calling,
+    HandlerRun,
+    Responding,
+    Saying,
+    Waiting,
+)
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState
+from perdure.workflows.core.state.together import CallingMany
 from perdure.workflows.definition.handlers import MESSAGE
 from perdure.workflows.vocabulary.events import MessageRejected, TurnStarted
 from perdure.workflows.vocabulary.ids import handler_call_id, turn_id
@@ -63,11 +78,20 @@ def resume_handler(draft: Draft, run: HandlerRun | None) -> bool:
     doing = run.doing
     match doing:
         case Asking():
-            doing = replace(doing, misfits=())
+            doing = begun_anew(replace(doing, misfits=()))
+        case Responding():
+            doing = begun_anew(doing)
         case Calling():
             doing = replace(doing, call_id=None)
+        case CallingMany():
+            doing = doing.again()
+        case Compensating():
+            run = again(run, doing)
+            doing = run.doing
         case AskingPerson():
             doing = replace(doing, question_id=None, reply=None)
+        case Waiting():
+            doing = replace(doing, timer_id=None, looked=False)
         case _:
             pass
     draft.add(HandlerMoved(run=replace(run, doing=doing)))
@@ -79,15 +103,24 @@ def carry_on(draft: Draft) -> None:
     loaded = state.slot.loaded
     assert loaded is not None
     program = loaded.definition.handlers[run.handler].program(run.handler)
+    shared = Shared(loaded.definition.variables, values_of(state))
     try:
-        run = carried_on(run, program, names_in(state, draft.turn.turn_id, loaded))
+        run = carried_on(run, program, names_in(state, draft.turn.turn_id, loaded), shared=shared)
     except HandlerFault as fault:
+        _keep(draft, shared)
         draft.add(HandlerMoved(run=fault.run))
         draft.add(TurnBroken(error=fault.error))
         return
+    _keep(draft, shared)
+    run = allotted(run, program, draft.turn)
     draft.add(HandlerMoved(run=run))
     if isinstance(run.doing, Saying):
         draft.add(HandlerMoved(run=advanced(said(draft, run, run.doing.text))))
+
+
+def _keep(draft: Draft, shared: Shared) -> None:
+    if shared.written:
+        draft.add(VariablesSet(values=shared.written))
 
 
 def leave_block(draft: Draft) -> None:
@@ -95,9 +128,10 @@ def leave_block(draft: Draft) -> None:
 
 
 def catch_error(draft: Draft, error: ToolError) -> None:
-    run = caught(_run(draft), error)
-    assert run is not None
-    draft.add(ErrorCaught(run=run))
+    run, _ = kept(draft, _run(draft))
+    goes_on = caught(run, error)
+    assert goes_on is not None
+    draft.add(ErrorCaught(run=goes_on))
 
 
 def call_tool(draft: Draft) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final, assert_never
 
 from perdure.workflows.core.handlers.templates import TemplateFault, evaluated, text, told
+from perdure.workflows.core.handlers.waiting import waiting
 from perdure.workflows.core.state.handlers import (
     Asking,
     AskingPerson,
@@ -12,7 +13,6 @@ from perdure.workflows.core.state.handlers import (
     Finishing,
     Responding,
     Saying,
-    Waiting,
 )
 from perdure.workflows.definition.handlers import (
     AskPerson,
@@ -42,11 +42,7 @@ def doing_of(block: Worldly, at: str, handler: str, names: Mapping[str, object])
                 raise TemplateFault(f"result: gives {str(result)[:80]!r}, and not a mapping")
             return Finishing(at=at, result=result)
         case WaitFor():
-            return Waiting(
-                at=at,
-                length=None if block.length is None else text(block.length, names),
-                until=None if block.until is None else text(block.until, names),
-            )
+            return waiting(block, at, names)
         case AskPerson():
             return _asking_person(block, at, names)
         case Say():

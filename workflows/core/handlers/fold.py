@@ -2,14 +2,20 @@
 
 from perdure.workflows.core.calls.call import Call
 from perdure.workflows.core.fold_agent import loaded
+from perdure.workflows.core.handler_changes import HandlerResumed
+from perdure.workflows.core.handlers.compensation import tried
 from perdure.workflows.core.handlers.interpreter import advanced
-from perdure.workflows.core.state.handlers import AskingPerson, Calling, HandlerRun, Responding, Waiting
+from perdure.workflows.core.handlers.landing import landed
+from perdure.workflows.core.handlers.together import error_of, finished
+from perdure.workflows.core.state.compensating import Compensating
+from perdure.workflows.core.state.handlers import AskingPerson, Calling, HandlerRun, Reply, Responding, Waiting
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState, in_turn, with_turn
+from perdure.workflows.core.state.together import CallingMany
 from perdure.workflows.core.state.turn import Turn
 from perdure.workflows.core.titles import title_said
 from perdure.workflows.definition.agent import LoadedAgent
-from perdure.workflows.vocabulary.errors import AGENT_UNAVAILABLE, RESULT_TOO_LARGE
+from perdure.workflows.vocabulary.errors import AGENT_UNAVAILABLE
 from perdure.workflows.vocabulary.events import TurnFinished
 from perdure.workflows.vocabulary.parts import Part, ToolError, ToolResult
 
@@ -24,28 +30,38 @@ def moved(state: SessionState, run: HandlerRun) -> SessionState:
     return with_turn(state, turn)
 
 
-def resumed(state: SessionState, run: HandlerRun) -> SessionState:
+def resumed(state: SessionState, note: HandlerResumed) -> SessionState:
     """A parked run goes on behind its block, with the definition that it began with."""
+    run = note.run
     agent, loaded = state.slot.kept.get(run.digest), state.slot.loaded
     state = replace(state, handlers=state.handlers.without(run))
+    if note.event_id is not None:
+        # It has come in time.
+        timer = run.doing.timer_id if isinstance(run.doing, Waiting) else None
+        timers = state.timers if timer is None else state.timers.without(timer)
+        state = replace(state, handlers=state.handlers.giving(note.event_id), timers=timers)
     turn = in_turn(state)
     if agent is None:
         message = f"The definition {run.digest[:12]} that the handler {run.handler} began with is no longer kept."
         return with_turn(state, replace(turn, error=ToolError(type=AGENT_UNAVAILABLE, message=message)))
-    turn = _taken_up(turn, run)
+    state = _taken_up(state, turn, run, note.reply, agent)
     if loaded is None or agent.digest == loaded.digest:
-        return with_turn(state, turn)
-    return _running(with_turn(state, replace(turn, lent=loaded.digest)), agent)
+        return state
+    return _running(with_turn(state, replace(in_turn(state), lent=loaded.digest)), agent)
 
 
-def _taken_up(turn: Turn, run: HandlerRun) -> Turn:
-    """The turn with the run behind its block, or failing at it."""
-    if not isinstance(run.doing, AskingPerson) or run.doing.reply is None:
-        return replace(turn, run=advanced(run))
-    reply = run.doing.reply
+def _taken_up(
+    state: SessionState, turn: Turn, run: HandlerRun, reply: Reply | None, agent: LoadedAgent
+) -> SessionState:
+    """The turn goes on with the run behind its block, or fails at it."""
+    doing = run.doing
+    if isinstance(doing, AskingPerson):
+        reply = doing.reply
+    if not isinstance(doing, AskingPerson | Waiting) or reply is None:
+        return with_turn(state, replace(turn, run=advanced(run)))
     if reply.error is not None:
-        return replace(turn, run=run, error=reply.error)
-    return replace(turn, run=advanced(run, run.doing.into, reply.value))
+        return with_turn(state, replace(turn, run=run, error=reply.error))
+    return landed(state, turn, run, doing.into, reply.value, doing.at, agent)
 
 
 def ended(state: SessionState, turn: Turn, event: TurnFinished) -> SessionState:
@@ -80,10 +96,19 @@ def caught(state: SessionState, run: HandlerRun) -> SessionState:
 def called(state: SessionState, call: Call) -> SessionState:
     turn = in_turn(state)
     run = turn.run
-    if run is None or not isinstance(run.doing, Calling) or turn.calls:
+    if run is None or not isinstance(run.doing, Calling | Compensating) or turn.calls:
         raise ValueError("BlockCalled does not fit the session's turn")
     run = replace(run, doing=replace(run.doing, call_id=call.call_id), calls=run.calls + 1)
     return with_turn(state, replace(turn, run=run, calls=(call,), stop=None, odd=()))
+
+
+def called_together(state: SessionState, calls: tuple[Call, ...]) -> SessionState:
+    turn = in_turn(state)
+    run = turn.run
+    if run is None or not isinstance(run.doing, CallingMany):
+        raise ValueError("BranchesCalled does not fit the session's turn")
+    run = replace(run, doing=run.doing.begun(tuple(call.call_id for call in calls)), calls=run.calls + len(calls))
+    return with_turn(state, replace(turn, run=run, calls=(*turn.calls, *calls), stop=None, odd=()))
 
 
 def answered(state: SessionState, step_id: str, parts: tuple[Part, ...]) -> SessionState:
@@ -100,19 +125,15 @@ def finished_call(state: SessionState, result: ToolResult) -> SessionState:
     """The call of the handler's block has its result, which goes to the variable, or ends the turn."""
     turn = in_turn(state)
     run = turn.run
+    if run is not None and isinstance(run.doing, CallingMany):
+        return with_turn(state, replace(turn, run=finished(run, run.doing, result)))
+    if run is not None and isinstance(run.doing, Compensating):
+        cut = turn.stopping or turn.error is not None
+        return with_turn(state, replace(turn, run=tried(run, run.doing, result, cut=cut)))
     if run is None or not isinstance(run.doing, Calling):
         raise ValueError(f"{result.call_id} does not fit a turn whose handler calls nothing")
-    error = _error(run.doing, result)
+    error = error_of(result, run.doing.into)
     if error is not None:
+        error = error.saying(f"{run.doing.block.at}: {error.message}")
         return with_turn(state, replace(turn, error=turn.error or error))
-    return with_turn(state, replace(turn, run=advanced(run, run.doing.into, result.output)))
-
-
-def _error(doing: Calling, result: ToolResult) -> ToolError | None:
-    if result.is_error:
-        error = ToolError.model_validate(result.output)
-        return error.saying(f"{doing.block.at}: {error.message}")
-    if result.blob is not None and doing.into is not None:
-        message = f"{doing.block.at}: the result of {doing.tool} has {result.blob.size} bytes, too many for a variable."
-        return ToolError(type=RESULT_TOO_LARGE, message=message)
-    return None
+    return landed(state, turn, run, run.doing.into, result.output, run.doing.block.at, state.slot.loaded)

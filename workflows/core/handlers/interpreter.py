@@ -8,20 +8,28 @@ from collections.abc import Mapping
 from typing import Final, assert_never
 
 from pydantic import JsonValue
-from pydantic_core import to_json
 
 from perdure.workflows.core.conditions import ConditionError, is_true
+from perdure.workflows.core.handlers.compensation import check_room
 from perdure.workflows.core.handlers.doing import doing_of
+from perdure.workflows.core.handlers.held import MOST_HELD, TOO_MUCH, size
+from perdure.workflows.core.handlers.shared import NOTHING_SHARED, Shared
 from perdure.workflows.core.handlers.templates import TemplateFault, evaluated, items
+from perdure.workflows.core.handlers.together import arguments_size, calling_many
+from perdure.workflows.core.state.compensating import Compensating
 from perdure.workflows.core.state.handlers import Doing, Frame, HandlerRun, Loop, Trying
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.definition.handlers import (
+    CallTool,
+    Compensate,
+    Compensation,
     Do,
     Enter,
     Finish,
     Guard,
     Jump,
     Next,
+    Parallel,
     Program,
     Set,
     Unguard,
@@ -34,8 +42,6 @@ from perdure.workflows.vocabulary.parts import ToolError
 BATCH: Final = 200
 #: Instructions of a run in all.
 MOST_INSTRUCTIONS: Final = 1_000_000
-#: Bytes of all variables and of the items of loops together.
-MOST_HELD: Final = 512 * 1024
 
 
 class HandlerFault(Exception):
@@ -48,11 +54,18 @@ class HandlerFault(Exception):
         self.run = run
 
 
-def carried_on(run: HandlerRun, program: Program, names: Mapping[str, object], most: int = BATCH) -> HandlerRun:
+def carried_on(
+    run: HandlerRun,
+    program: Program,
+    names: Mapping[str, object],
+    most: int = BATCH,
+    shared: Shared = NOTHING_SHARED,
+) -> HandlerRun:
     """`run` after at most `most` instructions, or as it comes to a block that needs the world, or at its end.
 
-    `names` are those that every template may use; the run's variables come before them. Raises HandlerFault."""
-    machine = _Machine(run, names)
+    `names` are those that every template may use; the run's variables come before them. What is set of the session's
+    variables is in `shared` then. Raises HandlerFault."""
+    machine = _Machine(run, {**names, **shared.values}, shared)
     for _ in range(most):
         if machine.doing is not None or machine.over:
             break
@@ -87,14 +100,16 @@ def caught(run: HandlerRun, error: ToolError) -> HandlerRun | None:
 class _Machine:
     """A run while it is carried on."""
 
-    def __init__(self, run: HandlerRun, names: Mapping[str, object]) -> None:
+    def __init__(self, run: HandlerRun, names: Mapping[str, object], shared: Shared) -> None:
         self._run = run
+        self._shared = shared
         self._names = {**names, **run.variables}
         self._around = names
         self._variables = dict(run.variables)
         self._frames: list[Frame] = list(run.frames)
-        self._sizes = {name: _size(value) for name, value in run.variables.items()}
-        self._frame_sizes = [_size(frame.items) if isinstance(frame, Loop) else 0 for frame in run.frames]
+        self._sizes = {name: size(value) for name, value in run.variables.items()}
+        self._frame_sizes = [size(frame.items) if isinstance(frame, Loop) else 0 for frame in run.frames]
+        self._kept_size = sum(size(one.args) for one in run.kept)
         self._count = run.count
         self.at = run.at
         self.doing: Doing | None = run.doing
@@ -136,7 +151,8 @@ class _Machine:
                 try:
                     self._step(instruction)
                 except (TemplateFault, ConditionError) as fault:
-                    raise HandlerFault(instruction.at, str(fault), self.run()) from fault
+                    at = fault.at if isinstance(fault, TemplateFault) and fault.at is not None else instruction.at
+                    raise HandlerFault(at, str(fault), self.run()) from fault
             case _:
                 assert_never(instruction)
 
@@ -149,7 +165,7 @@ class _Machine:
                 if len(found) > instruction.most:
                     raise TemplateFault(f"the list has {len(found)} items; at most {instruction.most} may be (`max`)")
                 self._frames.append(Loop(items=found, name=instruction.name))
-                self._frame_sizes.append(_size(found))
+                self._frame_sizes.append(size(found))
                 self._check_held()
                 self.at += 1
             case Do():
@@ -180,13 +196,22 @@ class _Machine:
                 self.at += 1
             case Finish(result=None):
                 self.over = True
+            case Compensate():
+                self.doing = Compensating(at=instruction.at)
+            case Parallel() | CallTool(compensate=Compensation()):
+                many = calling_many(block, instruction.at, self._run.handler, self._names)
+                check_room(self._run, many)
+                self.doing = replace(many, held=self._check_held(arguments_size(many)))
             case _:
                 self.doing = doing_of(block, instruction.at, self._run.handler, self._names)
 
     def _assign(self, name: str, value: JsonValue) -> None:
+        if name in self._shared:
+            self._names[name] = self._shared.write(name, value)
+            return
         self._variables[name] = value
         self._names[name] = value
-        self._sizes[name] = _size(value)
+        self._sizes[name] = size(value)
 
     def _forget(self, name: str) -> None:
         self._variables.pop(name, None)
@@ -195,11 +220,9 @@ class _Machine:
         if name in self._around:
             self._names[name] = self._around[name]
 
-    def _check_held(self) -> None:
-        if sum(self._sizes.values()) + sum(self._frame_sizes) > MOST_HELD:
-            raise TemplateFault(f"the handler's variables and lists hold more than {MOST_HELD // 1024} KiB")
-
-
-def _size(value: object) -> int:
-    """Bytes of JSON."""
-    return len(to_json(value, inf_nan_mode="strings"))
+    def _check_held(self, more: int = 0) -> int:
+        """Bytes of what the run holds with `more`. Raises TemplateFault."""
+        held = sum(self._sizes.values()) + sum(self._frame_sizes) + self._kept_size + more
+        if held > MOST_HELD:
+            raise TemplateFault(TOO_MUCH)
+        return held

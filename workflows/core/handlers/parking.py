@@ -1,4 +1,5 @@
-"""How a handler waits for a time without a turn, and goes on in another one; for a person see `asking.py`. Pure.
+"""How a handler waits for a time without a turn, and goes on in another one; for a person see `asking.py`, for an event
+`events.py`. Pure.
 
 Rule: what a handler waits for is an absolute time in the state, as any timer of the session.
 """
@@ -8,6 +9,7 @@ from datetime import UTC, datetime
 from perdure.workflows.core.changes import TurnBroken
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.handler_changes import HandlerMoved, HandlerResumed
+from perdure.workflows.core.handlers import events
 from perdure.workflows.core.handlers.asking import ask
 from perdure.workflows.core.handlers.interpreter import advanced
 from perdure.workflows.core.session_tools import LONGEST, MAX_TIMERS
@@ -30,6 +32,10 @@ def park(draft: Draft) -> bool:
         return ask(draft, run, run.doing)
     waiting = run.doing
     assert isinstance(waiting, Waiting)
+    if waiting.event is not None and events.too_many_wait(draft, waiting):
+        return False
+    if waiting.event is not None and waiting.length is None:
+        return True
     try:
         due = _due(waiting, draft.now, draft.state.timezone)
         if due - draft.now > LONGEST:
@@ -39,11 +45,14 @@ def park(draft: Draft) -> bool:
     except (ValueError, OverflowError) as error:
         draft.add(TurnBroken(error=ToolError(type=HANDLER_INVALID, message=f"{waiting.at}: {error}")))
         return False
-    if due <= draft.now:
+    if due <= draft.now and waiting.event is None:
         draft.add(HandlerMoved(run=advanced(run)))
         return False
     timer = wait_id(draft.turn.turn_id)
-    draft.add(TimerSet(**draft.stamp, timer_id=timer, due=due, note=f"{waiting.at} of the handler {run.handler}"))
+    note = f"{waiting.at} of the handler {run.handler}"
+    if waiting.event is not None:
+        note += f", which waits until then for the event {waiting.event}"
+    draft.add(TimerSet(**draft.stamp, timer_id=timer, due=due, note=note))
     draft.add(HandlerMoved(run=replace(run, doing=replace(waiting, timer_id=timer))))
     return True
 
@@ -55,7 +64,10 @@ def resume(draft: Draft, timer: Timer) -> None:
     draft.add(TimerFired(**draft.stamp, timer_id=timer.timer_id))
     turn = turn_id(draft.state.turns + 1)
     draft.add(TurnStarted(**(draft.stamp | {"turn_id": turn}), cause="timer", handler=run.handler))
-    draft.add(HandlerResumed(run=run))
+    if isinstance(run.doing, Waiting) and run.doing.event is not None:
+        events.expire(draft, run)
+    else:
+        draft.add(HandlerResumed(run=run))
 
 
 def _due(waiting: Waiting, now: datetime, timezone: str | None) -> datetime:

@@ -28,6 +28,9 @@ Names = Mapping[str, object]
 class TemplateFault(Exception):
     """The template gives nothing that can be used; the message says why."""
 
+    #: Where it stands in the definition, as far as that says more than the block.
+    at: str | None = None
+
 
 def evaluated(value: JsonValue, names: Names) -> JsonValue:
     """`value` with the templates in it filled in. Raises TemplateFault."""

@@ -1,12 +1,17 @@
 """Where a handler stands that a turn carries out: data, so that it goes on at the very block after a restart."""
 
+import operator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, JsonValue
 
+from perdure.workflows.core.state.allotment import Allotment
+from perdure.workflows.core.state.compensating import Compensating, Kept
+from perdure.workflows.core.state.events import KeptEvent
 from perdure.workflows.core.state.record import Record, replace
+from perdure.workflows.core.state.together import CallingMany
 from perdure.workflows.definition.providers.dialect import Thinking
 from perdure.workflows.protocol.blocks import Misfit
 from perdure.workflows.vocabulary.blocks import Block
@@ -48,6 +53,7 @@ class Responding(Record):
     role: str | None = None
     thinking: Thinking | None = None
     instructions: str = ""
+    allotment: Allotment | None = None
     kind: Literal["responding"] = "responding"
 
 
@@ -66,6 +72,7 @@ class Asking(Record):
     into: str
     #: Its answers that did not fit.
     misfits: tuple[Misfit, ...] = ()
+    allotment: Allotment | None = None
     kind: Literal["asking"] = "asking"
 
 
@@ -92,13 +99,19 @@ class Saying(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Waiting(Record):
-    """The handler waits for a time."""
+    """The handler waits for a time, or for an event."""
 
     at: str
     length: str | None = None
     until: str | None = None
     #: The timer, once it is set.
     timer_id: str | None = None
+    #: The event, which events of this name are meant, and the variable that the event goes to.
+    event: str | None = None
+    when: str | None = None
+    into: str | None = None
+    #: The events that were kept when it began to wait have been offered to it.
+    looked: bool = False
     kind: Literal["waiting"] = "waiting"
 
 
@@ -115,7 +128,7 @@ class Finishing(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Reply(Record):
-    """What came of a question: the answer, or why there is none."""
+    """What came of a question or of a wait for an event: the answer, or why there is none."""
 
     value: JsonValue = None
     error: ToolError | None = None
@@ -144,7 +157,8 @@ class AskingPerson(Record):
 
 #: What a block does that is carried out, with all its templates filled in.
 Doing = Annotated[
-    Responding | Asking | Calling | Saying | Waiting | AskingPerson | Finishing, Field(discriminator="kind")
+    Responding | Asking | Calling | CallingMany | Compensating | Saying | Waiting | AskingPerson | Finishing,
+    Field(discriminator="kind"),
 ]
 
 
@@ -167,6 +181,8 @@ class HandlerRun(Record):
     #: Calls and texts of its own.
     calls: int = 0
     said: int = 0
+    #: What takes back calls that have succeeded, the latest last.
+    kept: Annotated[tuple[Kept, ...], Field(exclude_if=operator.not_)] = ()
     #: It has come to its end.
     over: bool = False
 
@@ -175,6 +191,8 @@ class HandlerRun(Record):
 class Handlers(Record):
     #: Runs whose turns have ended, and that go on later.
     parked: tuple[HandlerRun, ...] = ()
+    #: What came and no run has taken yet, the oldest first.
+    events: tuple[KeptEvent, ...] = ()
 
     def waiting_for(self, timer_id: str) -> HandlerRun | None:
         """The run that this timer goes on with."""
@@ -204,6 +222,32 @@ class Handlers(Record):
         settled = replace(run, doing=replace(run.doing, reply=reply))
         others = self.without(run)
         return replace(others, parked=(*others.parked, settled))
+
+    def keeps(self, event_id: str) -> bool:
+        """Whether an event of this id is kept."""
+        return any(one.event_id == event_id for one in self.events)
+
+    def giving(self, event_id: str) -> "Handlers":
+        """Without this event, which a run has, or which was taken back."""
+        return replace(self, events=tuple(one for one in self.events if one.event_id != event_id))
+
+    @property
+    def looking(self) -> HandlerRun | None:
+        """The first run that waits for an event and has not looked through those that are kept."""
+        found = (
+            run for run in self.parked if isinstance(run.doing, Waiting) and run.doing.event and not run.doing.looked
+        )
+        return next(found, None)
+
+    def having_looked(self, run: HandlerRun) -> "Handlers":
+        assert isinstance(run.doing, Waiting)
+        looked = replace(run, doing=replace(run.doing, looked=True))
+        return replace(self, parked=tuple(looked if one is run else one for one in self.parked))
+
+    def leaving(self, event_id: str) -> "Handlers":
+        """None of those who wait takes this event."""
+        events = tuple(replace(one, fresh=False) if one.event_id == event_id else one for one in self.events)
+        return replace(self, events=events)
 
     def without(self, run: HandlerRun | None) -> "Handlers":
         return replace(self, parked=tuple(one for one in self.parked if one is not run))

@@ -75,15 +75,9 @@ class Inbox(Record):
         in_turn: bool = True,
     ) -> "Inbox":
         """With the message where it belongs among those that wait. `in_turn`: a turn runs."""
-        known, before = {**self.seen, message.id: seen}, self.seen_before
-        while len(known) >= WHOLE + PACKED:
-            oldest = list(known)[:PACKED]
-            gone = [(one, known.pop(one)) for one in oldest]
-            before = (*before, pack([(one, mark_of(it.content_sha256), it.cursor) for one, it in gone]))
-        before = before[max(len(before) - (KEPT_MESSAGE_IDS - WHOLE) // PACKED, 0) :]
         roles = self.roles if role is None else {**self.roles, message.id: role}
         traces = self.traces if traceparent is None else {**self.traces, message.id: traceparent}
-        inbox = replace(self, seen=known, seen_before=before, roles=roles, traces=traces)
+        inbox = replace(self.knowing(message.id, seen), roles=roles, traces=traces)
         if busy not in ("steer", "interrupt"):
             return replace(inbox, messages=(*self.messages, message))
         place = self._place(busy, first=0 if in_turn else min(1, len(self.messages)))
@@ -93,6 +87,16 @@ class Inbox(Record):
             ahead={**self.ahead, message.id: busy},
             steering=(*self.steering, message.id) if busy == "steer" else self.steering,
         )
+
+    def knowing(self, message_id: str, seen: Seen) -> "Inbox":
+        """With the id of a message that is taken in, so that a repeat is known."""
+        known, before = {**self.seen, message_id: seen}, self.seen_before
+        while len(known) >= WHOLE + PACKED:
+            oldest = list(known)[:PACKED]
+            gone = [(one, known.pop(one)) for one in oldest]
+            before = (*before, pack([(one, mark_of(it.content_sha256), it.cursor) for one, it in gone]))
+        before = before[max(len(before) - (KEPT_MESSAGE_IDS - WHOLE) // PACKED, 0) :]
+        return replace(self, seen=known, seen_before=before)
 
     def _place(self, ahead: Ahead, first: int) -> int:
         ranks = [_RANK[self.ahead[one.id]] if one.id in self.ahead else len(_RANK) for one in self.messages]

@@ -26,7 +26,9 @@ from perdure.workflows.core.state.timers import Timers
 from perdure.workflows.core.state.todo import Todo
 from perdure.workflows.core.state.transcript import Transcript
 from perdure.workflows.core.state.turn import Turn
+from perdure.workflows.core.state.variables_before import VariablesBefore
 from perdure.workflows.definition.agent import Limits
+from perdure.workflows.definition.handlers import HandlerLimits
 from perdure.workflows.definition.tools import Policy
 from perdure.workflows.protocol.signals import NewSession
 from perdure.workflows.vocabulary.busy import Busy
@@ -49,6 +51,9 @@ class SessionState(Record):
     timers: Timers = field(default_factory=Timers)
     todo: Todo = field(default_factory=Todo)
     handlers: Handlers = field(default_factory=Handlers)
+    #: Values of session variables that were set; see `core/session_variables.py`.
+    variables: dict[str, JsonValue] = field(default_factory=dict)
+    variables_before: VariablesBefore = field(default_factory=VariablesBefore)
     turn: Turn | None = None
     #: Turns that have started.
     turns: int = 0
@@ -151,6 +156,20 @@ class SessionState(Record):
 
     @property
     def effective_limits(self) -> Limits:
+        """Those that hold now: the lower of the session's and those of the handler that its turn carries out."""
+        limits, own = self.lasting_limits, self.handler_limits
+        return limits if own is None else limits.model_copy(update={"turn": own.narrowing(limits.turn)})
+
+    @property
+    def handler_limits(self) -> HandlerLimits | None:
+        """Of the handler that the turn carries out."""
+        run, loaded = self.turn.run if self.turn is not None else None, self.slot.loaded
+        handler = loaded.definition.handlers.get(run.handler) if run is not None and loaded is not None else None
+        return handler.limits if handler is not None else None
+
+    @property
+    def lasting_limits(self) -> Limits:
+        """Those of the session, whatever its turn carries out."""
         loaded = self.slot.loaded
         limits = self.limits or (loaded.definition.limits if loaded else Limits())
         parent, own = self.new.parent, limits.session

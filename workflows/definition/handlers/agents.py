@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, JsonValue
 
+from perdure.workflows.definition.handlers.compensation import Compensation
 from perdure.workflows.definition.handlers.plain import CallTool
 from perdure.workflows.definition.tools.agent import AgentTool
 from perdure.workflows.definition.tools.options import Name
@@ -36,6 +37,12 @@ class RunAgent(Frozen):
         description="What viewers are shown of the agent at work: nothing (`hidden`), or as much as of any other call "
         "(`name`). Default: hidden.",
     )
+    compensate: Compensation | None = Field(
+        default=None,
+        exclude_if=absent,
+        description="What takes back what the agent has done, if a block `compensate` comes to be carried out after it "
+        "has succeeded.",
+    )
 
     def as_call(self) -> CallTool:
         """The call of the agent's tool."""
@@ -44,6 +51,7 @@ class RunAgent(Frozen):
             arguments={"message": self.message, **self.inputs},
             into=self.into,
             display=self.display,
+            compensate=self.compensate,
         )
 
 

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
+from perdure.workflows.definition.handlers.limits import BlockLimits, RespondLimits
 from perdure.workflows.definition.providers.dialect import Thinking
 from perdure.workflows.definition.tools.options import Name
 from perdure.workflows.vocabulary.blocks import Display
@@ -19,6 +20,7 @@ _DISPLAY = (
     "What viewers are shown of the block: nothing (`hidden`), its name while it runs (`name`), or its answer while it is "
     "written, which is a message of the conversation then (`stream`). Default: hidden."
 )
+_LIMITS = "What this block alone may use, below the turn's limits. Reaching it is an error that `try` catches."
 
 Prompt = Annotated[str, Field(min_length=1, description=_PROMPT)]
 
@@ -36,6 +38,7 @@ class Respond(Frozen):
         description="What the model is told here in addition to the agent's instructions: a Jinja2 template over the inputs, "
         "the handler's variables, `session`, `user` and `turn`.",
     )
+    limits: RespondLimits | None = Field(default=None, exclude_if=absent, description=_LIMITS)
 
 
 class Generate(Frozen):
@@ -54,6 +57,7 @@ class Generate(Frozen):
     )
     into: Name = Field(description="The variable that the answer goes to.")
     display: Display = Field(default="hidden", description=_DISPLAY)
+    limits: BlockLimits | None = Field(default=None, exclude_if=absent, description=_LIMITS)
 
 
 class Choose(Frozen):
@@ -72,3 +76,4 @@ class Choose(Frozen):
         description="What viewers are shown of the block: nothing (`hidden`), or its name while it runs (`name`). Default: "
         "hidden.",
     )
+    limits: BlockLimits | None = Field(default=None, exclude_if=absent, description=_LIMITS)

@@ -11,26 +11,18 @@ from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, model_valida
 
 from perdure.workflows.definition.handlers.agents import RunAgent
 from perdure.workflows.definition.handlers.asking import Choose, Generate, Respond
+from perdure.workflows.definition.handlers.compensation import Compensate
+from perdure.workflows.definition.handlers.forms import fields as _fields
+from perdure.workflows.definition.handlers.forms import within as _in
 from perdure.workflows.definition.handlers.person import AskPerson
 from perdure.workflows.definition.handlers.plain import CallTool, Finish, Say, Set, WaitFor
+from perdure.workflows.definition.handlers.together import Parallel, parallel_fields
 from perdure.workflows.definition.tools.options import Name
 from perdure.workflows.vocabulary.near_names import did_you_mean
 from perdure.workflows.vocabulary.parts import Frozen, absent
 
 #: Rounds of a loop whose block does not say how many there may be.
 MOST_ROUNDS: Final = 1_000
-
-
-def _fields(value: Any) -> Any:
-    if value is None:
-        return {}
-    if not isinstance(value, dict) or "kind" in value:
-        raise ValueError("is a mapping of fields")
-    return value
-
-
-def _in(field: str) -> Callable[[Any], Any]:
-    return lambda value: {field: value}
 
 
 #: How the value of each key is read, by key.
@@ -40,6 +32,8 @@ FORMS: Final[dict[str, Callable[[Any], Any]]] = {
     "choose": _fields,
     "call": _fields,
     "run_agent": _fields,
+    "parallel": parallel_fields,
+    "compensate": _fields,
     "set": _in("values"),
     "say": _in("text"),
     "wait": _fields,
@@ -152,6 +146,8 @@ BlockDefinition = Annotated[
         | Choose
         | CallTool
         | RunAgent
+        | Parallel
+        | Compensate
         | Set
         | Say
         | WaitFor

@@ -12,10 +12,12 @@ from pydantic import JsonValue
 from perdure.workflows.definition.handlers.agents import RunAgent
 from perdure.workflows.definition.handlers.asking import Choose, Generate, Respond
 from perdure.workflows.definition.handlers.blocks import BlockDefinition, ForEach, Switch, Try
+from perdure.workflows.definition.handlers.compensation import Compensate
 from perdure.workflows.definition.handlers.person import AskPerson
 from perdure.workflows.definition.handlers.plain import CallTool, Finish, Say, Set, WaitFor
+from perdure.workflows.definition.handlers.together import Parallel
 
-Simple = Respond | Generate | Choose | CallTool | Set | Say | WaitFor | AskPerson | Finish
+Simple = Respond | Generate | Choose | CallTool | Parallel | Compensate | Set | Say | WaitFor | AskPerson | Finish
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,8 @@ def _compile(program: list[Instruction], at: str, blocks: tuple[BlockDefinition,
                 _compile_try(program, place, block)
             case RunAgent():
                 program.append(Do(block.as_call(), place))
+            case Parallel() | Compensate():
+                program.append(Do(block, place))
             case Respond() | Generate() | Choose() | CallTool() | Set() | Say() | WaitFor() | AskPerson() | Finish():
                 program.append(Do(block, place))
             case _:

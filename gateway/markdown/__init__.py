@@ -1,0 +1,1 @@
+"""Markdown as HTML: what people and models write on the pages."""

@@ -33,9 +33,9 @@ from perdure.workflows.vocabulary.events import (
     MessageQueued,
     MessageRejected,
     ToolFinished,
-    TranscriptRewound,
 )
 from perdure.workflows.vocabulary.question_events import ApprovalResolved, InputReceived
+from perdure.workflows.vocabulary.rewinds import TranscriptRewound
 
 #: Seconds that a new message has to be in its session's record.
 _BEGINS_S: Final = 5

@@ -38,6 +38,7 @@ from perdure.workflows.protocol.signals import BEHAVIOR, EditMessage, Retry, Tri
 from perdure.workflows.scheduled import DeliverMessage
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.busy import Busy
+from perdure.workflows.vocabulary.ids import ask_id
 from perdure.workflows.vocabulary.parts import Text
 from tests.support.mcp_running import http_server
 from tests.support.remote_worker import bad_stock, find_stock
@@ -768,6 +769,19 @@ async def handlers(lab: Lab) -> Talk:
     return talk
 
 
+async def handlers_that_wait(lab: Lab) -> Talk:
+    """Calls at the same time, one that is taken back, a person, an event, variables, and a model that names the session."""
+    talk = await lab.start("clerk", behavior=BEHAVIOR)
+    lab.stage.plays = [Play("It is enough."), Play("Sums")]
+    await talk.turn("sum them up")
+    await talk.answer(ask_id("t1"), result={})
+    await talk.until(lambda events: ends(events, 2))
+    event = Trigger(id="e1", name="came", event=True, inputs={"number": 3}, content_sha256="", cursor=0)
+    await talk.handle.signal(SessionWorkflow.trigger, event)
+    await talk.until(lambda events: ends(events, 3))
+    return talk
+
+
 async def _sealed(talk: Talk) -> None:
     """Returns once nothing is being sealed."""
     while (await talk.ask(SessionWorkflow.part, PartRequest())).open:
@@ -820,6 +834,7 @@ SCENES: Final[tuple[Callable[[Lab], Awaitable[Talk]], ...]] = (
     working_time_begun_before,
     run_once,
     handlers,
+    handlers_that_wait,
 )
 
 

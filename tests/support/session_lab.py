@@ -66,6 +66,15 @@ _TREE: Final = {
     "expert": "inputs: {level: {type: string}}\ninstructions: 'You are {{ session.agent }}, {{ level }}.'\n"
     "models: {main: {use: demo/stage, price: {input: 1, output: 1}}}\ntools: [add, agent: {name: boss, handoff: true}]",
     "named": "models: {main: {use: demo/stage}}\ntitle: {model: main}",
+    "clerk": "instructions: Be brief.\nmodels: {main: {use: demo/stage}}\ntitle: {model: main}\ntools: [add]\n"
+    "variables: {visits: {type: integer, default: 0}}\nevents: {came: {inputs: {number: {type: integer}}}}\n"
+    "handlers: {message: [set: {visits: '{{ visits + 1 }}'}, "
+    "parallel: [call: {tool: add, with: {a: 1, b: 2}, into: one}, call: {tool: add, with: {a: 3, b: 4}, into: two}], "
+    "try: {do: [call: {tool: add, with: {a: 1, b: 1}, into: three, compensate: {tool: add, with: {a: -2, b: 1}}}, "
+    "call: {tool: add, with: {a: many, b: 1}}], catch: [do: [compensate: {}]]}, "
+    "ask: {prompt: 'Is {{ one + two }} enough?', form: {type: object}, into: told}, "
+    "wait: {event: came, for: 1h, into: news}, "
+    "respond: {instructions: 'It is visit {{ visits }}, with {{ news.number }}.', limits: {steps: 2}}]}",
     "routed": "models: {main: {use: demo/stage, fallback: [other]}, other: {use: demo/quick}}\ntools: [add]",
     "counter": "models: {main: {use: demo/stage}}\ntools: [add]\n"
     "answer: {schema: {type: object, properties: {n: {type: integer}}, required: [n]}}",

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from perdure.activities.models.demo.script import Say, script
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import dump_state, read_state
 from perdure.workflows.core.step import StepFailure
@@ -115,11 +114,3 @@ def test_a_handler_that_fails_gives_no_name() -> None:
 )
 def test_the_marks_around_a_name_are_left_out(said: str, title: str) -> None:
     assert title_said(said) == title
-
-
-def test_the_demo_model_takes_the_first_words() -> None:
-    told = "<conversation>\nUser: when do my roses bloom, and why?\n\nAgent: In June.\n</conversation>"
-    messages = [{"role": "user", "parts": [{"type": "text", "text": text}]} for text in (told, PROMPT)]
-    said = script({"system": "", "tools": [], "messages": messages})
-    assert isinstance(said, Say)
-    assert said.text == "When do my roses bloom, and"

@@ -32,6 +32,7 @@ from perdure.gateway.live.watches import Watches
 from perdure.gateway.openapi.document import complete
 from perdure.gateway.routes import (
     agents,
+    ai_sdk,
     answers,
     budgets,
     files,
@@ -98,6 +99,7 @@ _ROUTES: Final = (
     traces,
     transcripts,
     worker_runs,
+    ai_sdk,
     agents,
     versions,
     health,

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from perdure.gateway.projections.ai_sdk import Answer
+from perdure.gateway.projections.ai_sdk_calls import settled
 from perdure.temporal.live.frames import ToolProgress
 from perdure.workflows.vocabulary.blocks import Block
 from perdure.workflows.vocabulary.budget_events import BudgetPaused, BudgetRaised
@@ -159,6 +160,16 @@ def test_a_call_of_a_lost_attempt_is_closed() -> None:
         *("data-retried t1.s1.0", "finish-step"),
     ]
     assert [part["type"] for part in kept(made)["parts"]] == ["step-start", "text"]
+
+
+def test_what_a_client_has_run_it_is_not_asked_to_run_again() -> None:
+    story = Story().begin().calls("pick", "pick").starts("t1.s1.c1", "pick").wants("t1.s1.c1", "pick")
+    story.starts("t1.s1.c2", "pick").wants("t1.s1.c2", "pick").gets("t1.s1.c1.input", 1).ends("t1.s1.c1", "pick", 1)
+    made = chunks_of(story.items)
+    again = settled(made)
+    asked = [chunk["toolCallId"] for chunk in again if chunk.get("providerExecuted") is False and "input" in chunk]
+    assert asked == ["t1.s1.c2"]
+    assert kept(again) == kept(made)
 
 
 def test_a_step_that_comes_to_nothing_leaves_the_clients_call_as_the_last_word() -> None:

@@ -250,6 +250,8 @@ async def test_a_tool_of_the_client(chat: Chat, http: httpx2.AsyncClient, provid
     messages = await chat.well("output", tool="pick", call=call["toolCallId"], output={"day": "Tuesday"})
     assert (calls(messages[1])[0]["output"], said(messages)[1][1]) == ({"day": "Tuesday"}, "Tuesday it is.")
     assert plain(messages) == plain(await loaded(http, chat))
+    again = await chat.do("resume")
+    assert (plain(again["messages"]), again["called"]) == (plain(messages), ["pick"])
     assert '{"day": "Tuesday"}' in json.dumps(provider.calls[-1].body).replace('\\"', '"').replace('":"', '": "')
 
 

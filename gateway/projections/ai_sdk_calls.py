@@ -138,6 +138,17 @@ def _words(output: Any) -> str:
         return str(output)
 
 
+def settled(made: list[Chunk]) -> list[Chunk]:
+    """The same of the past: clients are not asked again to run calls whose results are there."""
+    over = {chunk["toolCallId"] for chunk in made if chunk["type"] in ("tool-output-available", "tool-output-error")}
+    return [
+        {**chunk, "providerExecuted": True}
+        if chunk["type"] == "tool-input-available" and chunk["toolCallId"] in over
+        else chunk
+        for chunk in made
+    ]
+
+
 def is_result(question: Question | InputRequested) -> bool:
     """Whether the answer to an input question is the result of its call, as a client gives it."""
     return question.subject == "call" and question.form in ("result", "fields") and question.call_id is not None

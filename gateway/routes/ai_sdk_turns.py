@@ -16,6 +16,7 @@ from perdure.gateway.live.items import Item
 from perdure.gateway.live.watches import Watches
 from perdure.gateway.projections import ai_sdk_chunks as chunks
 from perdure.gateway.projections.ai_sdk import Answer
+from perdure.gateway.projections.ai_sdk_calls import settled
 from perdure.gateway.projections.ai_sdk_chunks import Chunk
 from perdure.gateway.projections.ai_sdk_ids import answer_id, said_by_user
 from perdure.temporal.sessions.hydrate import whole_event
@@ -126,11 +127,11 @@ class ChatTurns:
     async def _go_on(self, told: Told, made: list[Chunk]) -> AsyncIterator[bytes]:
         answer = told.answer
         if answer.over or answer.is_joined or answer.waits:
-            for chunk in [*made, *answer.ending()]:
+            for chunk in settled([*made, *answer.ending()]):
                 yield chunks.encoded(chunk)
             yield chunks.DONE
             return
-        for chunk in made:
+        for chunk in settled(made):
             yield chunks.encoded(chunk)
         items = self._watches.follow(self._session.workflow_id, told.seq, patient=True)
         async for frame in _frames(answer, items):

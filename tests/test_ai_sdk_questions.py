@@ -66,6 +66,10 @@ async def test_what_a_handler_asks(http: httpx2.AsyncClient) -> None:
     assert [message["id"] for message in found] == ["u1", "t1", "t2"]
     assert found[1]["parts"][-1]["data"]["state"] == "answered"
     assert text(chunks(await http.get("/v1/ai-sdk/asker/asked/stream"))) == "You said True."
+    # A turn without a message of its own is given again by itself: the handler asks anew.
+    body = {"messages": found[:1], "trigger": "regenerate-message", "messageId": "t2"}
+    again = chunks(await post(http, "asker", id="asked", **body))
+    assert [chunk["id"] for chunk in again if chunk["type"] == "data-question"] == ["t3.ask"]
 
 
 async def test_a_budget_that_ends(http: httpx2.AsyncClient, provider: FakeProvider) -> None:

@@ -127,6 +127,45 @@ async def test_only_the_answer_that_is_named_is_stopped(http: httpx2.AsyncClient
     assert rest[-1] == "[DONE]"
 
 
+async def test_a_message_that_never_came_is_sent_by_an_edit_and_a_regeneration(
+    http: httpx2.AsyncClient, provider: FakeProvider
+) -> None:
+    """As where the first request was lost on its way, and the page tries again."""
+    provider.reset()
+    first = {"trigger": "regenerate-message", "messages": [user("Hi")]}
+    assert chunks(await post(http, id="lost", **first))[0]["messageId"] == "t1"
+    second = {"messageId": "u2", "messages": [user("Hi"), user("And?", "u2")]}
+    assert chunks(await post(http, id="lost", **second))[0]["messageId"] == "t2"
+    assert [message["id"] for message in await messages(http, "lost")] == ["u1", "t1", "u2", "t2"]
+    unknown = {"trigger": "regenerate-message", "messageId": "t9"}
+    assert chunks(await post(http, id="lost", messages=[user("And?", "u2")], **unknown))[0]["messageId"] == "t3"
+    assistant = {"id": "t9", "role": "assistant", "parts": []}
+    assert told(await post(http, id="lost", messages=[assistant], **unknown)) == (404, "message_not_found")
+    assert told(await post(http, id="lost", messages=[{**assistant, "id": "x"}])) == (404, "message_not_found")
+
+
+async def test_a_closed_chat_is_still_read(http: httpx2.AsyncClient, provider: FakeProvider) -> None:
+    provider.reset()
+    provider.script(Reply(text="Hello."))
+    chunks(await post(http, id="closed", message=user("Hi")))
+    assert (await http.delete("/v1/sessions/closed")).is_success
+    assert told(await post(http, id="closed", message=user("And?", "u2"))) == (409, "session_closed")
+    assert text(chunks(await http.get("/v1/ai-sdk/assistant/closed/stream"))) == "Hello."
+    assert [message["id"] for message in await messages(http, "closed")] == ["u1", "t1"]
+
+
+async def test_a_fork_is_a_chat_with_the_same_past(http: httpx2.AsyncClient, provider: FakeProvider) -> None:
+    provider.reset()
+    provider.script(*(Reply(text=f"Answer {number}.") for number in (1, 2, 3)))
+    for number in (1, 2):
+        chunks(await post(http, id="forked", message=user(f"Question {number}", f"u{number}")))
+    fork = (await http.post("/v1/sessions/forked/fork", json={"turn_id": "t1"})).json()["session_id"]
+    assert [message["id"] for message in await messages(http, fork)] == ["u1", "t1"]
+    assert text(chunks(await http.get(f"/v1/ai-sdk/assistant/{fork}/stream"))) == "Answer 1."
+    assert text(chunks(await post(http, id=fork, message=user("Question 3", "u3")))) == "Answer 3."
+    assert [message["id"] for message in await messages(http, fork)] == ["u1", "t1", "u3", "t2"]
+
+
 async def test_files_come_and_go(http: httpx2.AsyncClient, provider: FakeProvider) -> None:
     """As `data:` URIs, as uploads, and as the addresses under which the conversation was loaded."""
     provider.reset()

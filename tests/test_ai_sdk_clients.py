@@ -2,9 +2,8 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -13,13 +12,13 @@ import pytest_asyncio
 
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
+from tests.support.ai_sdk_page import CLIENTS, Chat, opened
 from tests.support.ai_sdk_story import shown
 from tests.support.dev import Dev
 from tests.support.needs import missing
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
-CLIENTS = Path(__file__).parent / "clients"
 CLERK = """
 name: clerk
 models: {main: {use: anthropic/claude-haiku-5-5}}
@@ -44,47 +43,6 @@ def package(request: pytest.FixtureRequest) -> str:
     if not (CLIENTS / "node_modules" / request.param).is_dir():
         missing("npm's ai (npm install --prefix tests/clients)")
     return str(request.param)
-
-
-class Chat:
-    """A chat in a process of its own."""
-
-    def __init__(self, process: asyncio.subprocess.Process, url: str) -> None:
-        self._process = process
-        self.url = url
-
-    async def do(self, act: str, **given: Any) -> dict[str, Any]:
-        """Does something, and returns the chat as it is then."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps({"do": act, **given}).encode() + b"\n")
-        async with asyncio.timeout(60):
-            line = await self._process.stdout.readline()
-        assert line, "the chat's process has ended"
-        found: dict[str, Any] = json.loads(line)
-        return found
-
-    async def well(self, act: str, **given: Any) -> list[dict[str, Any]]:
-        """The same for what has to go well; returns the messages."""
-        found = await self.do(act, **given)
-        assert (found["status"], found.get("error")) == ("ready", None)
-        messages: list[dict[str, Any]] = found["messages"]
-        return messages
-
-
-@asynccontextmanager
-async def opened(node: str, package: str, dev: Dev, chat: str, agent: str = "clerk") -> AsyncIterator[Chat]:
-    url = f"{dev.url}/v1/ai-sdk/{agent}"
-    command = (node, "--no-warnings", str(CLIENTS / "chat.mjs"), package, url, chat)
-    process = await asyncio.create_subprocess_exec(
-        *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=2**24
-    )
-    try:
-        yield Chat(process, f"{url}/{chat}")
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -283,6 +241,31 @@ async def test_edits_and_regenerations(chat: Chat, http: httpx2.AsyncClient, pro
     assert plain(await loaded(http, chat)) == plain(first)
 
 
+async def test_an_attempt_that_is_lost_in_mid_answer(
+    chat: Chat, http: httpx2.AsyncClient, provider: FakeProvider
+) -> None:
+    """What had come of it cannot be taken back, and is marked."""
+    provider.script(Reply(text="one two three four", gap=0.1, fault="rst", fault_after=3), Reply(text="Another."))
+    messages = await chat.well("send", text="Count")
+    kinds = [part["type"] for part in messages[1]["parts"]]
+    assert kinds == ["step-start", "text", "data-retried", "step-start", "text"]
+    assert plain(messages) == plain(await loaded(http, chat))
+    assert said(await loaded(http, chat))[1] == ("assistant", "Another.")
+    assert [part["type"] for part in (await chat.well("resume"))[1]["parts"]] == ["step-start", "text"]
+
+
+async def test_the_guide_says_how_to_leave_out_what_was_taken_back(node: str) -> None:
+    guide = (CLIENTS.parent.parent / "gateway" / "guide" / "clients.md").read_text()
+    (code,) = (block for block in re.findall(r"```tsx\n(.*?)```", guide, re.DOTALL) if "const shown" in block)
+    kinds = ["step-start", "text", "data-retried", "data-error", "step-start", "text", "data-todo"]
+    parts = [{"type": kind} for kind in kinds]
+    process = await asyncio.create_subprocess_exec(
+        node, "-e", f"{code}\nconsole.log(JSON.stringify(shown({json.dumps(parts)})))", stdout=asyncio.subprocess.PIPE
+    )
+    told, _ = await process.communicate()
+    assert [part["type"] for part in json.loads(told)] == kinds[3:]
+
+
 async def test_an_answer_that_fails(chat: Chat, http: httpx2.AsyncClient, provider: FakeProvider) -> None:
     provider.script(Reply(status=401, error="authentication_error", message="bad key"), Reply(text="Now."))
     found = await chat.do("send", text="Hello")
@@ -290,3 +273,20 @@ async def test_an_answer_that_fails(chat: Chat, http: httpx2.AsyncClient, provid
     assert "key" in found["error"]
     assert (await loaded(http, chat))[1]["metadata"]["reason"] == "failed"
     assert said(await chat.well("regenerate"))[-1] == ("assistant", "Now.")
+
+
+async def test_everything_is_killed_in_mid_answer(
+    chat: Chat, dev: Dev, http: httpx2.AsyncClient, provider: FakeProvider
+) -> None:
+    """The page that was there finds the answer that was begun anew, and not a word of the one that was lost."""
+    provider.script(SLOW, Reply(text="One, two, three."))
+    await chat.do("send", text="Count", until="two", wait=False)
+    await dev.kill(group=True)
+    async with asyncio.timeout(30):
+        while (await chat.do("look", wait=False))["status"] != "error":
+            pass
+    await dev.start()
+    messages = await chat.well("resume")
+    assert said(messages) == [("user", "Count"), ("assistant", "One, two, three.")]
+    assert plain(messages) == plain(await loaded(http, chat))
+    assert said(await chat.well("send", text="Thank you"))[-1][0] == "assistant"

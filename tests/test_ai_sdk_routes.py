@@ -132,12 +132,12 @@ async def test_a_message_that_never_came_is_sent_by_an_edit_and_a_regeneration(
 ) -> None:
     """As where the first request was lost on its way, and the page tries again."""
     provider.reset()
-    first = {"trigger": "regenerate-message", "messages": [user("Hi")]}
+    first: dict[str, Any] = {"trigger": "regenerate-message", "messages": [user("Hi")]}
     assert chunks(await post(http, id="lost", **first))[0]["messageId"] == "t1"
-    second = {"messageId": "u2", "messages": [user("Hi"), user("And?", "u2")]}
+    second: dict[str, Any] = {"messageId": "u2", "messages": [user("Hi"), user("And?", "u2")]}
     assert chunks(await post(http, id="lost", **second))[0]["messageId"] == "t2"
     assert [message["id"] for message in await messages(http, "lost")] == ["u1", "t1", "u2", "t2"]
-    unknown = {"trigger": "regenerate-message", "messageId": "t9"}
+    unknown: dict[str, Any] = {"trigger": "regenerate-message", "messageId": "t9"}
     assert chunks(await post(http, id="lost", messages=[user("And?", "u2")], **unknown))[0]["messageId"] == "t3"
     assistant = {"id": "t9", "role": "assistant", "parts": []}
     assert told(await post(http, id="lost", messages=[assistant], **unknown)) == (404, "message_not_found")

@@ -33,6 +33,7 @@ from perdure.gateway.live.watches import Watches
 from perdure.gateway.openapi.document import complete
 from perdure.gateway.routes import (
     agents,
+    ai_sdk,
     answers,
     budgets,
     files,
@@ -108,6 +109,7 @@ _ROUTES: Final = (
     openai_responses,
     openai_chat,
     openai_models,
+    ai_sdk,
     agents,
     versions,
     health,

@@ -37,6 +37,12 @@ OPEN = {"GET /healthz", "GET /healthz/stream", "GET /healthz/traffic", "GET /rea
 NOT_OF_A_SESSION = {
     *("POST /v1/sessions", "POST /v1/runs", "GET /v1/sessions", "POST /v1/files", "GET /v1/budgets"),
     *("POST /v1/responses", "POST /v1/chat/completions", "GET /v1/models", "GET /v1/models/{model}"),
+    # A chat that is not theirs is one that has not begun.
+    *(
+        "POST /v1/ai-sdk/{agent}",
+        "GET /v1/ai-sdk/{agent}/{chat_id}/stream",
+        "GET /v1/ai-sdk/{agent}/{chat_id}/messages",
+    ),
 }
 
 
@@ -167,6 +173,27 @@ async def test_a_taken_id_tells_another_user_nothing_but_that(house: House) -> N
     # Ids of another tenant are its own.
     house.who = STRANGERS["namesake"]
     assert (await house.http.post("/v1/sessions", json=body)).status_code == 201
+
+
+@pytest.mark.server
+async def test_a_chat_of_another_user_is_not_there(house: House) -> None:
+    """It can neither be read nor taken over by its id."""
+    url, message = "/v1/ai-sdk/helper", {"id": "u1", "role": "user", "parts": [{"type": "text", "text": "hello"}]}
+    body = {"id": house.session_id, "messages": [message]}
+    again = {**body, "messageId": "t1", "trigger": "regenerate-message"}
+    answered = {**body, "messages": [{"id": "t2", "role": "assistant", "parts": []}]}
+    for name in ("user", "nobody"):
+        house.who = STRANGERS[name]
+        for given in (body, again, answered):
+            refused = await house.http.post(url, json=given)
+            assert (refused.status_code, refused.json()["code"]) == (404, "session_not_found"), (name, refused.text)
+        assert (await house.http.get(f"{url}/{house.session_id}/stream")).status_code == 204
+        assert (await house.http.get(f"{url}/{house.session_id}/messages")).json() == []
+        assert (await house.http.post(f"{url}/{house.session_id}/stop")).status_code == 404
+    house.who = STRANGERS["namesake"]
+    own = await house.http.post(url, json=body)
+    assert (own.status_code, SECRET in own.text) == (200, False)
+    assert [one["id"] for one in (await house.http.get(f"{url}/{house.session_id}/messages")).json()] == ["u1", "t1"]
 
 
 @pytest.mark.server

@@ -15,7 +15,7 @@ from perdure.activities.models.failures import ModelFailed
 from perdure.activities.models.wire import Answer, Delta, Started
 from perdure.workflows.definition import ask_user
 from perdure.workflows.definition.agent import ModelDefinition
-from perdure.workflows.definition.title import PROMPT
+from perdure.workflows.definition.title import PROMPT as NAME_IT
 from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.vocabulary import errors
 from perdure.workflows.vocabulary.parts import (
@@ -324,7 +324,7 @@ def test_the_colour_that_a_picture_mostly_has_is_one_of_its_own() -> None:
 
 def test_it_names_a_conversation_by_its_first_words() -> None:
     told = "<conversation>\nUser: when do my roses bloom, and why?\n\nAgent: In June.\n</conversation>"
-    messages = [{"role": "user", "parts": [{"type": "text", "text": text}]} for text in (told, PROMPT)]
+    messages = [{"role": "user", "parts": [{"type": "text", "text": text}]} for text in (told, NAME_IT)]
     said = script({"system": "", "tools": [], "messages": messages})
     assert isinstance(said, Say)
     assert said.text == "When do my roses bloom, and"

@@ -133,6 +133,7 @@ async def test_a_gateway_answers_as_its_document_says(dev: Dev, provider: FakePr
         await story.a_session_that_closes()
         await story.an_agent_that_is_run_once()
         await story.openai_s_clients()
+        await story.a_chat_of_the_ai_sdk()
         await story.what_stands_around_sessions()
         await story.refusals()
 
@@ -332,6 +333,19 @@ class Story:
             await viewer.until("tool.finished")
         await self.http.get(f"/v1/sessions/{below[0]['session_id']}")
         await self.http.get("/v1/sessions/above/trace")
+
+    async def a_chat_of_the_ai_sdk(self) -> None:
+        self.provider.script(Reply(text="", tools=(("draw", {"steps": 1}),)), Reply())
+        url, said = "/v1/ai-sdk/clerk", {"id": "u1", "role": "user", "parts": [{"type": "text", "text": "Draw"}]}
+        await self.http.get(f"{url}/painted/stream")
+        await self.http.post(url, json={"id": "painted", "message": said})
+        asked = (await self.http.get(f"{url}/painted/messages")).json()
+        call = asked[1]["parts"][1]
+        call |= {"state": "approval-responded", "approval": {**call["approval"], "approved": True}}
+        await self.http.post(url, json={"id": "painted", "messages": asked, "messageId": "t1"})
+        await self.http.get(f"{url}/painted/stream")
+        assert (await self.http.get(f"{url}/painted/messages")).json()[1]["metadata"]["reason"] == "done"
+        await self.http.post(f"{url}/painted/stop", json={"activeStreamId": "t1"})
 
     async def a_session_that_closes(self) -> None:
         self.provider.script(LONG)

@@ -44,6 +44,7 @@ PAGES: Final = (
     Page("http", "HTTP"),
     Page("events", "Events"),
     Page("openai", "OpenAI's clients"),
+    Page("clients", "Clients"),
     Page("testing", "Testing"),
     Page("deployment", "Deployment"),
     Page("operations", "Operations"),

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import re
+import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -41,6 +42,11 @@ BODIES: Mapping[str, Any] = {
     "POST /v1/responses": {"model": "helper", "input": "hello"},
     "POST /v1/chat/completions": {"model": "helper", "messages": [{"role": "user", "content": "hello"}]},
     "PUT /v1/budgets/{scope}/{id}": {"day": {"cost_usd": 1}},
+    # With an id of its own each time.
+    "POST /v1/ai-sdk/{agent}": {
+        "messages": [{"id": "u1", "role": "user", "parts": [{"type": "text", "text": "hello"}]}],
+    },
+    "POST /v1/ai-sdk/{agent}/{chat_id}/stop": {},
 }
 
 
@@ -81,12 +87,17 @@ class House:
             "jti": "0" * 32,
             "model": "helper",
             "response_id": str(ResponseId(self.session_id, "m1")),
+            "agent": "helper",
+            "chat_id": self.session_id,
             **values,
         }
         url = re.sub(r"\{(\w+)\}", lambda match: given[match[1]], path)
         if path == "/v1/files":
             return await self.http.request(method, url, content=PNG)
-        return await self.http.request(method, url, json=BODIES[operation] if operations()[operation] else None)
+        body = BODIES[operation] if operations()[operation] else None
+        if operation == "POST /v1/ai-sdk/{agent}":
+            body = {**BODIES[operation], "id": uuid.uuid4().hex}
+        return await self.http.request(method, url, json=body)
 
 
 @asynccontextmanager

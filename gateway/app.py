@@ -31,6 +31,7 @@ from perdure.gateway.http.problems import MEDIA_TYPE, Problem, from_http, from_r
 from perdure.gateway.live.watches import Watches
 from perdure.gateway.openapi.document import complete
 from perdure.gateway.routes import (
+    ag_ui,
     agents,
     answers,
     budgets,
@@ -98,6 +99,7 @@ _ROUTES: Final = (
     traces,
     transcripts,
     worker_runs,
+    ag_ui,
     agents,
     versions,
     health,

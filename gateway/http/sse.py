@@ -49,11 +49,16 @@ class StreamMoved(StreamCut):
 
 def encode(kind: str, payload: dict[str, Any], seq: int | None = None) -> bytes:
     """A whole frame. `kind` and the keys of `payload` are ours; its values may hold anything."""
+    identity = b"" if seq is None else b"id: %d\n" % seq
+    return b"%sevent: %s\ndata: %s\n\n" % (identity, kind.encode(), json_line(payload))
+
+
+def json_line(payload: dict[str, Any]) -> bytes:
+    """JSON that every reader takes for one line."""
     data = to_json(payload)
     for character, escaped in _LINE_ENDS:
         data = data.replace(character, escaped)
-    identity = b"" if seq is None else b"id: %d\n" % seq
-    return b"%sevent: %s\ndata: %s\n\n" % (identity, kind.encode(), data)
+    return data
 
 
 #: Seconds between two looks whether the reader of a stream may still read.

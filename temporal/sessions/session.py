@@ -95,11 +95,13 @@ class Session:
         model: str | None = None,
         busy: Busy | None = None,
         follows: bool = False,
+        run_id: str | None = None,
     ) -> Sent:
         """Sends a message, which the role `model` shall answer, if one is named; returns once it is in the session's history.
-        `busy` says what becomes of it while the session works; None: what the agent says. Raises as `Sender.send`."""
+        `busy` says what becomes of it while the session works; None: what the agent says. `run_id` is what the client calls
+        the run that it begins. Raises as `Sender.send`."""
         sent = await self._shared.sender.send(
-            self._caller, self.session_id, parts, message_id, known, model, busy, follows=follows
+            self._caller, self.session_id, parts, message_id, known, model, busy, follows=follows, run_id=run_id
         )
         reads = await access.may(self._belongings, self._caller, self.session_id, "read")
         return sent if reads else sent.without_questions

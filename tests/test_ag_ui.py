@@ -41,7 +41,7 @@ def started(seq: int, step: str = "t1.s1", **fields: Any) -> Event:
 
 
 def answered(seq: int, *parts: Part, step: str = "t1.s1", **fields: Any) -> Event:
-    told = {
+    told: dict[str, Any] = {
         "message": Message(id=step, role="assistant", turn_id="t1", at=AT, parts=parts),
         "model": "demo/x",
         "usage": {"input_tokens": 10, "output_tokens": 2},
@@ -68,7 +68,7 @@ def delta(n: int, part: int, kind: Any, text: str, name: str | None = None, atte
 
 
 CALL = ToolCall(call_id="t1.s1.c1", name="add", args={"a": 1})
-ASKED = {"question_id": "t1.s1.c1.approval", "call_id": "t1.s1.c1", "name": "add", "args": {"a": 1}}
+ASKED: dict[str, Any] = {"question_id": "t1.s1.c1.approval", "call_id": "t1.s1.c1", "name": "add", "args": {"a": 1}}
 
 
 def run(values: Iterable[Event | Frame], **of: Any) -> tuple[list[dict[str, Any]], Client]:
@@ -204,7 +204,10 @@ def test_a_second_attempt_takes_the_first_one_back() -> None:
 
 
 def test_an_attempt_that_says_the_same_goes_on() -> None:
-    values = [delta(0, 0, "text", "Hello "), StepProgress("t1.s1", 2, 3, [LivePart("text", "Hello w")])]
+    values: list[Event | Frame] = [
+        delta(0, 0, "text", "Hello "),
+        StepProgress("t1.s1", 2, 3, [LivePart("text", "Hello w")]),
+    ]
     told, client = run([*begun(), started(3), *values, answered(4, Text(text="Hello world")), finished(5)])
     assert "MESSAGES_SNAPSHOT" not in types(told)
     assert client.messages[-1]["content"] == "Hello world"
@@ -417,7 +420,12 @@ def test_a_session_at_rest_is_told_and_the_run_ends() -> None:
 def test_a_step_that_streams_is_told_anew_to_whoever_may_have_a_part_of_it() -> None:
     first = snapshot(user("m1"), status="working", turn_id="t1")
     progress = StepProgress("t1.s1", 1, 2, [LivePart("reasoning", "so"), LivePart("text", "Hel")])
-    values = [progress, delta(2, 1, "text", "lo"), answered(11, Reasoning(text="so"), Text(text="Hello")), finished(12)]
+    values: list[Event | Frame] = [
+        progress,
+        delta(2, 1, "text", "lo"),
+        answered(11, Reasoning(text="so"), Text(text="Hello")),
+        finished(12),
+    ]
     told, _ = continued(first, values)
     stale = Client(
         [

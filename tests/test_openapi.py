@@ -126,6 +126,7 @@ async def test_a_gateway_answers_as_its_document_says(dev: Dev, provider: FakePr
         await story.a_session_that_is_rewound()
         await story.a_session_that_is_triggered()
         await story.a_sub_agent()
+        await story.a_thread_of_ag_ui()
         await story.a_session_that_closes()
         await story.an_agent_that_is_run_once()
         await story.what_stands_around_sessions()
@@ -314,6 +315,13 @@ class Story:
             await viewer.until("tool.finished")
         await self.http.get(f"/v1/sessions/{below[0]['session_id']}")
         await self.http.get("/v1/sessions/above/trace")
+
+    async def a_thread_of_ag_ui(self) -> None:
+        self.provider.script(Reply(text="Hello."))
+        message = {"id": "m1", "role": "user", "content": "Hi"}
+        body = {"threadId": "a-thread", "runId": "r1", "messages": [message]}
+        assert (await self.http.post("/v1/ag-ui/clerk", json=body)).status_code == 200
+        assert (await self.http.get("/v1/ag-ui/clerk/a-thread/events")).status_code == 200
 
     async def a_session_that_closes(self) -> None:
         self.provider.script(LONG)

@@ -43,6 +43,7 @@ PAGES: Final = (
     Page("workers", "Run once"),
     Page("http", "HTTP"),
     Page("events", "Events"),
+    Page("ag-ui", "AG-UI"),
     Page("testing", "Testing"),
     Page("deployment", "Deployment"),
     Page("operations", "Operations"),

@@ -67,6 +67,7 @@ class AgUiResume(BaseModel):
 
     model_config = _Given
 
+    #: The interrupt's `id`.
     interruptId: Annotated[str, StringConstraints(min_length=1, max_length=600)]
     #: `cancelled`: nobody allows it, or gives a result.
     status: Literal["resolved", "cancelled"]
@@ -83,6 +84,7 @@ class RunAgentInput(BaseModel):
     threadId: SessionId
     #: Made by the client.
     runId: SessionId
+    #: The run that this one goes on from, as its client sees it.
     parentRunId: str | None = None
     messages: tuple[AgUiMessage, ...] = Field(default=(), max_length=100_000)
     #: Tools that the client runs. Those that the agent does not define as client tools are ignored.

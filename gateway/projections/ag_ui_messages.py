@@ -4,7 +4,7 @@ Rule: a message is the same whether a client put it together from events, or was
 A step is one assistant message with the step's id; each of its reasoning parts is a message of its own.
 """
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Set
 from typing import Any, Final
 
 import orjson
@@ -34,15 +34,6 @@ def is_note(message: Mapping[str, Any]) -> bool:
     """Whether it is the session's own note to its model, which is nobody's message."""
     parts = message["parts"]
     return bool(parts) and all(part["type"] == "data" and is_reserved_data(part["name"]) for part in parts)
-
-
-def run_of(messages: Sequence[Message | Shown], turn_id: str | None) -> str | None:
-    """What the client that sent the last message of a turn calls its run; None: no client named it."""
-    for message in reversed(messages):
-        told = native(message)
-        if told["turn_id"] == turn_id and told["role"] == "user":
-            return told.get("run_id")
-    return None
 
 
 class Conversation:

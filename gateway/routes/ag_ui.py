@@ -22,7 +22,7 @@ ThreadPath = Annotated[SessionId, Path(description="The thread's id, which is th
 
 _EVENTS: Final[dict[str, Any]] = {
     "text/event-stream": {
-        "itemSchema": {"type": "object", "description": "An event of AG-UI 1.0, as the `data` of a frame"}
+        "itemSchema": {"type": "object", "description": "events of AG-UI 1.0, each the `data` of a frame"}
     }
 }
 _STREAM: Final[dict[int | str, dict[str, Any]]] = {

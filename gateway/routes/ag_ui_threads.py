@@ -18,9 +18,8 @@ from perdure.gateway.http.sse import json_line
 from perdure.gateway.live.items import Item
 from perdure.gateway.projections.ag_ui import Run
 from perdure.gateway.projections.ag_ui_events import AgUiEvent
-from perdure.gateway.projections.ag_ui_messages import run_of
 from perdure.gateway.projections.ag_ui_questions import Asked, is_of_client, read_interrupt_id
-from perdure.gateway.projections.ag_ui_run_of import RunOf
+from perdure.gateway.projections.ag_ui_run_of import RunOf, answer_id, last_run
 from perdure.gateway.projections.ag_ui_state import FIELDS, State
 from perdure.gateway.routes.context import Gateway
 from perdure.temporal.schemas.yaml_source import field_name
@@ -74,14 +73,7 @@ class Thread:
         if await self._receipt() is None:
             raise SessionNotFound
         snapshot = await self._session.snapshot()
-        page = snapshot.page
-        if page.queued:
-            last = page.queued[-1]
-            of = RunOf(page.session_id, last.run_id or last.id, message_id=last.id)
-        else:
-            turn_id = page.turn_id or (page.ended.turn_id if page.ended is not None else None)
-            of = RunOf(page.session_id, run_of(snapshot.messages, turn_id) or turn_id or page.session_id)
-        return self._frames(Run(of, self._state), snapshot)
+        return self._frames(Run(last_run(snapshot), self._state), snapshot)
 
     async def _receipt(self, message_id: str = "") -> Receipt | None:
         """None where there is no session. Raises `SessionNotFound` where the session is another agent's."""
@@ -140,7 +132,7 @@ class Thread:
         late: list[str] = []
         for number, given in enumerate(wanted.resume):
             asked, place = open_ones.get(given.interruptId), ("resume", number)
-            if not await self._resume(asked, given, place):
+            if not await self._resume(asked, given, place, answer_id(wanted.runId, number)):
                 late.append(given.interruptId)
             if asked is not None:
                 answered.add(asked.id)
@@ -148,13 +140,13 @@ class Thread:
         for asked in open_ones.values():
             result = results.get(asked.question.call_id or "") if asked.session_id is None else None
             if result is not None and is_of_client(asked.question) and asked.id not in answered:
-                await self._give(asked.question.question_id, result)
+                await self._give(asked.question.question_id, result, answer_id(wanted.runId, len(answered)))
                 answered.add(asked.id)
         if late:
             ignored["answered_before"] = late
         return frozenset(answered)
 
-    async def _resume(self, asked: Asked | None, given: AgUiResume, place: Place) -> bool:
+    async def _resume(self, asked: Asked | None, given: AgUiResume, place: Place, named: str) -> bool:
         """Whether it was not answered before."""
         try:
             if asked is None:
@@ -165,7 +157,7 @@ class Thread:
             if asked.session_id is not None:
                 session = self._app.sessions.open(self._caller, asked.session_id)
             try:
-                await session.answer(answer)
+                await session.answer(answer, named)
             except InvalidRequest as error:
                 raise renamed(error, (*place, "payload"), "result") from None
         except AlreadyAnswered:
@@ -184,12 +176,12 @@ class Thread:
         except InvalidRequest:
             raise InvalidRequest(field_name((*place, "interruptId")), "is no interrupt of this thread") from None
 
-    async def _give(self, question_id: str, result: AgUiMessage) -> None:
+    async def _give(self, question_id: str, result: AgUiMessage, named: str) -> None:
         """The result of a client tool, as the first of its readings that fits."""
         readings = results_of(result, question_id)
         for place, answer in enumerate(readings):
             try:
-                await self._session.answer(answer)
+                await self._session.answer(answer, named)
                 return
             except AlreadyAnswered:
                 return

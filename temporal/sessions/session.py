@@ -131,9 +131,9 @@ class Session:
         self._interrupt()
 
     @needs("answer", "approve", "limits")
-    async def answer(self, answer: AnswerBody) -> int:
+    async def answer(self, answer: AnswerBody, answer_id: str | None = None) -> int:
         """Answers an open question; the first answer counts. Returns and raises as `answer_question`."""
-        return await answer_question(self._shared, self._caller, self.workflow_id, answer, self.check)
+        return await answer_question(self._shared, self._caller, self.workflow_id, answer, self.check, answer_id)
 
     @needs("configure")
     async def configure(self, changes: ConfigureSession) -> None:

@@ -14,6 +14,7 @@ from perdure.workflows.core.traced import traced
 from perdure.workflows.protocol.paths import Stretch
 from perdure.workflows.protocol.queries import (
     PAGE_BYTES,
+    Answered,
     EndedTurn,
     EventsPage,
     PageRequest,
@@ -142,7 +143,15 @@ def snapshot(state: SessionState, workflow_id: str, request: PageRequest) -> Sna
         sub_sessions=state.sub_sessions,
         ended=None if ended is None else EndedTurn(turn_id=ended.turn_id, reason=ended.reason, error=ended.error),
         result=None if ended is None else ended.result,
+        answered=_last_answer(state) if first else None,
     )
+
+
+def _last_answer(state: SessionState) -> Answered | None:
+    for settled in reversed(state.questions.settled):
+        if settled.answer_id is not None:
+            return Answered(question_id=settled.question_id, answer_id=settled.answer_id)
+    return None
 
 
 def timers(state: SessionState) -> TimersPage:

@@ -149,6 +149,13 @@ class EndedTurn(Frozen):
     error: ToolError | None = Field(default=None, exclude_if=absent)
 
 
+class Answered(Frozen):
+    """The last question that somebody answered, and the id of the answer."""
+
+    question_id: str
+    answer_id: str
+
+
 class SnapshotPage(Frozen):
     """Answer to `snapshot(after, until)`: the session in whole, its messages a page at a time.
 
@@ -208,6 +215,8 @@ class SnapshotPage(Frozen):
     ended: EndedTurn | None = Field(default=None, exclude_if=absent)
     #: Its answer as a checked value, where the definition says the form of answers (`answer:`) and the turn is done.
     result: dict[str, JsonValue] | None = Field(default=None, exclude_if=absent)
+    #: None: nobody has answered anything lately.
+    answered: Answered | None = Field(default=None, exclude_if=absent)
 
 
 class PageRequest(Frozen):

@@ -34,7 +34,10 @@ METER = Principal("lab", None, ("metrics",), actor="key:4")
 #: Routes that have nothing of a session, and are asked whatever the principal.
 OPEN = {"GET /healthz", "GET /healthz/stream", "GET /healthz/traffic", "GET /readyz"}
 #: Routes that are not about a session that there is; a stranger sees its own by them, and of Ann's nothing.
-NOT_OF_A_SESSION = {"POST /v1/sessions", "POST /v1/runs", "GET /v1/sessions", "POST /v1/files", "GET /v1/budgets"}
+NOT_OF_A_SESSION = {
+    *("POST /v1/sessions", "POST /v1/runs", "GET /v1/sessions", "POST /v1/files", "GET /v1/budgets"),
+    "POST /v1/ag-ui/{agent}",
+}
 
 
 def test_each_method_of_a_session_says_what_it_needs() -> None:
@@ -162,6 +165,26 @@ async def test_a_taken_id_tells_another_user_nothing_but_that(house: House) -> N
     # Ids of another tenant are its own.
     house.who = STRANGERS["namesake"]
     assert (await house.http.post("/v1/sessions", json=body)).status_code == 201
+
+
+@pytest.mark.server
+async def test_a_thread_of_another_user_is_not_there(house: House) -> None:
+    """It can neither be read, nor run, nor answered by its id."""
+    message = {"id": "m9", "role": "user", "content": "hello"}
+    body = {"threadId": house.session_id, "runId": "r1", "messages": [message]}
+    approval = {"interruptId": "t2.s1.c1.approval", "status": "resolved", "payload": {"approved": True}}
+    for name in ("user", "nobody"):
+        house.who = STRANGERS[name]
+        for given in (body, {**body, "resume": [approval]}):
+            refused = await house.http.post("/v1/ag-ui/helper", json=given)
+            assert (refused.status_code, refused.json()["code"]) == (404, "session_not_found"), refused.text
+    house.who = replace(ANN, scopes=("session:read", "session:write"))
+    refused = await house.http.post("/v1/ag-ui/helper", json={**body, "resume": [approval]})
+    assert (refused.status_code, "scope" in refused.json()["detail"]) == (403, True), refused.text
+    # Ids of another tenant are its own.
+    house.who = STRANGERS["namesake"]
+    own = await house.http.post("/v1/ag-ui/helper", json=body)
+    assert (own.status_code, SECRET in own.text) == (200, False)
 
 
 @pytest.mark.server

@@ -116,9 +116,9 @@ class Thread:
             ours = bool(error.errors) and error.errors[0].field.startswith("inputs")
             raise (renamed(error, place, "inputs") if ours else error) from None
         except IdConflict:
-            # Another request was first.
+            # Another request was first, or it is somebody else's.
             if await self._receipt() is None:
-                raise
+                raise SessionNotFound from None
             await self._session.send(message.neutral_parts(), said.id, follows=True, run_id=wanted.runId)
         await self._session.check("read")
         ignored = _ignored(wanted, await self._client_tools(agent.digest))

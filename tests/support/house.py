@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import re
+import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ BODIES: Mapping[str, Any] = {
     "POST /v1/sessions/{session_id}/answers": {"question_id": "t2.s1.c1.approval", "approved": True},
     "POST /v1/sessions/{session_id}/tokens": {"scopes": ["read"], "ttl": "1m"},
     "PUT /v1/budgets/{scope}/{id}": {"day": {"cost_usd": 1}},
+    # Each of a thread of its own.
+    "POST /v1/ag-ui/{agent}": {"runId": "r1", "messages": [{"id": "m1", "role": "user", "content": "hello"}]},
 }
 
 
@@ -76,12 +79,17 @@ class House:
             "id": "ann",
             "name": "helper",
             "jti": "0" * 32,
+            "agent": "helper",
+            "thread_id": self.session_id,
             **values,
         }
         url = re.sub(r"\{(\w+)\}", lambda match: given[match[1]], path)
         if path == "/v1/files":
             return await self.http.request(method, url, content=PNG)
-        return await self.http.request(method, url, json=BODIES[operation] if operations()[operation] else None)
+        body = BODIES[operation] if operations()[operation] else None
+        if operation == "POST /v1/ag-ui/{agent}":
+            body = {**BODIES[operation], "threadId": uuid.uuid4().hex}
+        return await self.http.request(method, url, json=body)
 
 
 @asynccontextmanager

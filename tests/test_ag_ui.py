@@ -10,11 +10,12 @@ from perdure.gateway.projections.ag_ui import Run
 from perdure.gateway.projections.ag_ui_run_of import RunOf
 from perdure.gateway.projections.ag_ui_state import State
 from perdure.temporal.live.frames import LivePart, StepDelta, StepProgress, ToolProgress
-from perdure.temporal.sessions.snapshot import Snapshot
+from perdure.temporal.sessions.snapshot import Snapshot, SubQuestion
 from perdure.workflows.core import answers
 from perdure.workflows.protocol.queries import EndedTurn, PageRequest
 from perdure.workflows.vocabulary.events import Event, Events
 from perdure.workflows.vocabulary.parts import Data, File, Message, Part, Reasoning, Text, ToolCall
+from perdure.workflows.vocabulary.question_events import ApprovalRequested
 from perdure.workflows.vocabulary.questions import Question
 from tests.support.ag_ui import Client, verify
 from tests.support.core import AT, Story
@@ -364,15 +365,22 @@ def test_the_sessions_own_notes_are_no_messages() -> None:
 def test_a_sub_agent_is_told_of_and_what_it_asks_interrupts() -> None:
     calls = event("tool.started", 5, call_id="t1.s1.c1", name="add", args={}, session_id="s1~t1.s1.c1")
     asks = event("approval.requested", 3, question_id="t1.s1.c1.approval", call_id="t1.s1.c1", name="book", args={})
+    assert isinstance(asks, ApprovalRequested)
     opening = [*begun(), started(3), answered(4, CALL), calls]
     below = AgentEvent("t1.s1.c1", "s1~t1.s1.c1", asks)
-    told, client = run([*opening, result(6, "done")])
+    told, _ = run([*opening, result(6, "done")])
     assert [one for one in told if "SUBAGENT" in one["type"]] == [
         {"type": "SUBAGENT_STARTED", "subagentRunId": "s1~t1.s1.c1", "name": "add", "parentToolCallId": "t1.s1.c1"},
         {"type": "SUBAGENT_FINISHED", "subagentRunId": "s1~t1.s1.c1", "outcome": {"type": "success"}},
     ]
-    told, client = run([*opening, below])
-    assert [one["id"] for one in client.interrupts] == ["s1~t1.s1.c1/t1.s1.c1.approval"]
+    # What was asked may have been answered long ago: the session says what is open.
+    made = Run(RunOf("s1", "r1", message_id="m1"), State("s1", "plain"), [HI])
+    told = [*made.begin(), *(one for value in [*opening, below] for one in made.take(value))]
+    assert (made.asks_below, made.over) == (True, False)
+    assert made.take_below([]) == []
+    told += made.take_below([SubQuestion(asks.question, "s1~t1.s1.c1", ("helper",))])
+    verify(told)
+    assert [one["id"] for one in Client().apply(told).interrupts] == ["s1~t1.s1.c1/t1.s1.c1.approval"]
     suspended = {"type": "suspended", "interruptIds": ["s1~t1.s1.c1/t1.s1.c1.approval"]}
     assert [one["outcome"] for one in told if one["type"] == "SUBAGENT_FINISHED"] == [suspended]
 

@@ -26,13 +26,33 @@ tools:
   - issue_refund: {approval: always}
   - ask_user
 """
+BOSS = """
+name: boss
+models: {main: {use: anthropic/claude-haiku-5-5}}
+model: main
+instructions: Be brief.
+tools: [agent: {name: desk, description: Helps}]
+"""
+ASKER = """
+name: asker
+models: {main: {use: anthropic/claude-haiku-5-5}}
+model: main
+instructions: Be brief.
+handlers:
+  message:
+    - ask:
+        prompt: "Which day?"
+        form: {type: object, properties: {day: {type: string}}, required: [day]}
+        into: given
+    - say: "On {{ given.day }}."
+"""
 REFUND = Reply(tools=(("issue_refund", {"order_id": "A-1001", "amount": 20}),))
 APPROVAL = "t1.s1.c1.approval"
 
 
 @pytest.fixture(scope="module")
 def definitions() -> dict[str, str]:
-    return {"desk.yaml": DESK}
+    return {"desk.yaml": DESK, "boss.yaml": BOSS, "asker.yaml": ASKER}
 
 
 def said(text: Any = "hi", message_id: str = "m1") -> dict[str, Any]:
@@ -186,6 +206,43 @@ async def test_a_message_behind_a_question_ends_its_run_with_the_question(
     entry = {"interruptId": APPROVAL, "status": "resolved", "payload": {"approved": True}}
     done = await run(http, thread=thread, run="r3", messages=both, resume=[entry])
     assert [message.get("content") for message in Client(both).apply(done).messages][-2:] == ["and?", "And that."]
+
+
+async def test_what_a_sub_agent_asks_is_answered_in_the_same_way(
+    http: httpx2.AsyncClient, provider: FakeProvider
+) -> None:
+    provider.script(
+        Reply(tools=(("desk", {"message": "Give the money back"}),)),
+        REFUND,
+        Reply(text="Given."),
+        Reply(text="All done."),
+    )
+    thread = new()
+    first = await run(http, agent="boss", thread=thread)
+    (asked,) = first[-1]["outcome"]["interrupts"]
+    assert asked["id"] == f"{thread}~t1.s1.c1/{APPROVAL}"
+    assert asked["metadata"]["sessionId"] == f"{thread}~t1.s1.c1"
+    again = await follow(http, thread, "boss")
+    assert again[-1]["outcome"] == first[-1]["outcome"]
+    entry = {"interruptId": asked["id"], "status": "resolved", "payload": {"approved": True}}
+    done = await run(http, agent="boss", thread=thread, run="r2", resume=[entry])
+    assert done[-1]["outcome"] == {"type": "success"}
+    assert [one["type"] for one in done if "SUBAGENT" in one["type"]] == ["SUBAGENT_STARTED", "SUBAGENT_FINISHED"]
+    assert Client().apply(done).messages[-1]["content"] == "All done."
+    # The answer lies in the sub-agent's session, so the thread's last run is the one that its message began.
+    assert (await follow(http, thread, "boss"))[0]["runId"] == "r1"
+
+
+async def test_what_a_handler_asks_begins_another_turn(http: httpx2.AsyncClient, provider: FakeProvider) -> None:
+    thread = new()
+    first = await run(http, agent="asker", thread=thread)
+    (asked,) = first[-1]["outcome"]["interrupts"]
+    assert (asked["reason"], asked["message"]) == ("input", "Which day?")
+    assert asked["responseSchema"]["required"] == ["day"]
+    entry = {"interruptId": asked["id"], "status": "resolved", "payload": {"day": "Monday"}}
+    done = await run(http, agent="asker", thread=thread, run="r2", resume=[entry])
+    assert done[-1]["outcome"] == {"type": "success"}
+    assert [message["content"] for message in Client().apply(done).messages] == ["hi", "On Monday."]
 
 
 async def test_what_is_refused(http: httpx2.AsyncClient, provider: FakeProvider) -> None:

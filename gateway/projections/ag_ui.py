@@ -7,17 +7,20 @@ Rule 1: durable events alone decide what messages hold in the end. Live frames o
 Rule 2: everything that is open is closed before the run ends, and a run that begins ends, unless its stream is cut.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from perdure.gateway.live.items import AgentEvent, Frame
+from perdure.gateway.live.turn_filter import asks_below
 from perdure.gateway.projections import ag_ui_events as events
-from perdure.gateway.projections.ag_ui_agents import SubAgents
+from perdure.gateway.projections.ag_ui_agents import SubAgents, is_fact
 from perdure.gateway.projections.ag_ui_events import AgUiEvent
 from perdure.gateway.projections.ag_ui_messages import (
     AgUiMessage,
     Conversation,
     is_note,
     native,
+    open_calls,
     tool_message,
     without_reasoning,
 )
@@ -29,7 +32,7 @@ from perdure.gateway.projections.ag_ui_step import StepView
 from perdure.gateway.projections.native import shown
 from perdure.temporal.live.frames import StepDelta, StepProgress, ToolProgress
 from perdure.temporal.sessions.event_json import event_json
-from perdure.temporal.sessions.snapshot import Snapshot
+from perdure.temporal.sessions.snapshot import Snapshot, SubQuestion
 from perdure.workflows.vocabulary.budget_events import BudgetPaused
 from perdure.workflows.vocabulary.events import (
     Event,
@@ -61,6 +64,8 @@ class Run:
         self.over = False
         #: The conversation is another one now, so a snapshot has to come next.
         self.is_stale = False
+        #: A sub-agent has asked something, maybe long ago: what is open below has to be told (`take_below`).
+        self.asks_below = False
         self._of = of
         self._state = state
         self._said = Conversation(messages or ())
@@ -107,9 +112,13 @@ class Run:
         made = self._made(value)
         if isinstance(value, EventBase) and self._state.follow(value) and self._goes_on():
             made += self.show_state()
-        if self._goes_on() and self._waits():
-            made += self._end(Rest("waiting", asked=tuple(self._questions.of_turn)))
-        return made
+        return [*made, *self._rested()] if self._goes_on() else made
+
+    def take_below(self, asked: Iterable[SubQuestion]) -> list[AgUiEvent]:
+        """What sub-agents ask at the moment."""
+        self.asks_below = False
+        self._questions.reset_below(Asked(one.question, one.session_id) for one in asked)
+        return self._rested() if self._goes_on() else []
 
     def _goes_on(self) -> bool:
         return not self.over
@@ -129,7 +138,7 @@ class Run:
             case ToolStarted() | ToolFinished():
                 return self._called(value)
             case AgentEvent():
-                self._follow_below(value)
+                self.asks_below = self.asks_below or asks_below(value) or (self._questions.below and is_fact(value))
                 return [self._as_it_is(value)]
             case ToolProgress():
                 return [self._as_it_is(value)]
@@ -173,14 +182,8 @@ class Run:
         open_ones = (*map(Asked, page.questions), *asked)
         self._questions.reset(one for one in open_ones if one.id not in self._of.answered)
         self._turn = page.turn_id
-        called = {
-            part["call_id"]: part["name"]
-            for message in whole
-            for part in message["parts"]
-            if part["type"] == "tool_call" and message["turn_id"] == page.turn_id
-        }
-        done = {part["call_id"] for one in whole for part in one["parts"] if part["type"] == "tool_result"}
-        self._calls = (called.keys() - done) | page.sub_sessions.keys()
+        called = open_calls(whole, page.turn_id)
+        self._calls = called.keys() | page.sub_sessions.keys()
         made += [events.messages(self._all()), *self.show_state()]
         for call_id, session_id in page.sub_sessions.items():
             made += self._agents.begin(call_id, session_id, called.get(call_id, "agent"))
@@ -247,13 +250,6 @@ class Run:
         self._said.put(message)
         return [*made, events.call_result(message)]
 
-    def _follow_below(self, value: AgentEvent) -> None:
-        inner = value
-        while isinstance(inner.event, AgentEvent):
-            inner = inner.event
-        if isinstance(inner.event, EventBase):
-            self._questions.follow(inner.event, inner.session_id)
-
     def _finished(self, value: TurnFinished) -> list[AgUiEvent]:
         made = self._step.given_up() if self._step is not None else []
         made += self._leave_step()
@@ -267,6 +263,9 @@ class Run:
         return [*made, *self._end(Rest.of_turn(value, asked))]
 
     # The run's end.
+
+    def _rested(self) -> list[AgUiEvent]:
+        return self._end(Rest("waiting", asked=tuple(self._questions.of_turn))) if self._waits() else []
 
     def _waits(self) -> bool:
         """Nothing goes on until people have answered."""

@@ -5,9 +5,15 @@ What they say is told as `agent.event`: their messages are those of their own se
 
 from dataclasses import dataclass, field
 
+from perdure.gateway.live.items import AgentEvent
 from perdure.gateway.projections import ag_ui_events as events
 from perdure.gateway.projections.ag_ui_events import AgUiEvent
-from perdure.workflows.vocabulary.events import ToolFinished
+from perdure.workflows.vocabulary.events import EventBase, ToolFinished
+
+
+def is_fact(value: AgentEvent) -> bool:
+    """Whether a durable event of a sub-agent, or of one further down, is told."""
+    return is_fact(value.event) if isinstance(value.event, AgentEvent) else isinstance(value.event, EventBase)
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ Rule: a message is the same whether a client put it together from events, or was
 A step is one assistant message with the step's id; each of its reasoning parts is a message of its own.
 """
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any, Final
 
 import orjson
@@ -34,6 +34,17 @@ def is_note(message: Mapping[str, Any]) -> bool:
     """Whether it is the session's own note to its model, which is nobody's message."""
     parts = message["parts"]
     return bool(parts) and all(part["type"] == "data" and is_reserved_data(part["name"]) for part in parts)
+
+
+def open_calls(messages: Sequence[Mapping[str, Any]], turn_id: str | None) -> dict[str, str]:
+    """The calls of a turn that have no result yet, and their names. `messages` are as the session's routes show them."""
+    parts = [(message["turn_id"], part) for message in messages for part in message["parts"]]
+    done = {part["call_id"] for _, part in parts if part["type"] == "tool_result"}
+    return {
+        part["call_id"]: part["name"]
+        for turn, part in parts
+        if part["type"] == "tool_call" and turn == turn_id and part["call_id"] not in done
+    }
 
 
 class Conversation:

@@ -38,11 +38,8 @@ class Asked:
     @property
     def id(self) -> str:
         """Of its interrupt."""
-        return interrupt_id(self.question.question_id, self.session_id)
-
-
-def interrupt_id(question_id: str, session_id: str | None) -> str:
-    return question_id if session_id is None else f"{session_id}/{question_id}"
+        name = self.question.question_id
+        return name if self.session_id is None else f"{self.session_id}/{name}"
 
 
 def read_interrupt_id(given: str) -> tuple[str | None, str]:
@@ -62,19 +59,23 @@ class Questions:
 
     open: dict[str, Asked] = field(default_factory=dict)
 
-    def follow(self, event: Event, session_id: str | None = None) -> None:
-        """An event of the session, or of a sub-agent's."""
+    def follow(self, event: Event) -> None:
+        """An event of the session."""
         match event:
             case ApprovalRequested() | InputRequested() | BudgetPaused():
-                asked = Asked(event.question, session_id)
+                asked = Asked(event.question)
                 self.open[asked.id] = asked
             case ApprovalResolved() | InputReceived() | BudgetRaised() if event.question_id is not None:
-                self.open.pop(interrupt_id(event.question_id, session_id), None)
+                self.open.pop(event.question_id, None)
             case _:
                 pass
 
     def reset(self, asked: Iterable[Asked]) -> None:
         self.open = {one.id: one for one in asked}
+
+    def reset_below(self, asked: Iterable[Asked]) -> None:
+        own = [one for one in self.open.values() if one.session_id is None]
+        self.reset([*own, *asked])
 
     def ended(self) -> None:
         """The turn is over: only what handlers ask, and what is asked outside of turns, stays."""

@@ -228,6 +228,8 @@ class Thread:
         made = run.take(item.value)
         if run.is_stale and not run.over:
             made += run.take(await self._session.snapshot())
+        if run.asks_below and not run.over:
+            made += run.take_below(await self._session.sub_questions())
         return made
 
 

@@ -259,9 +259,10 @@ def test_a_clients_own_tool_is_a_call_without_a_result() -> None:
     values = [*begun(), started(3), answered(4, CALL), asks]
     told, _ = run(values, tools=frozenset({"add"}))
     assert told[-1]["outcome"] == {"type": "success", "pendingToolCallIds": ["t1.s1.c1"]}
-    told, _ = run(values, tools=frozenset({"another"}))
+    told, _ = run(values, tools=frozenset({"another"}), results={"add": {"type": "number"}})
     (asked,) = told[-1]["outcome"]["interrupts"]
     assert (asked["id"], asked["reason"]) == ("t1.s1.c1.input", "client_tool")
+    assert asked["responseSchema"] == {"type": "number"}
 
 
 def test_a_form_says_what_answers_it() -> None:

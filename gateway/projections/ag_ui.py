@@ -282,7 +282,7 @@ class Run:
         if self._state.status != "closed":
             self._state.status = rest.status
         made += self.show_state()
-        return [*made, rest.event(self._of.thread_id, self._of.run_id, self._of.tools, self._used.json())]
+        return [*made, rest.event(self._of, self._used.json())]
 
     def _closed(self) -> list[AgUiEvent]:
         """Ends what is open of the step."""

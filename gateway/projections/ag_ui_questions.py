@@ -8,7 +8,7 @@
 | anything else | `input` | the answer, by `responseSchema` |
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -102,12 +102,14 @@ class Questions:
         return any(one.session_id is not None for one in self.open.values())
 
 
-def interrupt(asked: Asked) -> dict[str, Any]:
+def interrupt(asked: Asked, results: Mapping[str, dict[str, Any] | None]) -> dict[str, Any]:
+    """`results`: JSON Schemas of the results of the agent's client tools, by name."""
     question = asked.question
     made: dict[str, Any] = {"id": asked.id, "reason": _reason(question), "message": _message(question)}
     if question.call_id is not None and question.subject in ("call", "server") and asked.session_id is None:
         made["toolCallId"] = question.call_id
-    if (schema := _schema(question)) is not None:
+    schema = results.get(question.name or "") if is_of_client(question) else _schema(question)
+    if schema is not None:
         made["responseSchema"] = schema
     if question.expires_at is not None:
         made["expiresAt"] = rfc3339(question.expires_at)
@@ -135,7 +137,7 @@ def _message(question: Question) -> str:
 
 
 def _schema(question: Question) -> dict[str, Any] | None:
-    """JSON Schema of an interrupt's `payload`; None: any JSON, or what only the session knows."""
+    """JSON Schema of an interrupt's `payload`; None: any JSON."""
     if question.kind == "approval":
         properties: dict[str, Any] = {"approved": {"type": "boolean"}, "reason": _REASON}
         if question.subject == "call":

@@ -8,6 +8,7 @@ from pydantic import JsonValue
 from perdure.gateway.projections import ag_ui_events as events
 from perdure.gateway.projections.ag_ui_events import AgUiEvent
 from perdure.gateway.projections.ag_ui_questions import Asked, interrupt, is_of_client
+from perdure.gateway.projections.ag_ui_run_of import RunOf
 from perdure.temporal.sessions.snapshot import Snapshot
 from perdure.workflows.vocabulary.event_base import TurnEnd
 from perdure.workflows.vocabulary.events import TurnFinished
@@ -40,22 +41,19 @@ class Rest:
     def status(self) -> SessionStatus:
         return "waiting" if self.asked else "idle"
 
-    def event(
-        self, thread_id: str, run_id: str, tools: frozenset[str] | None, usage: list[dict[str, Any]]
-    ) -> AgUiEvent:
-        """`tools`: those that the client runs; None: whatever is left to clients."""
+    def event(self, of: RunOf, usage: list[dict[str, Any]]) -> AgUiEvent:
         if self.reason == "failed":
             return events.run_error(self.message, self.code, usage)
-        pending = [one for one in self.asked if _runs(one, tools)]
+        pending = [one for one in self.asked if _runs(one, of.tools)]
         people = [one for one in self.asked if one not in pending]
         outcome: dict[str, Any] = {"type": "success"}
         if people:
-            outcome = {"type": "interrupt", "interrupts": [interrupt(one) for one in people]}
+            outcome = {"type": "interrupt", "interrupts": [interrupt(one, of.results) for one in people]}
         elif pending:
             outcome["pendingToolCallIds"] = [one.question.call_id for one in pending]
         elif self.reason in ("stopped", "interrupted"):
             outcome = {"type": "cancelled"}
-        return events.run_finished(thread_id, run_id, outcome, self._result(), usage)
+        return events.run_finished(of.thread_id, of.run_id, outcome, self._result(), usage)
 
     def _result(self) -> dict[str, Any]:
         told: dict[str, Any] = {"reason": self.reason}

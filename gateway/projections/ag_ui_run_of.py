@@ -27,6 +27,8 @@ class RunOf:
     answered: frozenset[str] = frozenset()
     #: Tools that the client runs; None: whatever the session leaves to clients.
     tools: frozenset[str] | None = None
+    #: JSON Schemas of the results of the agent's client tools, by name.
+    results: dict[str, dict[str, Any] | None] = field(default_factory=dict)
     #: What the client asked for and is not done, as the value of a `CUSTOM` event `ignored`.
     ignored: dict[str, Any] = field(default_factory=dict)
 

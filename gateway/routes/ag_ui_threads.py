@@ -5,7 +5,7 @@ an answer counts for the session's own open question.
 Rule 2: a run whose client may not have all that the session has begins with a snapshot.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Collection
 from contextlib import aclosing
 from typing import Any
 
@@ -28,7 +28,7 @@ from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.requests import AnswerBody, CreateSession
 from perdure.temporal.sessions.snapshot import Snapshot
 from perdure.temporal.sessions.validation import from_validation
-from perdure.workflows.definition.tools import name_of
+from perdure.workflows.definition.tools import ClientTool
 from perdure.workflows.protocol.queries import Receipt
 
 
@@ -48,7 +48,8 @@ class Thread:
         if receipt is None:
             return await self._start(wanted, said)
         await self._session.check("read")
-        ignored = _ignored(wanted, await self._client_tools(receipt.digest))
+        results = await self._client_tools(receipt.digest)
+        ignored = _ignored(wanted, results)
         begins: Snapshot | None = None
         answered: frozenset[str] = frozenset()
         if wanted.resume or (receipt.waiting_for and _results(wanted)):
@@ -60,12 +61,12 @@ class Thread:
             parts = message_of(said, _place(wanted, said)).neutral_parts()
             sent = await self._session.send(parts, said.id, follows=True, run_id=wanted.runId)
             if not answered and receipt.status == "idle" and not receipt.queued and sent.position is None:
-                return await self._from_message(_of(wanted, said.id, ignored), wanted, sent.cursor)
+                return await self._from_message(_of(wanted, said.id, ignored, results), wanted, sent.cursor)
         if begins is None or not answered or begins.page.turn_id is None:
             # What begins anew with an answer may have ended by now, or may never come.
             begins, answered = await self._session.snapshot(), frozenset()
         waits = said is not None and (is_new or any(one.id == said.id for one in begins.page.queued))
-        of = _of(wanted, said.id if said is not None and waits else None, ignored, answered)
+        of = _of(wanted, said.id if said is not None and waits else None, ignored, results, answered)
         return self._frames(Run(of, self._state), begins)
 
     async def follow(self) -> AsyncIterator[bytes]:
@@ -121,8 +122,9 @@ class Thread:
                 raise SessionNotFound from None
             await self._session.send(message.neutral_parts(), said.id, follows=True, run_id=wanted.runId)
         await self._session.check("read")
-        ignored = _ignored(wanted, await self._client_tools(agent.digest))
-        return await self._from_message(_of(wanted, said.id, ignored), wanted, 0)
+        results = await self._client_tools(agent.digest)
+        ignored = _ignored(wanted, results)
+        return await self._from_message(_of(wanted, said.id, ignored, results), wanted, 0)
 
     async def _answer(self, wanted: RunAgentInput, begins: Snapshot, ignored: dict[str, Any]) -> frozenset[str]:
         """Answers what the run answers of what is open as of `begins`. Returns the interrupts that are open no more."""
@@ -189,11 +191,11 @@ class Thread:
                 if place + 1 == len(readings):
                     raise
 
-    async def _client_tools(self, digest: str) -> frozenset[str]:
-        """Those that the agent leaves to its clients."""
+    async def _client_tools(self, digest: str) -> dict[str, Any]:
+        """Those that the agent leaves to its clients, and JSON Schemas of their results."""
         definition = await self._app.definitions.by_digest(digest, self._caller.tenant)
         tools = definition.tools if definition is not None else ()
-        return frozenset(name_of(tool) for tool in tools if tool.kind == "client")
+        return {tool.name: tool.output for tool in tools if isinstance(tool, ClientTool)}
 
     @property
     def _state(self) -> State:
@@ -234,10 +236,22 @@ class Thread:
 
 
 def _of(
-    wanted: RunAgentInput, message_id: str | None, ignored: dict[str, Any], answered: frozenset[str] = frozenset()
+    wanted: RunAgentInput,
+    message_id: str | None,
+    ignored: dict[str, Any],
+    results: dict[str, Any],
+    answered: frozenset[str] = frozenset(),
 ) -> RunOf:
-    tools = frozenset(tool.name for tool in wanted.tools)
-    return RunOf(wanted.threadId, wanted.runId, wanted.parentRunId, message_id, answered, tools, ignored)
+    return RunOf(
+        wanted.threadId,
+        wanted.runId,
+        wanted.parentRunId,
+        message_id=message_id,
+        answered=answered,
+        tools=frozenset(tool.name for tool in wanted.tools),
+        results=results,
+        ignored=ignored,
+    )
 
 
 def _place(wanted: RunAgentInput, message: AgUiMessage) -> Place:
@@ -249,7 +263,7 @@ def _results(wanted: RunAgentInput) -> dict[str, AgUiMessage]:
     return {one.toolCallId: one for one in wanted.messages if one.role == "tool" and one.toolCallId}
 
 
-def _ignored(wanted: RunAgentInput, client_tools: frozenset[str]) -> dict[str, Any]:
+def _ignored(wanted: RunAgentInput, client_tools: Collection[str]) -> dict[str, Any]:
     """What a client asks for and is not done, by what it is."""
     ignored: dict[str, Any] = {}
     if tools := [tool.name for tool in wanted.tools if tool.name not in client_tools]:

@@ -30,10 +30,18 @@ tools:
   - client: {name: pick_date, description: Picks a date, output: {type: string}}
 """
 
+BOSS = """
+name: boss
+models: {main: {use: anthropic/claude-haiku-5-5}}
+model: main
+instructions: Be brief.
+tools: [agent: {name: desk, description: Helps}]
+"""
+
 
 @pytest.fixture(scope="module")
 def definitions() -> dict[str, str]:
-    return {"desk.yaml": DESK}
+    return {"desk.yaml": DESK, "boss.yaml": BOSS}
 
 
 class Agent:
@@ -136,6 +144,43 @@ async def test_a_tool_of_the_clients(agent: Agent, provider: FakeProvider) -> No
     assert ignored == [{"tools": ["fly"]}]
     assert second["outcome"] == {"type": "success"}
     assert told(second["messages"])[-2:] == [("tool", "2026-05-01"), ("assistant", "On that day.")]
+
+
+async def test_an_attempt_that_broke_is_taken_back(agent: Agent, provider: FakeProvider) -> None:
+    broken = Reply(text="Words that are given up.", reasoning="Once.", gap=0.05, fault="fin", fault_after=4)
+    provider.script(broken, Reply(text="Other words.", reasoning="Again."))
+    found, again = await agent.do({"say": "hi"}, {"connect": True})
+    well(found, again)
+    assert told(found["messages"]) == [("user", "hi"), ("reasoning", "Again."), ("assistant", "Other words.")]
+    assert again["messages"] == found["messages"]
+
+
+async def test_a_turn_that_fails(agent: Agent, provider: FakeProvider) -> None:
+    provider.script(Reply(status=400, error="invalid_request_error", message="no"))
+    found, again = await agent.do({"say": "hi"}, {"connect": True})
+    for one in (found, again):
+        assert one["events"][-1]["type"] == "RUN_ERROR"
+        assert one["warnings"] == []
+
+
+async def test_a_sub_agent_that_asks(node: str, dev: Dev, agent: Agent, provider: FakeProvider) -> None:
+    boss = Agent(node, dev, agent="boss")
+    provider.script(
+        Reply(tools=(("desk", {"message": "Give the money back"}),)),
+        Reply(tools=(("issue_refund", {"order_id": "A-1001", "amount": 20}),)),
+        Reply(text="Given."),
+        Reply(text="All done."),
+    )
+    below = f"{boss.thread}~t1.s1.c1"
+    entry = {"interruptId": f"{below}/t1.s1.c1.approval", "status": "resolved", "payload": {"approved": True}}
+    first, second = await boss.do({"say": "money back"}, {"resume": [entry]})
+    well(first, second)
+    assert [one["id"] for one in first["interrupts"]] == [entry["interruptId"]]
+    assert second["outcome"] == {"type": "success"}
+    assert told(second["messages"])[-1] == ("assistant", "All done.")
+    agents = [event for one in (first, second) for event in one["events"] if event["type"].startswith("SUBAGENT")]
+    assert [event["type"] for event in agents] == ["SUBAGENT_STARTED", "SUBAGENT_FINISHED"] * 2
+    assert {event["subagentRunId"] for event in agents} == {below}
 
 
 async def test_a_turn_that_is_stopped(agent: Agent, http: httpx2.AsyncClient, provider: FakeProvider) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from perdure.gateway.live.items import AgentEvent, Frame
 from perdure.gateway.projections.ag_ui import Run
+from perdure.gateway.projections.ag_ui_messages import MOST_BYTES
 from perdure.gateway.projections.ag_ui_run_of import RunOf
 from perdure.gateway.projections.ag_ui_state import State
 from perdure.temporal.live.frames import LivePart, StepDelta, StepProgress, ToolProgress
@@ -466,6 +467,14 @@ def test_what_was_answered_goes_on() -> None:
     told, client = continued(first, values, answered=frozenset({"t1.s1.c1.approval"}))
     assert told[-1]["outcome"] == {"type": "success"}
     assert [message["role"] for message in client.messages] == ["user", "assistant", "tool", "assistant"]
+
+
+def test_of_a_conversation_that_is_too_large_the_newest_messages_are_told() -> None:
+    long = [user(f"m{number}", Text(text="x" * (MOST_BYTES // 4))) for number in range(6)]
+    ended = EndedTurn(turn_id="t1", reason="done")
+    told, client = continued(snapshot(*long, SAID, status="idle", turn_id=None, ended=ended))
+    assert [message["id"] for message in client.messages] == ["m3", "m4", "m5", "t1.s1"]
+    assert told[2] == {"type": "CUSTOM", "name": "left_out", "value": {"messages": 3}}
 
 
 def test_a_rewind_asks_for_a_new_snapshot() -> None:

@@ -18,6 +18,7 @@ from perdure.gateway.projections.ag_ui_events import AgUiEvent
 from perdure.gateway.projections.ag_ui_messages import (
     AgUiMessage,
     Conversation,
+    all_anew,
     is_note,
     native,
     open_calls,
@@ -184,7 +185,7 @@ class Run:
         self._turn = page.turn_id
         called = open_calls(whole, page.turn_id)
         self._calls = called.keys() | page.sub_sessions.keys()
-        made += [events.messages(self._all()), *self.show_state()]
+        made += [*all_anew(self._all()), *self.show_state()]
         for call_id, session_id in page.sub_sessions.items():
             made += self._agents.begin(call_id, session_id, called.get(call_id, "agent"))
         self._awaits = self._of.message_id is not None and self._of.message_id not in self._said
@@ -206,7 +207,7 @@ class Run:
         for one in self._said.add(message, self._of.thread_id):
             if not isinstance(one["content"], str):
                 # No event adds a message that is more than text.
-                return [*self._closed(), events.messages(self._all())]
+                return [*self._closed(), *all_anew(self._all())]
             made += [
                 events.text_start(one["id"], one["role"]),
                 events.text_content(one["id"], one["content"]),
@@ -296,4 +297,4 @@ class Run:
         return [*self._said.messages, *(self._step.messages() if self._step is not None else [])]
 
     def _anew(self, of_step: list[AgUiMessage], taken_back: set[str]) -> list[AgUiEvent]:
-        return [events.messages(without_reasoning([*self._said.messages, *of_step], taken_back))]
+        return all_anew(without_reasoning([*self._said.messages, *of_step], taken_back))

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import orjson
 
+from perdure.gateway.projections import ag_ui_events as events
+from perdure.gateway.projections.ag_ui_events import AgUiEvent
 from perdure.temporal.sessions.event_json import message_json
 from perdure.temporal.sessions.json_bytes import to_json
 from perdure.temporal.sessions.sealed import Shown
@@ -16,6 +18,8 @@ from perdure.workflows.vocabulary.parts import Message, is_reserved_data
 
 AgUiMessage = dict[str, Any]
 
+#: Of JSON in one event: AG-UI's clients give up at 10 MiB.
+MOST_BYTES: Final = 8 * 1024 * 1024
 _KINDS: Final = ("image", "audio", "video")
 
 
@@ -133,6 +137,19 @@ def without_reasoning(messages: list[AgUiMessage], taken_back: Set[str]) -> list
     if any(message["role"] == "reasoning" for message in messages):
         return messages
     return [*messages, *({"id": name, "role": "reasoning", "content": ""} for name in sorted(taken_back))]
+
+
+def all_anew(messages: Sequence[AgUiMessage]) -> list[AgUiEvent]:
+    """The event that gives clients all messages. Of a conversation that is larger than clients take (`MOST_BYTES`), only the
+    newest are given, and it is said how many are left out."""
+    room, first = MOST_BYTES, len(messages)
+    while first and (room := room - len(to_json(messages[first - 1]))) >= 0:
+        first -= 1
+    # A result is nothing without its call.
+    while 0 < first < len(messages) and messages[first]["role"] == "tool":
+        first += 1
+    made = [events.messages(list(messages[first:]))]
+    return [*made, events.custom("left_out", {"messages": first})] if first else made
 
 
 def file_url(uri: str, session_id: str) -> str:

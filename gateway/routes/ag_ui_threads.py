@@ -96,6 +96,7 @@ class Thread:
             raise Problem("agent_not_found", f"There is no agent {self._agent}.")
         if wanted.resume:
             raise SessionNotFound("There is no such thread, so nothing of it can be resumed.")
+        self._caller.need_act("read")
         if said is None:
             raise InvalidRequest("messages", "have no message of the user, with which the thread could begin")
         message, place = message_of(said, _place(wanted, said)), ("forwardedProps", "inputs")

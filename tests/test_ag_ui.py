@@ -21,8 +21,6 @@ from perdure.workflows.vocabulary.questions import Question
 from tests.support.ag_ui import Client, verify
 from tests.support.core import AT, Story
 
-pytestmark = pytest.mark.pure
-
 HI = {"id": "m1", "role": "user", "content": "hi"}
 
 

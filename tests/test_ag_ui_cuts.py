@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -22,8 +21,6 @@ from perdure.workflows.protocol.segments import said_in
 from perdure.workflows.vocabulary.events import Event, Events, StepFinished, StepStarted, ToolFinished, TurnFinished
 from tests.support.ag_ui import Client, verify
 from tests.support.core import AT, Story
-
-pytestmark = pytest.mark.pure
 
 WORDS = st.sampled_from(["a", " b", "c ", "\n", "{", "é"])
 PARTS = st.one_of(

@@ -32,6 +32,7 @@ from perdure.gateway.http.problems import MEDIA_TYPE, Problem, from_http, from_r
 from perdure.gateway.live.watches import Watches
 from perdure.gateway.openapi.document import complete
 from perdure.gateway.routes import (
+    ag_ui,
     agents,
     ai_sdk,
     answers,
@@ -110,6 +111,7 @@ _ROUTES: Final = (
     openai_chat,
     openai_models,
     ai_sdk,
+    ag_ui,
     agents,
     versions,
     health,

@@ -43,6 +43,7 @@ NOT_OF_A_SESSION = {
         "GET /v1/ai-sdk/{agent}/{chat_id}/stream",
         "GET /v1/ai-sdk/{agent}/{chat_id}/messages",
     ),
+    "POST /v1/ag-ui/{agent}",
 }
 
 
@@ -194,6 +195,25 @@ async def test_a_chat_of_another_user_is_not_there(house: House) -> None:
     own = await house.http.post(url, json=body)
     assert (own.status_code, SECRET in own.text) == (200, False)
     assert [one["id"] for one in (await house.http.get(f"{url}/{house.session_id}/messages")).json()] == ["u1", "t1"]
+
+
+async def test_a_thread_of_another_user_is_not_there(house: House) -> None:
+    """It can neither be read, nor run, nor answered by its id."""
+    message = {"id": "m9", "role": "user", "content": "hello"}
+    body = {"threadId": house.session_id, "runId": "r1", "messages": [message]}
+    approval = {"interruptId": "t2.s1.c1.approval", "status": "resolved", "payload": {"approved": True}}
+    for name in ("user", "nobody"):
+        house.who = STRANGERS[name]
+        for given in (body, {**body, "resume": [approval]}):
+            refused = await house.http.post("/v1/ag-ui/helper", json=given)
+            assert (refused.status_code, refused.json()["code"]) == (404, "session_not_found"), refused.text
+    house.who = replace(ANN, scopes=("session:read", "session:write"))
+    refused = await house.http.post("/v1/ag-ui/helper", json={**body, "resume": [approval]})
+    assert (refused.status_code, "scope" in refused.json()["detail"]) == (403, True), refused.text
+    # Ids of another tenant are its own.
+    house.who = STRANGERS["namesake"]
+    own = await house.http.post("/v1/ag-ui/helper", json=body)
+    assert (own.status_code, SECRET in own.text) == (200, False)
 
 
 @pytest.mark.server

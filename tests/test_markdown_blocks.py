@@ -8,8 +8,6 @@ from hypothesis import strategies as st
 
 from perdure.gateway.markdown.blocks import LONGEST, blocks
 
-pytestmark = pytest.mark.pure
-
 PIECES = (
     "# Title\n",
     "A line *of* text\n",

@@ -11,8 +11,6 @@ from perdure.gateway.http.problems import Problem
 from perdure.gateway.routes.response_turn import Settled
 from tests.support.told_turns import ToldTurn
 
-pytestmark = pytest.mark.pure
-
 PNG = "data:image/png;base64,iVBORw0KGgo="
 
 

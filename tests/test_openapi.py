@@ -130,6 +130,7 @@ async def test_a_gateway_answers_as_its_document_says(dev: Dev, provider: FakePr
         await story.a_session_that_is_rewound()
         await story.a_session_that_is_triggered()
         await story.a_sub_agent()
+        await story.a_thread_of_ag_ui()
         await story.a_session_that_closes()
         await story.an_agent_that_is_run_once()
         await story.openai_s_clients()
@@ -346,6 +347,13 @@ class Story:
         await self.http.get(f"{url}/painted/stream")
         assert (await self.http.get(f"{url}/painted/messages")).json()[1]["metadata"]["reason"] == "done"
         await self.http.post(f"{url}/painted/stop", json={"activeStreamId": "t1"})
+
+    async def a_thread_of_ag_ui(self) -> None:
+        self.provider.script(Reply(text="Hello."))
+        message = {"id": "m1", "role": "user", "content": "Hi"}
+        body = {"threadId": "a-thread", "runId": "r1", "messages": [message]}
+        assert (await self.http.post("/v1/ag-ui/clerk", json=body)).status_code == 200
+        assert (await self.http.get("/v1/ag-ui/clerk/a-thread/events")).status_code == 200
 
     async def a_session_that_closes(self) -> None:
         self.provider.script(LONG)

@@ -9,8 +9,6 @@ from perdure.gateway.projections.openai_stream import STRIDE
 from tests.support.response_reading import ID, short, shown, stream
 from tests.support.told_turns import ToldTurn, text
 
-pytestmark = pytest.mark.pure
-
 
 @pytest.mark.parametrize(
     ("form", "kind"), [("fields", "input"), ("schema", "input"), ("outcome", "input"), ("budget", "budget")]

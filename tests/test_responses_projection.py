@@ -1,13 +1,8 @@
 """Turns as responses of OpenAI's Responses API: the events of a stream, and what `GET` shows."""
 
-import pytest
-
 from perdure.gateway.projections.openai_response import ResponseProjection
 from tests.support.response_reading import ID, MARK, short, shown, stream
 from tests.support.told_turns import ToldTurn, text, thought
-
-pytestmark = pytest.mark.pure
-
 
 HELLO = (
     ToldTurn()

@@ -3,7 +3,6 @@
 from itertools import pairwise
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from openai import omit
@@ -19,8 +18,6 @@ from perdure.temporal.live.frames import StepDelta, StepProgress
 from perdure.temporal.live.streamed import follow_step
 from perdure.workflows.vocabulary.events import Event, StepFinished, StepStarted
 from tests.support.told_turns import ToldTurn, text, thought
-
-pytestmark = pytest.mark.pure
 
 ID = ResponseId("s1", "m1")
 WORDS = st.text(alphabet=st.sampled_from("abé漢 \n🙂"), max_size=60)

@@ -45,6 +45,7 @@ PAGES: Final = (
     Page("events", "Events"),
     Page("openai", "OpenAI's clients"),
     Page("clients", "Clients"),
+    Page("ag-ui", "AG-UI"),
     Page("testing", "Testing"),
     Page("deployment", "Deployment"),
     Page("operations", "Operations"),

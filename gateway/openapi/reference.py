@@ -13,6 +13,7 @@ _INTRO = """\
 All routes, with what they take and answer. Bodies are JSON. The guide's page on [HTTP](http.md) shows how the routes are
 used, and [Events](events.md) what a stream holds. For programs: [openapi.json](/openapi.json).
 """
+_STREAM_ITEM = f"[StreamItem](#{slug('StreamItem')})"
 _PROBLEMS = """\
 Errors are `application/problem+json` ([ProblemBody](#problembody)). `code` is stable, `detail` is for people.
 """
@@ -26,7 +27,7 @@ def reference(document: dict[str, Any]) -> str:
             groups.setdefault(operation["tags"][0], []).append(_operation(f"{method.upper()} {path}", operation))
     parts = ["# HTTP reference", _INTRO]
     for name, operations in groups.items():
-        parts += [f"## {name.capitalize()}", *operations]
+        parts += [f"## {name[:1].upper()}{name[1:]}", *operations]
     parts.append("## Schemas")
     for name, schema in sorted(document["components"]["schemas"].items()):
         if name not in ("JsonValue", "StreamItem"):
@@ -69,7 +70,8 @@ def _content(content: dict[str, Any]) -> Iterator[str]:
             case "application/json":
                 yield type_words(one["schema"], _link)
             case "text/event-stream":
-                yield f"an event stream of [StreamItem](#{slug('StreamItem')})"
+                described = one.get("itemSchema", {}).get("description")
+                yield f"an event stream: {described}" if described else f"an event stream of {_STREAM_ITEM}"
             case "*/*":
                 yield "the file's bytes"
             case _:

@@ -15,7 +15,7 @@ from perdure.workflows.vocabulary.questions import Question
 #: What of the session's own records its snapshot does not show, beside what no viewer is shown.
 _HIDDEN_HERE: Final[dict[type[BaseModel], frozenset[str]]] = {
     Snapshot: frozenset(
-        {"count", "start", "sealed", "path", "more_questions", "sub_sessions", "limit_changes", "ended"}
+        {"count", "start", "sealed", "path", "more_questions", "sub_sessions", "limit_changes", "ended", "answered"}
     ),
     Parent: frozenset({"depth", "cap_usd", "cap_tokens", "cap_tool_calls"}),
     ScheduleEntry: frozenset({"inputs"}),

@@ -13,7 +13,7 @@ from perdure.workflows.vocabulary.parts import Message
 
 _NOT_SHOWN: Final = {
     *("messages", "start", "since", "sealed", "count", "path", "limit_changes"),
-    *("queued", "questions", "more_questions", "parent", "sub_sessions", "ended"),
+    *("queued", "questions", "more_questions", "parent", "sub_sessions", "ended", "answered"),
 }
 
 

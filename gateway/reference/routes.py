@@ -13,6 +13,6 @@ def reference() -> str:
             said = operation.get("description", "").split("\n\n")[0]
             groups.setdefault(operation["tags"][0], []).append(f"| [`{name}`](/docs#{slug(name)}) | {cell(said)} |")
     return "\n\n".join(
-        "\n".join([f"### {name.capitalize()}", "", "| route | does |", "|---|---|", *lines])
+        "\n".join([f"### {name[:1].upper()}{name[1:]}", "", "| route | does |", "|---|---|", *lines])
         for name, lines in groups.items()
     )

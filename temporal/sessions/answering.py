@@ -19,9 +19,10 @@ async def answer_question(
     session: str,
     answer: AnswerBody,
     check: Callable[[Act], Awaitable[None]],
+    answer_id: str | None = None,
 ) -> int:
     """Returns a cursor from before the answer's first event. `session` is a workflow id; `check` raises `Forbidden`
-    unless the caller may do this.
+    unless the caller may do this. `answer_id` is the answer's own, where its sender has one for it.
 
     Raises `InvalidRequest`, which names the field; `AlreadyAnswered`; `SessionClosed`."""
     state = await shared.backend.query(session, SessionWorkflow.question, answer.question_id)
@@ -38,7 +39,7 @@ async def answer_question(
     args = await arguments_of(question, shared.blobs)
     check_answer(answer, question.model_copy(update={"args": args}), state)
     answer = await as_taken(answer, question, shared.edit_arguments)
-    command = await make_answer(shared.blobs, session, answer, question, caller.by)
+    command = await make_answer(shared.blobs, session, answer, question, caller.by, answer_id)
     user = (await shared.backend.query(session, SessionWorkflow.receipt, "")).user
     await shared.backend.let_spend(session, user, command.model_copy(update={"traceparent": caller.traceparent}))
     shared.live.poke(session)

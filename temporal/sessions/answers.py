@@ -140,8 +140,11 @@ def _changed(body: AnswerBody, question: Question) -> ToolCall:
     return ToolCall(call_id=question.call_id or "", name=question.name or "", args=body.args or {})
 
 
-async def make_answer(blobs: BlobStore, session: str, body: AnswerBody, question: Question, by: By) -> Answer:
-    """The command that answers, with what is big of it in the blob store. `session` is the workflow's id."""
+async def make_answer(
+    blobs: BlobStore, session: str, body: AnswerBody, question: Question, by: By, answer_id: str | None = None
+) -> Answer:
+    """The command that answers, with what is big of it in the blob store. `session` is the workflow's id. Without an
+    `answer_id` the answer gets one."""
     given = await with_files_kept(blobs, session, body.result) if question.form == "result" else body.result
     result = ToolResult(call_id=question.call_id or "", name=question.name or "", output=given)
     folded = await fold_part(blobs, session, result)
@@ -149,7 +152,7 @@ async def make_answer(blobs: BlobStore, session: str, body: AnswerBody, question
     short = await fold_part(blobs, session, _changed(body, question))
     assert isinstance(short, ToolCall)
     return Answer(
-        id=uuid.uuid4().hex,
+        id=answer_id or uuid.uuid4().hex,
         question_id=body.question_id,
         approved=body.approved is not False,
         reason=body.reason,

@@ -42,12 +42,14 @@ async def new_message(
     sha256: str | None = None,
     model: str | None = None,
     busy: Busy | None = None,
+    run_id: str | None = None,
 ) -> SendMessage:
     """The command that brings a message to `session` (a workflow id), with big parts of it in `blobs`.
 
     `digest` is of the definition that the sender sees; `cursor`, a `seq` from before the message; `sha256`, of the content as
     it was given, where `parts` are not that any more; `model`, the role that shall answer it; `busy`, what becomes of it
-    while the session works. The latter is no part of its content: the same text once more is a repeat, whatever it says."""
+    while the session works; `run_id`, what its client calls the run that it begins. The latter two are no part of its
+    content: the same text once more is a repeat, whatever they say."""
     return SendMessage(
         message_id=message_id or uuid.uuid4().hex,
         parts=await fold(blobs, session, parts),
@@ -56,4 +58,5 @@ async def new_message(
         digest=digest,
         model=model,
         busy=busy,
+        run_id=run_id,
     )

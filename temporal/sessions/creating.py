@@ -51,9 +51,11 @@ class Creator:
         self._definitions = definitions
         self._continue_as_new_after = continue_as_new_after
 
-    async def create(self, caller: Principal, request: CreateSession, *, once: bool = False) -> Created:
+    async def create(
+        self, caller: Principal, request: CreateSession, *, once: bool = False, run_id: str | None = None
+    ) -> Created:
         """Starts a session; the same request with the same `session_id` again finds the session that it made. `once`: it
-        closes by itself when its agent has answered.
+        closes by itself when its agent has answered. `run_id` is what the client calls the run that its message begins.
 
         Raises `Forbidden`, `InvalidRequest`, `IdConflict` where the id was taken by another request, and what `Backend.start`
         raises."""
@@ -62,7 +64,7 @@ class Creator:
         workflow_id = caller.workflow_id(session_id)
         owner = request.user or caller.user
         try:
-            if await self._start(caller, request, session_id, owner, once):
+            if await self._start(caller, request, session_id, owner, once, run_id):
                 return Created(session_id, workflow_id, is_new=True)
         except InvalidRequest:
             # A session that could be created yesterday is found, even where its agent has changed since.
@@ -80,7 +82,13 @@ class Creator:
         return (await self._backend.belonging(workflow_id)).user == owner
 
     async def _start(
-        self, caller: Principal, request: CreateSession, session_id: str, user: str | None, once: bool
+        self,
+        caller: Principal,
+        request: CreateSession,
+        session_id: str,
+        user: str | None,
+        once: bool,
+        run_id: str | None,
     ) -> bool:
         """False where a session with this id exists. Raises `InvalidRequest` where the id is kept for a schedule, the agent
         does not take its inputs, or `metadata` name no time zone that there is."""
@@ -114,6 +122,7 @@ class Creator:
                     sha256=content_sha256(given, role),
                     model=role,
                     busy=request.message.busy,
+                    run_id=run_id,
                 )
                 message = message.model_copy(update={"traceparent": caller.traceparent, "sender": caller.sender})
             purses = await self._backend.budgets.announced(caller.tenant, user)

@@ -96,10 +96,12 @@ class Sender:
         busy: Busy | None = None,
         *,
         follows: bool = False,
+        run_id: str | None = None,
     ) -> Sent:
         """Without a `message_id` the message gets one. `model` is the role that shall answer it; `busy`, what becomes of it
-        while the session works. `follows`: the caller reads the session's events, which tell where another message took the
-        id at the same moment. Raises `InvalidRequest` where the session's agent has no such role, `SessionClosed`,
+        while the session works; `run_id`, what its client calls the run that it begins. `follows`: the caller reads the
+        session's events, which tell where another message took the id at the same moment. Raises `InvalidRequest` where the
+        session's agent has no such role, `SessionClosed`,
         `SessionBusy`, `TooMany` where no more messages may wait, `IdConflict` where the id is that of another message,
         `MessageWithdrawn` where it is that of one that was taken back, what `MessageFiles.take_in` raises of its files, and
         what `Backend.query` raises."""
@@ -130,7 +132,7 @@ class Sender:
                     taker = taker or await self._files.taker(caller.tenant, receipt)
                     parts = await self._files.take_in(caller, session, parts, taker)
                 command = await new_message(
-                    self._blobs, session, parts, digest, message_id, receipt.seq, sha256, model, busy
+                    self._blobs, session, parts, digest, message_id, receipt.seq, sha256, model, busy, run_id
                 )
                 command = command.model_copy(update={"traceparent": caller.traceparent, "sender": caller.sender})
                 position = await place.take()

@@ -91,9 +91,10 @@ class Sessions:
             branches=BranchReader(backend, self.sealed),
         )
 
-    async def start(self, caller: Principal, request: CreateSession) -> Created:
-        """Starts a session. Raises as `Creator.create`."""
-        return await self._creator.create(caller, request)
+    async def start(self, caller: Principal, request: CreateSession, run_id: str | None = None) -> Created:
+        """Starts a session; `run_id` is what the client calls the run that its message begins. Raises as
+        `Creator.create`."""
+        return await self._creator.create(caller, request, run_id=run_id)
 
     async def run(self, caller: Principal, request: RunAgent) -> RunStarted:
         """Runs an agent once for a result. Raises as `WorkerRuns.start`."""

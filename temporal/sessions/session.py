@@ -97,11 +97,13 @@ class Session:
         model: str | None = None,
         busy: Busy | None = None,
         follows: bool = False,
+        run_id: str | None = None,
     ) -> Sent:
         """Sends a message, which the role `model` shall answer, if one is named; returns once it is in the session's history.
-        `busy` says what becomes of it while the session works; None: what the agent says. Raises as `Sender.send`."""
+        `busy` says what becomes of it while the session works; None: what the agent says. `run_id` is what the client calls
+        the run that it begins. Raises as `Sender.send`."""
         sent = await self._shared.sender.send(
-            self._caller, self.session_id, parts, message_id, known, model, busy, follows=follows
+            self._caller, self.session_id, parts, message_id, known, model, busy, follows=follows, run_id=run_id
         )
         reads = await access.may(self._belongings, self._caller, self.session_id, "read")
         return sent if reads else sent.without_questions
@@ -131,9 +133,9 @@ class Session:
         self._interrupt()
 
     @needs("answer", "approve", "limits")
-    async def answer(self, answer: AnswerBody) -> int:
+    async def answer(self, answer: AnswerBody, answer_id: str | None = None) -> int:
         """Answers an open question; the first answer counts. Returns and raises as `answer_question`."""
-        return await answer_question(self._shared, self._caller, self.workflow_id, answer, self.check)
+        return await answer_question(self._shared, self._caller, self.workflow_id, answer, self.check, answer_id)
 
     @needs("configure")
     async def configure(self, changes: ConfigureSession) -> None:

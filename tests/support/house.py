@@ -47,6 +47,8 @@ BODIES: Mapping[str, Any] = {
         "messages": [{"id": "u1", "role": "user", "parts": [{"type": "text", "text": "hello"}]}],
     },
     "POST /v1/ai-sdk/{agent}/{chat_id}/stop": {},
+    # Each of a thread of its own.
+    "POST /v1/ag-ui/{agent}": {"runId": "r1", "messages": [{"id": "m1", "role": "user", "content": "hello"}]},
 }
 
 
@@ -89,6 +91,7 @@ class House:
             "response_id": str(ResponseId(self.session_id, "m1")),
             "agent": "helper",
             "chat_id": self.session_id,
+            "thread_id": self.session_id,
             **values,
         }
         url = re.sub(r"\{(\w+)\}", lambda match: given[match[1]], path)
@@ -97,6 +100,8 @@ class House:
         body = BODIES[operation] if operations()[operation] else None
         if operation == "POST /v1/ai-sdk/{agent}":
             body = {**BODIES[operation], "id": uuid.uuid4().hex}
+        if operation == "POST /v1/ag-ui/{agent}":
+            body = {**BODIES[operation], "threadId": uuid.uuid4().hex}
         return await self.http.request(method, url, json=body)
 
 

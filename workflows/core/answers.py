@@ -16,6 +16,7 @@ from perdure.workflows.core.traced import traced
 from perdure.workflows.protocol.paths import Stretch
 from perdure.workflows.protocol.queries import (
     PAGE_BYTES,
+    Answered,
     EndedTurn,
     EventsPage,
     PageRequest,
@@ -31,6 +32,7 @@ from perdure.workflows.protocol.segment_refs import holding
 from perdure.workflows.protocol.steps import ModelInputPage, ModelInputRequest, StepRecord, StepState
 from perdure.workflows.protocol.traces import TracePage
 from perdure.workflows.vocabulary.folding import preview
+from perdure.workflows.vocabulary.ids import RUN_ANSWER
 from perdure.workflows.vocabulary.parts import Frozen, Message, Text
 
 T = TypeVar("T", bound=Frozen)
@@ -147,7 +149,16 @@ def snapshot(state: SessionState, workflow_id: str, request: PageRequest) -> Sna
         sub_sessions=state.sub_sessions,
         ended=None if ended is None else EndedTurn(turn_id=ended.turn_id, reason=ended.reason, error=ended.error),
         result=None if ended is None else ended.result,
+        answered=_last_answer(state) if first else None,
     )
+
+
+def _last_answer(state: SessionState) -> Answered | None:
+    """None, too, where no run of a client's gave it: gateways of before do not read what they have no use for."""
+    last = next((one for one in reversed(state.questions.settled) if one.answer_id is not None), None)
+    if last is None or last.answer_id is None or not last.answer_id.startswith(RUN_ANSWER):
+        return None
+    return Answered(question_id=last.question_id, answer_id=last.answer_id)
 
 
 def timers(state: SessionState) -> TimersPage:

@@ -73,7 +73,7 @@ def accept(draft: Draft, command: SendMessage) -> None:
     state = draft.state
     busy: Busy = busy_policy(state, command) if state.is_busy else "queue"
     parts = tuple(map(as_foreign, command.parts))
-    message = Message(id=command.message_id, role="user", parts=parts, at=draft.now)
+    message = Message(id=command.message_id, role="user", parts=parts, at=draft.now, run_id=command.run_id)
     draft.add(
         Accepted(
             message=message,

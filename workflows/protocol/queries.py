@@ -159,6 +159,13 @@ class EndedTurn(Frozen):
     error: ToolError | None = Field(default=None, exclude_if=absent)
 
 
+class Answered(Frozen):
+    """The last question that somebody answered, and the id of the answer."""
+
+    question_id: str
+    answer_id: str
+
+
 class SnapshotPage(Frozen):
     """Answer to `snapshot(after, until)`: the session in whole, its messages a page at a time.
 
@@ -218,6 +225,8 @@ class SnapshotPage(Frozen):
     ended: EndedTurn | None = Field(default=None, exclude_if=absent)
     #: Its answer as a checked value, where the definition says the form of answers (`answer:`) and the turn is done.
     result: dict[str, JsonValue] | None = Field(default=None, exclude_if=absent)
+    #: None: the last answer was none that a run of a client gave, or nobody has answered lately.
+    answered: Answered | None = Field(default=None, exclude_if=absent)
 
 
 class PageRequest(Frozen):

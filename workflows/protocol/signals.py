@@ -57,6 +57,8 @@ class SendMessage(SpendingCommand):
     busy: Busy | None = Field(default=None, exclude_if=absent)
     #: The subject that asks for it, where callers are authenticated; see `core/approvers.py`.
     sender: str | None = Field(default=None, exclude_if=absent)
+    #: What its client calls the run that it begins.
+    run_id: Id | None = Field(default=None, exclude_if=absent)
 
 
 class Trigger(SpendingCommand):

@@ -95,6 +95,10 @@ def wait_id(turn: str) -> str:
     return f"{turn}.wait"
 
 
+#: With which the ids of answers begin that clients give by their runs; see the AG-UI routes.
+RUN_ANSWER: Final = "run:"
+
+
 def ask_id(turn: str) -> str:
     """The id of the question that a handler waits for, which ended this turn."""
     return f"{turn}.ask"

@@ -182,6 +182,8 @@ class Message(Frozen):
     stopped: bool | None = None
     #: The session itself wrote it: for a timer whose time has come, or to say what of a part that was cut still stands.
     own: bool = Field(default=False, exclude_if=operator.not_)
+    #: What the client that sent it calls the run that it began, for protocols in which clients name runs.
+    run_id: str | None = Field(default=None, exclude_if=absent)
 
     def with_parts(self, parts: tuple["Part", ...]) -> "Message":
         return self.model_copy(update={"parts": parts})

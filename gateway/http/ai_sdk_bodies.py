@@ -37,7 +37,7 @@ class ClientMessage(BaseModel):
     parts: tuple[dict[str, JsonValue], ...] = ()
 
 
-class ChatRequest(Frozen):
+class UseChatRequest(Frozen):
     """A message, an edit, a regeneration, or the answers to what an answer asks."""
 
     #: The chat's id, which is the session's.
@@ -65,7 +65,7 @@ class ChatRequest(Frozen):
     undo: bool = Field(default=False, strict=True)
 
     @model_validator(mode="after")
-    def _one_of_both(self) -> "ChatRequest":
+    def _one_of_both(self) -> "UseChatRequest":
         if (self.message is None) == (not self.messages):
             raise ValueError("give either messages or message")
         return self

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Path
 from starlette.responses import JSONResponse, Response
 
-from perdure.gateway.http.ai_sdk_bodies import ChatRequest, StopChat
+from perdure.gateway.http.ai_sdk_bodies import StopChat, UseChatRequest
 from perdure.gateway.http.problems import Problem
 from perdure.gateway.http.sse import EventStreamResponse
 from perdure.gateway.http.stream_place import StreamPlace, stream_place
@@ -36,7 +36,7 @@ _STREAM: Final[dict[int | str, dict[str, Any]]] = {
 
 
 @router.post("", response_class=Response, responses=_STREAM)
-async def send_chat(agent: AgentPath, body: ChatRequest, app: App, caller: Caller, known: StillKnown) -> Response:
+async def send_chat(agent: AgentPath, body: UseChatRequest, app: App, caller: Caller, known: StillKnown) -> Response:
     """What `useChat` sends, answered with the stream of the answer.
 
     A new message starts the session where there is none. A user's message whose id is `messageId` is edited, and

@@ -11,7 +11,7 @@ from typing import Final
 import orjson
 from pydantic import JsonValue
 
-from perdure.gateway.http.ai_sdk_bodies import ChatRequest, answers_to, calls_of, parts_of, user_message_id
+from perdure.gateway.http.ai_sdk_bodies import UseChatRequest, answers_to, calls_of, parts_of, user_message_id
 from perdure.gateway.projections.ai_sdk_ids import edit_id, read_answer_id, user_id
 from perdure.gateway.routes.ai_sdk_turns import ChatTurns, opened
 from perdure.gateway.routes.context import Gateway
@@ -71,7 +71,7 @@ class Chat:
         told = None if turn_id is None else await self.turns.last(turn_id, facts.seq)
         return None if told is None else self.turns.replay(told)
 
-    async def answer(self, wanted: ChatRequest) -> AsyncIterator[bytes]:
+    async def answer(self, wanted: UseChatRequest) -> AsyncIterator[bytes]:
         """The frames with which a request is answered. Raises as the session service does."""
         if wanted.trigger == "regenerate-message":
             return await self._regenerate(wanted)
@@ -81,7 +81,7 @@ class Chat:
             return await self._edit(wanted)
         return await self._send(wanted)
 
-    async def _send(self, wanted: ChatRequest) -> AsyncIterator[bytes]:
+    async def _send(self, wanted: UseChatRequest) -> AsyncIterator[bytes]:
         message_id = user_message_id(wanted.last, wanted.field)
         given = await self._parts(wanted)
         body = FirstMessage(message_id=message_id, parts=given.parts, model=wanted.model, busy=wanted.busy)
@@ -97,7 +97,7 @@ class Chat:
         )
         return self.turns.of(opened(SentTurn(self._app.watches, self.session, sent).items()), seq)
 
-    async def _start(self, wanted: ChatRequest, body: FirstMessage) -> Sent | None:
+    async def _start(self, wanted: UseChatRequest, body: FirstMessage) -> Sent | None:
         """Starts the session with its first message; None: there is one by now."""
         try:
             free_session_id(self.session.session_id)
@@ -118,7 +118,7 @@ class Chat:
         sha256 = content_sha256(body.neutral_parts(), body.model)
         return Sent(created.workflow_id, body.message_id or "", sha256, 0, "working", None, ())
 
-    async def _edit(self, wanted: ChatRequest) -> AsyncIterator[bytes]:
+    async def _edit(self, wanted: UseChatRequest) -> AsyncIterator[bytes]:
         found = await self._find(wanted.last.id) if await self.receipt() is not None else None
         if found is None:
             # The message has never come here, as where its first request was lost.
@@ -127,7 +127,7 @@ class Chat:
         new_id = edit_id(user_message_id(wanted.last, wanted.field), uuid.uuid4().hex[:8])
         return await self._rewind(wanted, RewindSession(rewind_id=new_id, message_id=found, parts=given.parts))
 
-    async def _regenerate(self, wanted: ChatRequest) -> AsyncIterator[bytes]:
+    async def _regenerate(self, wanted: UseChatRequest) -> AsyncIterator[bytes]:
         if await self.receipt() is None:
             return await self._send(wanted)
         named = wanted.messageId or wanted.last.id
@@ -140,12 +140,12 @@ class Chat:
             raise MessageNotFound
         return await self._rewind(wanted, RewindSession(message_id=found))
 
-    async def _rewind(self, wanted: ChatRequest, rewind: RewindSession) -> AsyncIterator[bytes]:
+    async def _rewind(self, wanted: UseChatRequest, rewind: RewindSession) -> AsyncIterator[bytes]:
         rewind = rewind.model_copy(update={"model": wanted.model, "undo": wanted.undo})
         rewound = await self.session.rewind(rewind)
         return self.turns.of(self.turns.after_rewind(rewound.cursor, rewound.branch))
 
-    async def _continue(self, wanted: ChatRequest) -> AsyncIterator[bytes]:
+    async def _continue(self, wanted: UseChatRequest) -> AsyncIterator[bytes]:
         if await self.receipt() is None:
             raise SessionNotFound
         named, seen = read_answer_id(wanted.last.id), calls_of(wanted.last)
@@ -187,7 +187,7 @@ class Chat:
             before = excerpt.before
         return found
 
-    async def _parts(self, wanted: ChatRequest) -> EditMessageBody:
+    async def _parts(self, wanted: UseChatRequest) -> EditMessageBody:
         """What the user's message says; files that the session keeps already are given anew."""
         message = wanted.last
         parts = [await self._given_anew(part) if part.get("type") == "file" else part for part in message.parts]
@@ -202,7 +202,7 @@ class Chat:
         return {**part, "url": f"data:{media_type.partition(';')[0]};base64,{base64.b64encode(data).decode()}"}
 
 
-def _busy(wanted: ChatRequest, receipt: Receipt | None) -> Busy | None:
+def _busy(wanted: UseChatRequest, receipt: Receipt | None) -> Busy | None:
     """A client of the AI SDK that says something new cannot answer what was asked before."""
     if wanted.busy is not None or receipt is None:
         return wanted.busy

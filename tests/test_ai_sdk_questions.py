@@ -11,7 +11,7 @@ from perdure.temporal.app.fakes.replies import Reply
 from tests.support.ai_sdk_chat import chunks, messages, post, text, user
 from tests.support.session_client import Sessions
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 AGENTS = {
     "greeter": "inputs: {who: {type: string}}\ninstructions: Greet {{ who }}.",

@@ -11,7 +11,7 @@ from perdure.temporal.app.fakes.replies import Reply
 from perdure.workflows.definition.providers.table import PROVIDERS
 from tests.support.session_client import Sessions, texts
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 AGENT = """
 name: {name}

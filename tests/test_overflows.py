@@ -14,7 +14,7 @@ from perdure.workflows.core.context.summary import SUMMARISES
 from tests.support.scrape import Scrape, scrape
 from tests.support.session_client import Sessions, texts
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 AGENT: Final = """
 name: {name}

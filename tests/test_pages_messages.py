@@ -250,6 +250,7 @@ async def test_a_summary_of_earlier_conversation_is_a_line_that_unfolds(
     await expect(page.locator("#detail")).to_contain_text("Summary k1")
 
 
+@pytest.mark.slow
 async def test_nothing_shuts_out_who_uses_a_screen_reader_or_needs_contrast(
     page: Page, dev: Any, provider: FakeProvider
 ) -> None:

@@ -94,6 +94,7 @@ async def test_a_token_of_one_session_leads_back_to_it(house: House, browser: Br
         house.app.state.watches.cut()
 
 
+@pytest.mark.slow
 async def test_what_somebody_may_not_do_is_not_offered(house: House, browser: BrowserContext) -> None:
     ann, reader, bob = house.key("ann"), house.key("ann", scopes=("session:read",)), house.key("bob")
     backend = house.key(None, note="the shop's backend")

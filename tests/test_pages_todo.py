@@ -8,7 +8,7 @@ from perdure.temporal.app.fakes.replies import Reply
 from tests.support.accessibility import grave_faults
 from tests.support.browsing import say
 
-pytestmark = [pytest.mark.server, pytest.mark.browser]
+pytestmark = [pytest.mark.server, pytest.mark.browser, pytest.mark.slow]
 
 AGENT = """
 name: assistant

@@ -103,6 +103,7 @@ def planted(folder: Path) -> Path:
     return copy
 
 
+@pytest.mark.slow
 async def test_golden_histories_pass(tmp_path: Path) -> None:
     code, said, report = await replay(tmp_path, "--dir", str(GOLDEN))
     files = len(list(GOLDEN.glob("*.json")))
@@ -111,6 +112,7 @@ async def test_golden_histories_pass(tmp_path: Path) -> None:
     assert "none would break" in said
 
 
+@pytest.mark.slow
 async def test_a_change_that_breaks_sessions_is_caught_and_the_sessions_are_named(tmp_path: Path) -> None:
     code, said, report = await gate(tmp_path, "--dir", str(GOLDEN), PYTHONPATH=str(planted(tmp_path)))
     assert code == 1, said

@@ -28,6 +28,7 @@ async def gateway(folder: Path, *arguments: str, **more: str) -> tuple[int, str]
     return process.returncode, told.decode()
 
 
+@pytest.mark.slow
 async def test_a_gateway_without_authentication_says_what_is_open(tmp_path: Path) -> None:
     # An address of no machine (RFC 5737), so that no port is opened to others while this runs.
     (tmp_path / "agents").mkdir()
@@ -59,6 +60,7 @@ async def test_on_loopback_there_is_nothing_to_warn_of(tmp_path: Path) -> None:
     assert (code, "warning" in told, "cannot reach Temporal" in told) == (1, False, True)
 
 
+@pytest.mark.slow
 async def test_without_redis_a_gateway_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PERDURE_LIVE", raising=False)
     _, told = await gateway(tmp_path)

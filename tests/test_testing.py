@@ -258,6 +258,7 @@ def run(folder: Path, tests: str, *arguments: str, agent: str = AGENT, tools: st
     return ran.returncode, ran.stdout + ran.stderr
 
 
+@pytest.mark.slow
 def test_a_user_s_tests(tmp_path: Path) -> None:
     code, output = run(tmp_path, GREEN)
     assert (code, "17 passed" in output) == (0, True), output

@@ -771,7 +771,7 @@ async def handlers(lab: Lab) -> Talk:
 
 async def handlers_that_wait(lab: Lab) -> Talk:
     """Calls at the same time, one that is taken back, a person, an event, variables, and a model that names the session."""
-    talk = await lab.start("clerk", behavior=BEHAVIOR)
+    talk = await lab.start("foreman", behavior=BEHAVIOR)
     lab.stage.plays = [Play("It is enough."), Play("Sums")]
     await talk.turn("sum them up")
     await talk.answer(ask_id("t1"), result={})

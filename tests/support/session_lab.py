@@ -66,7 +66,7 @@ _TREE: Final = {
     "expert": "inputs: {level: {type: string}}\ninstructions: 'You are {{ session.agent }}, {{ level }}.'\n"
     "models: {main: {use: demo/stage, price: {input: 1, output: 1}}}\ntools: [add, agent: {name: boss, handoff: true}]",
     "named": "models: {main: {use: demo/stage}}\ntitle: {model: main}",
-    "clerk": "instructions: Be brief.\nmodels: {main: {use: demo/stage}}\ntitle: {model: main}\ntools: [add]\n"
+    "foreman": "instructions: Be brief.\nmodels: {main: {use: demo/stage}}\ntitle: {model: main}\ntools: [add]\n"
     "variables: {visits: {type: integer, default: 0}}\nevents: {came: {inputs: {number: {type: integer}}}}\n"
     "handlers: {message: [set: {visits: '{{ visits + 1 }}'}, "
     "parallel: [call: {tool: add, with: {a: 1, b: 2}, into: one}, call: {tool: add, with: {a: 3, b: 4}, into: two}], "

@@ -31,41 +31,10 @@ from perdure.gateway.http.origin_guard import OriginGuard
 from perdure.gateway.http.problems import MEDIA_TYPE, Problem, from_http, from_rpc, from_session, from_validation
 from perdure.gateway.live.watches import Watches
 from perdure.gateway.openapi.document import complete
-from perdure.gateway.routes import (
-    ag_ui,
-    agents,
-    ai_sdk,
-    answers,
-    budgets,
-    files,
-    forks,
-    guide,
-    health,
-    markdown,
-    messages,
-    metrics,
-    openai_chat,
-    openai_models,
-    openai_responses,
-    pages,
-    queued,
-    rewinds,
-    sessions,
-    streams,
-    timers,
-    tokens,
-    traces,
-    transcripts,
-    triggers,
-    uploads,
-    variables,
-    versions,
-    worker_runs,
-)
-from perdure.gateway.routes import (
-    sign_in as signing_in,
-)
+from perdure.gateway.routes import health, pages, uploads
+from perdure.gateway.routes import sign_in as signing_in
 from perdure.gateway.routes.context import DescribeTool, Gateway, ReadMetrics, SignIn, SignOut
+from perdure.gateway.routes.table import ROUTERS
 from perdure.temporal.blob_address import Bucket
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.live.protocols import Live
@@ -89,38 +58,6 @@ _PROBLEM: Final[dict[str, Any]] = {
     "description": "A problem; its `code` is stable",
     "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemBody"}}},
 }
-_ROUTES: Final = (
-    sessions,
-    forks,
-    rewinds,
-    messages,
-    queued,
-    answers,
-    budgets,
-    timers,
-    variables,
-    triggers,
-    tokens,
-    files,
-    uploads,
-    streams,
-    traces,
-    transcripts,
-    worker_runs,
-    openai_responses,
-    openai_chat,
-    openai_models,
-    ai_sdk,
-    ag_ui,
-    agents,
-    versions,
-    health,
-    metrics,
-    signing_in,
-    pages,
-    markdown,
-    guide,
-)
 
 
 class _App(FastAPI):
@@ -149,8 +86,8 @@ def create_routes(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
         responses={"4XX": _PROBLEM, "5XX": _PROBLEM},
     )
     app.state.draining = Draining()
-    for module in _ROUTES:
-        app.include_router(module.router)
+    for router in ROUTERS:
+        app.include_router(router)
     return app
 
 

@@ -155,10 +155,8 @@ def snapshot(state: SessionState, workflow_id: str, request: PageRequest) -> Sna
 
 def _last_answer(state: SessionState) -> Answered | None:
     """None, too, where no run of a client's gave it: gateways of before do not read what they have no use for."""
-    last = next((one for one in reversed(state.questions.settled) if one.answer_id is not None), None)
-    if last is None or last.answer_id is None or not last.answer_id.startswith(RUN_ANSWER):
-        return None
-    return Answered(question_id=last.question_id, answer_id=last.answer_id)
+    asked, given = state.questions.last_answer
+    return Answered(question_id=asked, answer_id=given) if given.startswith(RUN_ANSWER) else None
 
 
 def timers(state: SessionState) -> TimersPage:

@@ -35,6 +35,12 @@ class Questions(Record):
         """The question, if it is open."""
         return next((one for one in self.open if one.question_id == question_id), None)
 
+    @property
+    def last_answer(self) -> tuple[str, str]:
+        """The last question that was settled by an answer, and the answer's id; both empty where none was lately."""
+        found = ((one.question_id, one.answer_id) for one in reversed(self.settled) if one.answer_id is not None)
+        return next(found, ("", ""))
+
     def asked(self, question: Question) -> "Questions":
         return replace(self, open=(*self.open, question))
 

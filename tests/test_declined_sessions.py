@@ -10,7 +10,7 @@ from perdure.temporal.app.fakes.provider import Call, FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
 from tests.support.session_client import Sessions, texts
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 #: What 1234567 * 3 is.
 BAD = "3703701"

@@ -160,6 +160,7 @@ async def test_a_redis_that_may_fill_the_machine_is_told(redis: Redis) -> None:
     assert "it may use 256 MiB, then noeviction" in bounded.found
 
 
+@pytest.mark.slow
 @pytest.mark.server
 async def test_a_gateway_of_dev_is_ready_and_asks_nobody(dev: Dev) -> None:
     states = [(check.state, check.name) async for check in gateway(dev.url)]

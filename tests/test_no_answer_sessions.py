@@ -10,7 +10,7 @@ from perdure.workflows.vocabulary import errors
 from tests.support.body_server import JSON, Body, BodyServer, body_server
 from tests.support.session_client import Sessions
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 AGENT: Final = """
 name: {name}

@@ -26,6 +26,7 @@ def holding(folder: Path, word: str) -> list[str]:
     return [path.name for path in sorted(folder.glob("temporal.db*")) if word.encode() in path.read_bytes()]
 
 
+@pytest.mark.slow
 @pytest.mark.server
 async def test_erased_words_and_open_files_are_gone(dev: Dev, http: httpx2.AsyncClient) -> None:
     sessions, word = Sessions(http), f"w{uuid.uuid4().hex}"

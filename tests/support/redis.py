@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from redis.asyncio import Redis as Client
 
+from tests.support.freezing import freeze
 from tests.support.needs import missing
 from tests.support.ports import free_port
 from tests.support.until_ready import until_ready
@@ -57,7 +58,7 @@ class Redis:
 
     def freeze(self) -> None:
         assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
+        freeze(self._process.pid)
 
     def thaw(self) -> None:
         assert self._process is not None

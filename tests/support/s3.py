@@ -15,6 +15,7 @@ import httpx2
 import obstore
 from obstore.store import S3Store
 
+from tests.support.freezing import freeze
 from tests.support.needs import missing
 from tests.support.ports import free_ports
 from tests.support.until_ready import until_ready
@@ -85,7 +86,7 @@ class S3:
 
     def freeze(self) -> None:
         assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
+        freeze(self._process.pid)
 
     def thaw(self) -> None:
         assert self._process is not None

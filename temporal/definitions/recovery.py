@@ -6,6 +6,7 @@ field takes, and a misspelt name for the name that was meant. What the copy is r
 Rule: what may come of the mending, and not of the file, is not reported.
 """
 
+import contextlib
 import copy
 import re
 from collections.abc import Iterable
@@ -68,6 +69,9 @@ class Recovered(Generic[T]):
 
 def recover(adapter: TypeAdapter[T], values: Any) -> Recovered[T]:
     """`values` as `adapter` reads them, and each fault on the way. `values` stay as they are."""
+    with contextlib.suppress(ValidationError):
+        # Most files have none.
+        return Recovered(value=adapter.validate_python(values))
     recovery: _Recovery[T] = _Recovery(adapter, copy.deepcopy(values))
     for _ in range(_ROUNDS):
         try:

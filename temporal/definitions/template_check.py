@@ -37,6 +37,7 @@ _MEANT: Final = {
 }
 #: What a template could take from other ones.
 _OTHERS: Final = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
+_FILTERS: Final = environment().filters
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +53,12 @@ def template_faults(text: str, known: frozenset[str]) -> list[Fault]:
     """Faults in the order of their lines. `known` are the names that will be there when the template is rendered."""
     try:
         tree = tree_of(text)
-        filters = environment().filters
-        unknown = [node for node in tree.of(nodes.Filter) if node.name not in filters]
+        unknown = [node for node in tree.of(nodes.Filter) if node.name not in _FILTERS]
         faults = [
             *(Fault(node.lineno, _other(node)) for node in tree.of(*_OTHERS)),
             *(
                 Fault(
-                    node.lineno, f"there is no filter named {node.name!r}{did_you_mean(node.name, filters)}", node.name
+                    node.lineno, f"there is no filter named {node.name!r}{did_you_mean(node.name, _FILTERS)}", node.name
                 )
                 for node in unknown
             ),

@@ -1,4 +1,5 @@
 import email.utils
+import socket
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -123,9 +124,10 @@ async def test_an_error_in_mid_stream(fake: FakeProvider, wire: RealWire, fault:
 
 
 async def test_nobody_listens(wire: RealWire) -> None:
-    async with FakeProvider() as gone:
-        url = gone.url
-    caught = await failure(wire, url)
+    # A port that is held, so that no server of another test is there meanwhile.
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        caught = await failure(wire, f"http://127.0.0.1:{held.getsockname()[1]}")
     assert (caught.kind, caught.retryable) == (errors.MODEL_CONNECTION, True)
 
 

@@ -17,6 +17,7 @@ from markdown_it.utils import OptionsDict
 from mdit_py_plugins.anchors import anchors_plugin
 
 from perdure.gateway.markdown.highlighting import highlighted
+from perdure.gateway.markdown.tables import SCROLLING
 
 #: From a link's target as a page writes it to the address that the gateway serves.
 Resolve = Callable[[str], str]
@@ -118,19 +119,10 @@ def _fence(self: RendererHTML, tokens: Sequence[Token], index: int, options: Opt
     return f'<pre tabindex="0"><code class="code">{highlighted(token.content, language)}</code></pre>\n'
 
 
-def _table_open(*_: object) -> str:
-    return '<div class="table" tabindex="0"><table>\n'
-
-
-def _table_close(*_: object) -> str:
-    return "</table></div>\n"
-
-
 _RULES: Final[dict[str, Any]] = {
     "heading_close": _heading_close,
     "link_open": _link_open,
     "image": _image,
     "fence": _fence,
-    "table_open": _table_open,
-    "table_close": _table_close,
+    **SCROLLING,
 }

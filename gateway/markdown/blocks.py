@@ -22,6 +22,7 @@ from mdit_py_plugins.gfm import gfm_plugin
 
 from perdure.gateway.markdown.formulas import bracketed, formula
 from perdure.gateway.markdown.highlighting import highlighted
+from perdure.gateway.markdown.tables import SCROLLING
 
 #: As the library writes the box of a task.
 _BOX: Final = '<input class="task-list-item-checkbox" disabled="" type="checkbox"'
@@ -139,14 +140,6 @@ def _formula_block(
     return f'<div class="formula" tabindex="0">{formula(tokens[index].content, block=True)}</div>\n'
 
 
-def _table_open(*_: object) -> str:
-    return '<div class="table" tabindex="0"><table>\n'
-
-
-def _table_close(*_: object) -> str:
-    return "</table></div>\n"
-
-
 _RULES: Final[dict[str, Any]] = {
     "fence": _fence,
     "code_block": _fence,
@@ -155,8 +148,7 @@ _RULES: Final[dict[str, Any]] = {
     "math_inline_double": _formula_line,
     "math_block": _formula_block,
     "math_block_label": _formula_block,
-    "table_open": _table_open,
-    "table_close": _table_close,
+    **SCROLLING,
 }
 
 

@@ -6,7 +6,7 @@
 import { PerdureClient, emptyView } from '/client.js';
 import { everyTurn } from '../view/branches.js';
 import { isCompaction, stepOf, turnOf } from '../view/ids.js';
-import { unknownBelow, unwrapped } from '../view/sub_views.js';
+import { unwrapped } from '../view/sub_views.js';
 import { chatAddress, inspectorAddress } from '../shared/addresses.js';
 import { Earlier, OPENED } from '../shared/earlier.js';
 import { byId, scheduler, setText } from '../shared/dom.js';
@@ -23,10 +23,9 @@ import { drawDetail } from './step_detail.js';
 import { StepLoader } from './step_loader.js';
 import { drawTimeline, titleOf } from './timeline.js';
 import { TracedSteps } from './traced_steps.js';
+import { WaitsBelow } from './waits_below.js';
 import { Walk } from './walk.js';
 
-/** Sub-agents whose waits are shown in the timeline; older ones are a click away. */
-const MOST_READ = 50;
 /** On smaller screens the step covers the timeline. */
 const beside = matchMedia('(min-width: 821px)');
 
@@ -44,15 +43,13 @@ const page = {
   wanted: null,
   jumped: null,
   opener: null,
-  /** Sessions of sub-agents that have been read, or are being read. */
-  read: new Set(),
-  reading: false,
 };
 const draw = scheduler(drawPage);
 const left = byId('timeline').parentElement;
 const earlier = new Earlier({ button: byId('earlier'), scroll: left, read: () => page.live.readEarlier() });
 const walk = new Walk({ scroll: left, timeline: byId('timeline') });
 const traced = new TracedSteps({ client, sessionId, turns: () => page.view.turns, onChange: draw });
+const below = new WaitsBelow({ view: () => page.view, read: readBelow });
 const outline = new Outline(client, sessionId);
 const loader = new StepLoader({ client, sessionId, previous: stepBefore, onChange: draw, onRefused: () => signIn.look() });
 
@@ -98,21 +95,8 @@ function onView(view, event) {
   if (['turn.finished', 'agent.updated'].includes(event.type)) refresh();
   const stepId = event.step_id ?? (event.call_id && stepOf(event.call_id));
   if (page.selected && stepId === page.selected && /finished$|^step.started/.test(event.type) && signIn.holds('session:trace')) loader.load(page.selected);
-  if (!/^(step\.(delta|snapshot)|tool\.progress)$/.test(unwrapped(event).event.type)) readSubAgents();
+  if (!/^(step\.(delta|snapshot)|tool\.progress)$/.test(unwrapped(event).event.type)) below.look();
   draw();
-}
-
-/** One after the other: browsers open few connections to a server, and each of these holds one. */
-async function readSubAgents() {
-  if (page.reading) return;
-  page.reading = true;
-  const next = () => unknownBelow(page.view).find((way) => !page.read.has(way.at(-1).session_id));
-  for (let way = next(); way && page.read.size < MOST_READ; way = next()) {
-    page.read.add(way.at(-1).session_id);
-    // A session that no longer exists has nothing to show.
-    await page.live.readBelow(way).catch(() => {});
-  }
-  page.reading = false;
 }
 
 function refresh() {
@@ -155,6 +139,7 @@ function pick(stepId, { focus = true } = {}) {
   page.opener = document.activeElement.closest('button.row');
   if (signIn.holds('session:trace')) loader.load(stepId);
   drawPage();
+  walk.keep({ stepId });
   if (focus) byId('detail').focus({ preventScroll: true });
 }
 
@@ -298,7 +283,9 @@ function drawConnection() {
   byId('connection').dataset.state = lost ? name : '';
 }
 
-const readBelow = (way) => page.live.readBelow(way);
+function readBelow(way) {
+  return page.live.readBelow(way);
+}
 const runningTurn = () => page.view.turns.findLast((turn) => turn.status === 'running');
 
 start();

@@ -26,7 +26,7 @@ const SAME = {
 /** `step`: of the trace, with what the events tell while it runs; `known`: the trace has told of it. */
 export function factsOf(step) {
   const { usage, timing, attempt, cost_usd: usd, started_at: startedAt, request_sha256: sha, request_matches: same } = step;
-  const { adapted, skipped, misfit, tried = [], running, known } = step;
+  const { request, adapted, skipped, misfit, tried = [], running, known } = step;
   const rows = [
     ['How it ended', running ? 'It still runs' : endOf(step)],
     ['Cost', usage && cost(usd, usage)],
@@ -41,7 +41,7 @@ export function factsOf(step) {
     ['Changed for the server', adapted?.join('; ')],
     ['Passed over', skipped && `${skipped} ${skipped === 1 ? 'piece' : 'pieces'} of the answer whose shape is not known`],
     ['Not of the form asked for', misfit],
-    ['Request', running || !known ? null : SAME[same ?? null]],
+    ['Request', running || !known ? null : request ? SAME[same ?? null] : 'It is not kept'],
     ['Request sha256', sha && h('code', { class: 'sha' }, sha)],
   ];
   return rows

@@ -25,6 +25,12 @@ export class Walk {
     this.#follows = false;
   }
 
+  /** Keeps the row of a step in sight while what stands around it changes its size. */
+  keep({ stepId }) {
+    this.leaveEnd();
+    this.timeline.querySelector(`[data-step="${CSS.escape(stepId)}"]`)?.scrollIntoView({ block: 'nearest' });
+  }
+
   /** Shows the row of a call or a step, or else the turn, → the node, null where none of them is drawn. */
   show({ turnId, stepId, callId }, { focus = false } = {}) {
     const found = (name, id) => (id ? this.timeline.querySelector(`[data-${name}="${CSS.escape(id)}"]`) : null);

@@ -81,16 +81,29 @@ async def test_a_wait_is_folded_and_a_failed_tool_says_why(
 async def test_a_step_is_drawn_as_waiting_until_its_first_token(
     page: Page, dev: Any, http: httpx2.AsyncClient, provider: FakeProvider
 ) -> None:
-    provider.script(Reply(text="At last.", first_token=3))
+    provider.script(
+        Reply(text="Never.", fault="stall", fault_after=0), Reply(text="At last. Or not.", fault="stall", fault_after=2)
+    )
     session = await begun(http, "desk")
-    await http.post(f"/v1/sessions/{session}/messages", json={"text": "well?"})
+    path = f"/v1/sessions/{session}"
+    await http.post(f"{path}/messages", json={"text": "well?"})
     await page.goto(f"{dev.url}/sessions/{session}#step=t1.s1")
     answer = page.locator("#detail .answer")
     await expect(page.locator(".bar.first.running")).to_be_visible()
     await expect(page.locator(".bar.stream")).to_have_count(0)
     await expect(answer).to_have_text("Waiting for the first token.")
-    await expect(answer).to_have_text("At last.")
-    await expect(page.locator(".bar.stream")).to_be_visible()
+    await http.post(f"{path}/stop", json={})
+    await expect(answer).to_have_text("The model gave no answer.")
+    await expect(page.locator("#detail .facts")).to_contain_text("Somebody stopped it")
+
+    await http.post(f"{path}/messages", json={"text": "and now?"})
+    await expect(page.locator("#turn-t2 .bar.stream.running")).to_be_visible()
+    await row(page, "t2.s1").click()
+    await expect(answer).to_contain_text("At last.")
+    await expect(answer).not_to_contain_text("Waiting")
+    await http.post(f"{path}/stop", json={})
+    await expect(page.locator("#detail .facts")).to_contain_text("Somebody stopped it")
+    await expect(answer).to_contain_text("At last.")
 
 
 async def test_a_long_session_opens_at_its_end_and_every_place_is_a_jump_away(

@@ -200,6 +200,15 @@ async function reveal(place, options) {
   walk.show(place, options);
 }
 
+/** Shows the place that the address names, as soon as it is drawn or is known to be further back. */
+function lookForWanted({ turns, earlier: further }) {
+  const place = page.wanted;
+  const isBefore = place.turnId && further?.before && turns.length && !turns.some(({ id }) => id === place.turnId);
+  if (!walk.find(place, { exact: true }) && !isBefore) return;
+  page.wanted = null;
+  reveal(place, { focus: !place.stepId }).catch(() => {});
+}
+
 /** `#step=t3.s1` opens a step, `#turn=t3` shows a turn. */
 function followAddress() {
   const given = new URLSearchParams(location.hash.slice(1));
@@ -258,10 +267,7 @@ function drawPage() {
   byId('detail').hidden = !selected;
   document.body.classList.toggle('with-detail', selected !== null);
   if (selected) drawSelected(view, selected);
-  if (!page.wanted || !view.turns.length) return;
-  const place = page.wanted;
-  page.wanted = null;
-  reveal(place, { focus: !place.stepId }).catch(() => {});
+  if (page.wanted) lookForWanted(view);
 }
 
 function drawSelected(view, selected) {

@@ -28,22 +28,27 @@ export class Walk {
   /** Keeps the row of a step in sight while what stands around it changes its size. */
   keep({ stepId }) {
     this.leaveEnd();
-    this.timeline.querySelector(`[data-step="${CSS.escape(stepId)}"]`)?.scrollIntoView({ block: 'nearest' });
+    const row = this.timeline.querySelector(`[data-step="${CSS.escape(stepId)}"]`);
+    if (row) this.#bring(row, 'nearest');
   }
 
-  /** Shows the row of a call or a step, or else the turn, → the node, null where none of them is drawn. */
-  show({ turnId, stepId, callId }, { focus = false } = {}) {
+  /** → the row of a call or a step, or else the turn, null where none of them is drawn. `exact`: no turn in place of a row. */
+  find({ turnId, stepId, callId }, { exact = false } = {}) {
     const found = (name, id) => (id ? this.timeline.querySelector(`[data-${name}="${CSS.escape(id)}"]`) : null);
-    const node = found('call', callId) ?? found('step', stepId) ?? found('turn', turnId);
-    if (!node) return null;
+    return found('call', callId) ?? found('step', stepId) ?? (exact && stepId ? null : found('turn', turnId));
+  }
+
+  /** Shows what `find` finds, and marks it for a moment. */
+  show(place, { focus = false } = {}) {
+    const node = this.find(place);
+    if (!node) return;
     this.leaveEnd();
-    node.scrollIntoView({ block: node.matches('.turn') ? 'start' : 'center' });
+    this.#bring(node, node.matches('.turn') ? 'start' : 'center');
     if (focus) node.focus({ preventScroll: true });
     node.classList.remove('found');
     // Begins the animation anew.
     void node.offsetWidth;
     node.classList.add('found');
-    return node;
   }
 
   /** Focuses the next row, or the one before. → it, or null at an end. `selected`: the step that is open. */
@@ -72,8 +77,15 @@ export class Walk {
 
   #focus(node, block) {
     node.focus({ preventScroll: true });
-    node.scrollIntoView({ block });
+    this.#bring(node, block);
     return node;
+  }
+
+  /** Turns are measured when they come near, and only then is it known where the node is. */
+  #bring(node, block) {
+    const scroll = () => node.scrollIntoView({ block });
+    scroll();
+    requestAnimationFrame(() => requestAnimationFrame(scroll));
   }
 
   #inSight(nodes) {

@@ -8,7 +8,7 @@ from playwright.async_api import Page, expect
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
 from tests.support.accessibility import grave_faults
-from tests.support.browsing import choose, say, type_in
+from tests.support.browsing import choose, say, session_of, type_in
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 
@@ -245,7 +245,7 @@ async def test_a_summary_of_earlier_conversation_is_a_line_that_unfolds(
     await fold.locator("summary").press("Enter")
     await expect(fold.locator(".summary-body")).to_contain_text("We spoke of ships.")
     await expect(page.locator(".user").first).to_be_visible()
-    await page.goto(f"{dev.url}/sessions/{page.url.partition('session=')[2]}")
+    await page.goto(f"{dev.url}/sessions/{session_of(page)}")
     await page.locator(".folded-past button.row").first.click()
     await expect(page.locator("#detail")).to_contain_text("Summary k1")
 
@@ -282,7 +282,7 @@ async def test_nothing_shuts_out_who_uses_a_screen_reader_or_needs_contrast(
     await page.get_by_role("button", name="Answer again").click()
     await expect(page.locator(".turn-footer .arrows")).to_have_text("2/2")
     faults += await grave_faults(page, "branches")
-    session = page.url.partition("session=")[2]
+    session = session_of(page)
     await page.goto(f"{dev.url}/sessions/{session}")
     await page.locator("[data-step]").first.click()
     faults += await grave_faults(page, "the inspector")

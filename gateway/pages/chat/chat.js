@@ -1,5 +1,5 @@
 /**
- * The chat page: one session at a time, found again by the address (`#session=…`) or by what the browser remembers.
+ * The chat page: one session at a time, found again by the address (`/chat/{session_id}`) or by what the browser remembers.
  *
  * Rule 1: what the conversation shows comes from the session's events; the page adds only what is on its way (outbox).
  * Rule 2: nothing typed is lost: an unsent draft and an unanswered message outlive a reload and a dead server.
@@ -10,6 +10,7 @@ import { byId, icon, scheduler } from '../shared/dom.js';
 import { Earlier, OPENED } from '../shared/earlier.js';
 import { SignIn } from '../shared/sign_in.js';
 import { messageActions } from './actions.js';
+import { followAddress, sessionInAddress, showInAddress } from './address.js';
 import { followAgents } from './agents.js';
 import { announceQuestions } from './announcer.js';
 import { Attachments } from './attachments.js';
@@ -18,6 +19,7 @@ import { BusyChoice } from './busy_choice.js';
 import { Composer } from './composer.js';
 import { takeFiles } from './dropping.js';
 import { listenToKeys } from './keys.js';
+import { drawMissing, isMissing } from './missing.js';
 import { notice } from './notice.js';
 import { Outbox } from './outbox.js';
 import { outgoing } from './outgoing.js';
@@ -54,6 +56,8 @@ const page = {
   temporalUi: null,
   /** Enter was pressed before the agents were known; the message goes out with them. */
   hurried: false,
+  /** What is shown is what this browser remembered; nobody asked for it. */
+  recalled: false,
   connection: null,
 };
 const draw = scheduler(drawPage);
@@ -71,7 +75,8 @@ async function start() {
   listen();
   signIn.look();
   outbox.resume();
-  open(fromAddress() ?? localStorage.getItem(REMEMBERED));
+  const remembered = localStorage.getItem(REMEMBERED);
+  open(sessionInAddress() ?? remembered, { instead: true, recalled: sessionInAddress() === null });
   sidebar.refresh();
   composer.restore();
   setInterval(() => tick(transcript), 1000);
@@ -98,21 +103,21 @@ function takeAgents({ agents, temporal_ui: temporalUi, problems, live }) {
   draw();
 }
 
-/** Shows a session, or a new chat for null. */
-function open(sessionId) {
-  if (page.sessionId !== null && page.sessionId === sessionId) return;
+/** Shows a session, or a new chat for null. `instead`: as in `showInAddress`; `recalled`: nobody asked for it. */
+function open(sessionId, { instead = false, recalled = false } = {}) {
+  showInAddress(sessionId, { instead });
+  const shown = page.sessionId === sessionId && (sessionId !== null || welcome.children.length > 0);
+  if (shown) return void (showPanel(false), composer.focus());
   page.live?.close();
-  Object.assign(page, { sessionId, live: null, view: emptyView(), connection: null });
+  Object.assign(page, { sessionId, live: null, view: emptyView(), connection: null, recalled });
   stopping.reset();
   transcript.replaceChildren();
   transcript.keyedNodes = undefined;
   if (sessionId) {
     localStorage.setItem(REMEMBERED, sessionId);
-    if (fromAddress() !== sessionId) history.replaceState(null, '', `#session=${encodeURIComponent(sessionId)}`);
     watch(sessionId);
   } else {
     localStorage.removeItem(REMEMBERED);
-    if (location.hash) history.replaceState(null, '', location.pathname);
     welcome.replaceChildren();
     drawNewChat();
   }
@@ -135,7 +140,8 @@ async function watch(sessionId) {
       if (page.live !== live) return;
       page.connection = state;
       if (state.name === 'open') refreshFacts(live);
-      if (state.error?.status === 404) localStorage.removeItem(REMEMBERED);
+      if (isMissing(state)) localStorage.removeItem(REMEMBERED);
+      if (isMissing(state) && page.recalled) return open(null, { instead: true });
       draw();
     },
     onView: (view, event) => {
@@ -192,6 +198,7 @@ function drawPage() {
     ? (view.session.agent ?? waiting.find((entry) => entry.create)?.create.agent ?? '')
     : (agent?.name ?? '');
   welcome.hidden = sessionId !== null;
+  drawMissing(byId('missing'), { shown: sessionId !== null && isMissing(page.connection), asks: signIn.asks, begin: () => open(null) });
   drawRefused(byId('refused'), sessionId === null ? page.problems : NONE);
   const { queue, pending } = outgoing(view, waiting);
   drawTranscript(transcript, view, pending, actions, (scope) => signIn.holds(scope));
@@ -202,7 +209,7 @@ function drawPage() {
   const { temporalUi, connection } = page;
   // For a new chat, what was picked.
   const known = sessionId ? agentNamed(name) : agent;
-  drawTopbar({ view, sessionId, name, agent: known, temporalUi, connection, asks: signIn.asks });
+  drawTopbar({ view, sessionId, name, agent: known, temporalUi, connection });
   stopping.draw();
   busyChoice.draw({ policy: known?.busy, status: view.status, shown: works(view) && !view.closed });
   announceQuestions(sessionId, [...openQuestions(view), ...openBelow(view)]);
@@ -259,7 +266,6 @@ const actions = {
 const timezone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const offered = () => JSON.stringify([page.agents?.map(({ name }) => name), page.agent]);
 const agentNamed = (name) => page.agents?.find((agent) => agent.name === name) ?? null;
-const fromAddress = () => new URLSearchParams(location.hash.slice(1)).get('session');
 
 function drawIcons() {
   const icons = { 'open-sidebar': 'menu', 'close-sidebar': 'cross', attach: 'clip', send: 'send', stop: 'stop' };
@@ -290,7 +296,7 @@ function listen() {
   scroll.addEventListener('load', draw, true);
   // So may a text that is drawn.
   scroll.addEventListener('drawn', () => page.follow && page.sessionId !== null && (scroll.scrollTop = scroll.scrollHeight));
-  addEventListener('hashchange', () => open(fromAddress()));
+  followAddress(open);
   addEventListener('online', () => page.live?.stream.wake());
   document.addEventListener('visibilitychange', () => {
     if (document.hidden) return;

@@ -3,6 +3,7 @@
  *
  * Rule: a sub-agent's session is part of the one above it, which waits when it waits; only the open one is listed, below that.
  */
+import { chatAddress } from '../shared/addresses.js';
 import { h, keyed, setText } from '../shared/dom.js';
 import { STATUS, cost, when } from '../shared/format.js';
 
@@ -83,7 +84,7 @@ function nested(byId, current) {
 }
 
 function make(entry) {
-  const link = h('a', { href: `#session=${encodeURIComponent(entry.session_id)}` });
+  const link = h('a', { href: chatAddress(entry.session_id) });
   link.append(
     h('span', { class: 'dot' }),
     h('span', { class: 'title' }),

@@ -1,14 +1,16 @@
 /** The line above the conversation of the chat page: who answers, what it cost so far, and ways out of the page. */
+import { chatAddress } from '../shared/addresses.js';
 import { byId, h, setText } from '../shared/dom.js';
-import { ESTIMATED, cost, notHere, temporalLink, titleOf } from '../shared/format.js';
+import { ESTIMATED, cost, temporalLink, titleOf } from '../shared/format.js';
 import { tooMany } from '../shared/limited.js';
+import { isMissing } from './missing.js';
 import { drawTab } from './tab_status.js';
 
 /**
  * `sessionId`: null for a new chat. `name`: of the agent, `agent`: what the server says of it, null while it is not known.
- * `connection`: the stream's state, as `client.js` gives it. `asks`: whether the server asks people who they are.
+ * `connection`: the stream's state, as `client.js` gives it.
  */
-export function drawTopbar({ view, sessionId, name, agent, temporalUi, connection, asks }) {
+export function drawTopbar({ view, sessionId, name, agent, temporalUi, connection }) {
   const known = sessionId !== null && view.seq > 0;
   const { parent, demo } = view.session;
   setText(byId('agent-name'), name);
@@ -16,18 +18,18 @@ export function drawTopbar({ view, sessionId, name, agent, temporalUi, connectio
   byId('demo').hidden = !(sessionId ? (demo ?? agent?.demo) : agent?.demo);
   setText(byId('cost'), known ? cost(view.cost_usd, view.usage) : '');
   byId('cost').title = known && view.usage?.estimated ? ESTIMATED : 'What this session has cost so far';
-  drawLink('above', known && parent && `#session=${encodeURIComponent(parent.session_id)}`);
+  drawLink('above', known && parent && chatAddress(parent.session_id));
   drawLink('inspector', known && `/sessions/${encodeURIComponent(sessionId)}`);
   drawLink('temporal', temporalLink(temporalUi, view.session.workflow_id));
   drawModels(sessionId, view, agent);
-  drawConnection(connection ?? {}, asks);
+  drawConnection(connection ?? {});
 }
 
-function drawConnection({ name, error, retryIn }, asks) {
+function drawConnection({ name, error, retryIn }) {
   const node = byId('connection');
   const words = {
     waiting: tooMany(error, retryIn) ?? 'Reconnecting…',
-    failed: error?.status === 404 ? notHere(asks) : error?.message,
+    failed: isMissing({ name, error }) ? '' : error?.message,
   };
   const lost = name === 'waiting' || name === 'failed' || (name === 'connecting' && node.wasLost);
   node.wasLost = lost;

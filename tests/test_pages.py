@@ -23,6 +23,7 @@ _HEAD = "models: {main: {use: anthropic/claude-haiku-5-5}}\nmodel: main"
 @pytest.fixture(scope="module")
 def definitions() -> dict[str, str]:
     return {
+        "greeter.yaml": f"name: greeter\n{_HEAD}\ninstructions: Greet.\nstarters: [Greet me in three languages, Hi]",
         "boss.yaml": f"name: boss\n{_HEAD}\ninstructions: Boss.\ntools: [agent: {{name: helper}}]",
         "helper.yaml": f"name: helper\n{_HEAD}\ninstructions: Help.\ntools: [ask_user, agent: {{name: writer}}]",
         "writer.yaml": f"name: writer\n{_HEAD}\ninstructions: Write.\ntools: [calculator: {{approval: always}}]",
@@ -156,6 +157,17 @@ async def test_a_message_typed_before_the_page_knows_its_agents_goes_out(
     known.set()
     await expect(page.locator(".answer")).to_contain_text("I heard you.")
     await expect(page.get_by_role("textbox")).to_have_value("")
+
+
+async def test_a_first_message_that_the_agent_offers_goes_out_at_a_click(page: Page, provider: FakeProvider) -> None:
+    provider.script(Reply(text="A long story."))
+    await page.get_by_role("textbox").fill("a draft")
+    await page.get_by_role("radio", name="greeter").check()
+    await page.get_by_role("button", name="Greet me in three languages").click()
+    await expect(page.locator(".user")).to_have_text("Greet me in three languages")
+    await expect(page.locator("#agent-name")).to_have_text("greeter")
+    await expect(page.locator(".answer")).to_contain_text("A long story.")
+    await expect(page.get_by_role("textbox")).to_have_value("a draft")
 
 
 async def test_hostile_text_is_text(page: Page, provider: FakeProvider) -> None:

@@ -47,7 +47,7 @@ async def signed_in(browser: BrowserContext, address: str, key: str) -> Page:
 
 async def started(page: Page) -> str:
     """The id of a session with one turn, whose answer is `Good morning.`"""
-    await page.locator("#agent").select_option("slow")
+    await page.get_by_role("radio", name="slow").check()
     await type_in(page, "Hello")
     await expect(page.locator("#transcript")).to_contain_text("Good morning.")
     return session_of(page)

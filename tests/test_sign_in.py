@@ -201,7 +201,7 @@ async def test_a_person_signs_in_goes_on_after_the_key_is_revoked_and_signs_out(
         await expect(dialog.get_by_role("alert")).to_have_text("The key is not known, has expired or was revoked.")
         await sign_in(page, first.text)
         await expect(dialog).to_be_hidden()
-        await page.locator("#agent").select_option("slow")
+        await page.get_by_role("radio", name="slow").check()
         await page.locator("#message").fill("Hello")
         await page.keyboard.press("Enter")
         await expect(page.locator("#transcript")).to_contain_text("Good morning.")

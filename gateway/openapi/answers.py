@@ -234,6 +234,8 @@ class AgentEntry(Frozen):
     model: str
     #: `provider/model` by role.
     models: dict[str, str]
+    #: First messages that a new chat offers.
+    starters: tuple[str, ...]
     #: JSON Schema properties by name.
     inputs: dict[str, dict[str, JsonValue]]
     tools: tuple[AgentToolEntry, ...]

@@ -164,9 +164,9 @@ function refreshFacts(live) {
   live.refreshTimer = setTimeout(() => live.refresh().catch(() => {}), 60);
 }
 
-/** `interrupt`: whatever is chosen for messages that come while the session works. */
-function submit({ interrupt = false } = {}) {
-  const { text } = composer;
+/** `interrupt`: whatever is chosen for messages that come while the session works. `text`: in place of what is in the box, which stays. */
+function submit({ interrupt = false, text: given = null } = {}) {
+  const text = given ?? composer.text;
   if ((!text && attachments.empty) || page.view.closed) return;
   if (attachments.busy) return void attachments.settled().then(() => submit({ interrupt }));
   if (attachments.failed) return notice('Remove the files that could not be added, or try again.');
@@ -182,7 +182,8 @@ function submit({ interrupt = false } = {}) {
   if (busy === null) return notice('This agent takes no message while it works. Choose what your message does.');
   const sessionId = page.sessionId ?? newId();
   const create = isNew ? { agent: page.agent.name, inputs, metadata: { timezone } } : null;
-  outbox.send({ sessionId, messageId: newId(), text: composer.take(), files: attachments.take(), create, busy });
+  const said = given === null ? { text: composer.take(), files: attachments.take() } : { text, files: [] };
+  outbox.send({ sessionId, messageId: newId(), ...said, create, busy });
   page.follow = true;
   if (isNew) {
     open(sessionId);
@@ -236,9 +237,9 @@ function drawNewChat() {
     page.agent = agentNamed(name);
     drawNewChat();
     draw();
-    byId('agent').focus();
+    byId('agent').querySelector(':checked').focus();
   };
-  drawWelcome(welcome, page.agents, page.agent, pick);
+  drawWelcome(welcome, page.agents, page.agent, { onPick: pick, onStart: (text) => submit({ text }) });
 }
 
 function currentEntry() {

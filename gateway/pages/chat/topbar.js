@@ -38,19 +38,25 @@ function drawConnection({ name, error, retryIn }) {
 }
 
 function drawModels(sessionId, view, agent) {
-  const roles = Array.isArray(agent?.models)
-    ? agent.models.map((model) => model.name ?? model)
-    : Object.keys(agent?.models ?? {});
+  const roles = Object.keys(agent?.models ?? {});
   const shown = sessionId !== null && roles.length > 1 && !view.closed;
   byId('model-choice').hidden = !shown;
   if (!shown) return;
   const select = byId('model');
   const current = view.session.model ?? agent.model;
-  if (select.dataset.roles !== roles.join()) {
-    select.replaceChildren(...roles.map((role) => h('option', { value: role }, role)));
-    select.dataset.roles = roles.join();
+  const names = roles.map((role) => modelName(agent, role)).join();
+  if (select.dataset.names !== names) {
+    select.replaceChildren(...roles.map((role) => h('option', { value: role }, modelName(agent, role))));
+    select.dataset.names = names;
   }
   if (document.activeElement !== select) select.value = current;
+}
+
+/** What its provider calls the model of a role, without the provider; the role as well where another has the same one. */
+function modelName({ models, demo }, role) {
+  const called = (one) => (demo ? 'demo' : models[one].split('/').slice(1).join('/'));
+  const shared = Object.keys(models).some((other) => other !== role && called(other) === called(role));
+  return shared ? `${called(role)} (${role})` : called(role);
 }
 
 function drawLink(id, href) {

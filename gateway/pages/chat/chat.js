@@ -18,6 +18,7 @@ import { barrier, drawBarrier } from './barrier.js';
 import { BusyChoice } from './busy_choice.js';
 import { Composer } from './composer.js';
 import { takeFiles } from './dropping.js';
+import { Find } from './find.js';
 import { listenToKeys } from './keys.js';
 import { drawMissing, isMissing } from './missing.js';
 import { notice } from './notice.js';
@@ -27,8 +28,8 @@ import { listenToPanel, showPanel } from './panel.js';
 import { drawQueue } from './queue.js';
 import { everySaid } from './recall.js';
 import { drawRefused } from './refused.js';
+import { sessionsSide } from './sessions_side.js';
 import { entryOf } from './sidebar_entry.js';
-import { Sidebar } from './sidebar.js';
 import { tellDisposition, waitsFor } from './standing.js';
 import { Stopping, works } from './stopping.js';
 import { drawTodo } from './todo.js';
@@ -65,9 +66,17 @@ const outbox = new Outbox(client, localStorage, draw, tellDisposition);
 const composer = new Composer({ storage: localStorage, send: submit, said: () => everySaid(page.view), onChange: drawComposer });
 const busyChoice = new BusyChoice();
 const attachments = new Attachments({ client, storage: localStorage, list: byId('attachments'), onChange: draw });
-const sidebar = new Sidebar({ client, list: byId('sessions'), more: byId('more-sessions'), current: currentEntry });
+const { sidebar, search } = sessionsSide({
+  client,
+  current: currentEntry,
+  may: () => signIn.holds('session:write'),
+  onDraw: () => draw(),
+  onNamed: (id) => id === page.sessionId && page.live?.refresh().catch(() => {}),
+  leave: () => composer.focus(),
+});
 const [scroll, transcript, welcome] = ['scroll', 'transcript', 'welcome'].map(byId);
 const stopping = new Stopping({ client, page, onChange: draw, leave: () => composer.focus() });
+const find = new Find({ client, page, transcript, leave: () => composer.focus() });
 const earlier = new Earlier({ button: byId('earlier'), scroll, read: () => page.live.readEarlier(), auto: true });
 
 async function start() {
@@ -89,6 +98,7 @@ async function start() {
 }
 
 function takeRights() {
+  sidebar.draw();
   if (page.sessionId === null) drawNewChat();
   draw();
 }
@@ -111,6 +121,7 @@ function open(sessionId, { instead = false, recalled = false } = {}) {
   page.live?.close();
   Object.assign(page, { sessionId, live: null, view: emptyView(), connection: null, recalled });
   stopping.reset();
+  find.hide();
   transcript.replaceChildren();
   transcript.keyedNodes = undefined;
   if (sessionId) {
@@ -210,8 +221,9 @@ function drawPage() {
   const { temporalUi, connection } = page;
   // For a new chat, what was picked.
   const known = sessionId ? agentNamed(name) : agent;
-  drawTopbar({ view, sessionId, name, agent: known, temporalUi, connection });
+  drawTopbar({ view, sessionId, name, title: sidebar.titleOf(sessionId), agent: known, temporalUi, connection });
   stopping.draw();
+  find.draw(sessionId !== null && view.seq > 0);
   busyChoice.draw({ policy: known?.busy, status: view.status, shown: works(view) && !view.closed });
   announceQuestions(sessionId, [...openQuestions(view), ...openBelow(view)]);
   drawComposer();
@@ -282,7 +294,7 @@ function addFiles(files) {
 
 function listen() {
   listenToPanel();
-  listenToKeys({ stop: () => stopping.stop(), newChat: () => open(null) });
+  listenToKeys({ stop: () => stopping.stop(), newChat: () => open(null), search: () => (showPanel(true), search.show()), find: () => find.show() });
   takeFiles(addFiles);
   byId('new-chat').addEventListener('click', () => open(null));
   byId('to-latest').addEventListener('click', () => ((page.follow = true), draw()));
@@ -302,7 +314,7 @@ function listen() {
   document.addEventListener('visibilitychange', () => {
     if (document.hidden) return;
     page.live?.stream.wake();
-    sidebar.refresh();
+    sidebar.refresh({ whole: true });
   });
 }
 

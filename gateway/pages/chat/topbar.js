@@ -1,4 +1,5 @@
 /** The line above the conversation of the chat page: who answers, what it cost so far, and ways out of the page. */
+import { openBelow } from '/client.js';
 import { chatAddress } from '../shared/addresses.js';
 import { byId, h, setText } from '../shared/dom.js';
 import { ESTIMATED, cost, temporalLink, titleOf } from '../shared/format.js';
@@ -7,16 +8,16 @@ import { isMissing } from './missing.js';
 import { drawTab } from './tab_status.js';
 
 /**
- * `sessionId`: null for a new chat. `name`: of the agent, `agent`: what the server says of it, null while it is not known.
+ * `sessionId`: null for a new chat. `title`: as the list of sessions has it. `name`: of the agent, `agent`: what the server says of it, null while it is not known.
  * `connection`: the stream's state, as `client.js` gives it.
  */
-export function drawTopbar({ view, sessionId, name, agent, temporalUi, connection }) {
+export function drawTopbar({ view, sessionId, name, title, agent, temporalUi, connection }) {
   const known = sessionId !== null && view.seq > 0;
   const { parent, demo } = view.session;
   setText(byId('agent-name'), name);
-  drawTab(titleOf(view).slice(0, 60), known ? view.status : 'idle');
+  drawTab((title || titleOf(view)).slice(0, 60), known ? statusOf(view) : 'idle');
   byId('demo').hidden = !(sessionId ? (demo ?? agent?.demo) : agent?.demo);
-  setText(byId('cost'), known ? cost(view.cost_usd, view.usage) : '');
+  setText(byId('cost'), known && view.cost_usd !== 0 ? cost(view.cost_usd, view.usage) : '');
   byId('cost').title = known && view.usage?.estimated ? ESTIMATED : 'What this session has cost so far';
   drawLink('above', known && parent && chatAddress(parent.session_id));
   drawLink('inspector', known && `/sessions/${encodeURIComponent(sessionId)}`);
@@ -24,6 +25,8 @@ export function drawTopbar({ view, sessionId, name, agent, temporalUi, connectio
   drawModels(sessionId, view, agent);
   drawConnection(connection ?? {});
 }
+
+const statusOf = (view) => (openBelow(view).length ? 'waiting' : view.status);
 
 function drawConnection({ name, error, retryIn }) {
   const node = byId('connection');

@@ -5,6 +5,9 @@
  */
 import { chatAddress } from '../shared/addresses.js';
 
+/** The session that the page shows. */
+let shown = null;
+
 const PATH = /^\/chat\/([^/]+)\/?$/;
 
 /** The session that the address names; null: none. Addresses of before, `/#session={id}`, are replaced by those of now. */
@@ -17,13 +20,15 @@ export function sessionInAddress() {
 
 /** Shows what is open in the address. `instead`: in place of the page before, to which Back does not return then. */
 export function showInAddress(sessionId, { instead = false } = {}) {
+  shown = sessionId;
   if (sessionInAddress() === sessionId) return;
   history[instead ? 'replaceState' : 'pushState'](null, '', sessionId === null ? '/' : chatAddress(sessionId));
 }
 
 /** Calls `show(sessionId or null)` where somebody goes to another session by a link of this page, by Back or by Forward. */
 export function followAddress(show) {
-  const look = () => show(sessionInAddress());
+  // A place in the page is an address, too.
+  const look = () => sessionInAddress() !== shown && show(sessionInAddress());
   addEventListener('popstate', look);
   addEventListener('hashchange', look);
   document.addEventListener('click', (event) => {

@@ -1,7 +1,7 @@
 /** Where the pages show a session. */
 
 /** On the chat page. */
-export const chatAddress = (sessionId) => `/#session=${encodeURIComponent(sessionId)}`;
+export const chatAddress = (sessionId) => `/chat/${encodeURIComponent(sessionId)}`;
 
 /** In the inspector; `place`: {step} or {turn} to open it at. */
 export function inspectorAddress(sessionId, place = {}) {

@@ -13,7 +13,7 @@ from playwright.async_api import BrowserContext, FilePayload, Page, expect
 
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
-from tests.support import scanning
+from tests.support import page_tools
 from tests.support.browsing import WAIT_MS
 from tests.support.dev import Dev
 from tests.support.pictures import picture
@@ -32,6 +32,7 @@ tools:
   - client: {name: time_zone, description: Tells the time zone, input: {type: object}, output: {type: string}}
   - client: {name: pick_date, description: Asks for a date, input: {type: object}, output: {type: string}}
   - scan
+  - draw
   - todo
 """,
     "helper": "tools: [calculator: {approval: always}]\n",
@@ -58,7 +59,7 @@ async def dev(tmp_path_factory: pytest.TempPathFactory, provider: FakeProvider, 
         "ANTHROPIC_API_KEY": "sk-test-not-a-key",
         "PERDURE_ALLOWED_ORIGINS": pages.origin,
     }
-    running = Dev(folder, environment, ["--agents", str(folder), "--tools", str(scanning.__file__)])
+    running = Dev(folder, environment, ["--agents", str(folder), "--tools", str(page_tools.__file__)])
     await running.start()
     yield running
     await running.stop()
@@ -185,6 +186,17 @@ async def test_files(page: Page, provider: FakeProvider) -> None:
     await rested(page)
     body = json.dumps(provider.calls[-1].body)
     assert all(base64.b64encode(data).decode() in body for data in (PNG, GIF))
+
+
+async def test_a_picture_that_a_tool_made(page: Page, provider: FakeProvider) -> None:
+    provider.script(Reply(text="", tools=(("draw", {"data": base64.b64encode(PNG).decode()}),)), Reply(text="There."))
+    await say(page, "Draw")
+    for _ in range(2):
+        await expect(texts(page).last).to_have_text("There.")
+        await rested(page)
+        image = page.locator(".assistant img")
+        assert await image.evaluate("(one) => one.decode().then(() => one.naturalWidth)") == 4
+        await page.reload()
 
 
 @BOTH

@@ -1,6 +1,7 @@
-"""A tool for tests that says how far it is, and ends when it is told."""
+"""Tools for tests of pages: one says how far it is and ends when it is told, one makes a picture."""
 
 import asyncio
+import base64
 from pathlib import Path
 
 from temporalio import activity
@@ -17,3 +18,13 @@ async def scan(until: str) -> str:
         activity.heartbeat("half of the shelf", 0.5)
         await asyncio.sleep(0.05)
     return "scanned"
+
+
+@activity.defn
+def draw(data: str) -> bytes:
+    """Draws a picture.
+
+    Args:
+        data: The picture, in Base64.
+    """
+    return base64.b64decode(data)

@@ -38,6 +38,7 @@ tools:
     "helper": "tools: [calculator: {approval: always}]\n",
 }
 SLOW = Reply(text=" ".join(f"word{n}" for n in range(1, 31)), gap=0.1)
+STALL = Reply(text="one two three four", fault="stall")
 SUM = ("calculator", {"expression": "2+3"})
 PNG, GIF = picture("PNG", (4, 4)), picture("GIF", (6, 6))
 BOTH = pytest.mark.parametrize("package", ["ai7", "ai"])
@@ -109,7 +110,7 @@ async def test_a_reload_and_a_second_tab_in_mid_answer(page: Page, tab: Tabs, pr
 
 
 async def test_stop(page: Page, provider: FakeProvider, http: httpx2.AsyncClient) -> None:
-    provider.script(Reply(text="one two three four", fault="stall"), Reply(text="Yes?"))
+    provider.script(STALL, Reply(text="Yes?"))
     await say(page, "Count")
     await expect(texts(page)).to_contain_text("one two")
     await page.get_by_role("button", name="Stop").click()
@@ -283,11 +284,11 @@ async def test_everything_is_killed_in_mid_answer(
 ) -> None:
     """Nobody does anything: the pages find the gateway again, two for their answers and one for its message."""
     older, other = [await tab(await pages.build("ai", dev.url, tmp_path)) for _ in range(2)]
-    provider.script(SLOW, SLOW)
+    provider.script(STALL, STALL)
     for one in (page, older):
         await say(one, "Count")
     for one in (page, older):
-        await expect(texts(one)).to_contain_text("word2")
+        await expect(texts(one)).to_contain_text("one two")
     await dev.kill(group=True)
     for one in (page, older):
         await expect(one.get_by_role("status")).to_have_text("Reconnecting…")

@@ -1,5 +1,6 @@
 """How a stream that is cut ends over a real connection: in an error for its reader, and without one in the log."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 
@@ -71,3 +72,19 @@ async def test_a_stream_that_is_cut_is_no_error_of_the_server(
             assert whole
     assert "data: said" in read
     assert [record.message for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+@pytest.mark.parametrize("path", ["/moved", "/cut", "/ended"])
+async def test_who_is_sent_no_chunks_can_tell_a_cut_from_the_end_too(path: str) -> None:
+    """A proxy that speaks HTTP/1.0, as nginx does unless it is told otherwise."""
+    async with serve(app, http=protocol(BOUNDS)) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET %s HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n" % path.encode())
+        if path == "/ended":
+            answer = await reader.read()
+            assert b"transfer-encoding" not in answer.lower()
+            assert answer.endswith(b"data: said\n\n")
+        else:
+            with pytest.raises(ConnectionResetError):
+                await reader.read()
+        writer.close()

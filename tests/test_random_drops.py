@@ -88,6 +88,10 @@ class Drops:
             try:
                 await listen(reader, line.frames(self._port, reader.request, cut, still=still, reset=reset))
             except Refused as refused:
+                if refused.is_for_now:
+                    # Its gateway or worker cannot keep up with so many who come again.
+                    await asyncio.sleep(0.2)
+                    continue
                 reader.refused(refused)
             reader.ended(line)
             longest = max(longest, line.came)
@@ -116,7 +120,9 @@ async def undisturbed(port: int, reader: Reader) -> Reader:
         try:
             await listen(reader, line.frames(port, reader.request))
         except Refused as refused:
-            reader.refused(refused)
+            if not refused.is_for_now:
+                reader.refused(refused)
+            await asyncio.sleep(0.05)
             continue
         reader.ended(line)
         assert reader.over

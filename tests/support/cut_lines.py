@@ -16,9 +16,11 @@ _PATIENCE_S = 60
 class Refused(Exception):
     """The answer is no stream: `status`, and what it says."""
 
-    def __init__(self, status: int, text: str) -> None:
+    def __init__(self, status: int, head: bytes, text: str) -> None:
         super().__init__(f"{status} {text[:500]}")
         self.status = status
+        #: It is only put off.
+        self.is_for_now = status in (429, 503) and b"\r\nretry-after: " in head.lower()
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ class _Answer:
                 return []
             status = int(head.split(b" ", 2)[1])
             if status != 200:
-                raise Refused(status, rest.decode(errors="replace"))
+                raise Refused(status, head, rest.decode(errors="replace"))
             assert b"\r\ncontent-type: text/event-stream" in head.lower(), head
             self._in_body, self._raw = True, rest
         self._unchunk()

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from perdure.activities.models.failures import ModelFailed, ModelFailure
 from perdure.activities.models.wire import Answer, Delta, DeltaKind, Started
 from perdure.workflows.protocol.steps import Prompt
-from perdure.workflows.vocabulary.parts import Part, Reasoning, Text, ToolCall, Usage
+from perdure.workflows.vocabulary.parts import Part, Reasoning, StopReason, Text, ToolCall, Usage
 from tests.support.session_lab import Stage
 
 _WORDS: Final = ("one", "two ", " drei", "\n\n", "漢字", "🙂", "{", '"', "data: ", "\u2028", "é", "\r\n", "\\n", " ")
@@ -57,7 +57,7 @@ class FitfulModel(Stage):
             yield fragment
         if broken:
             raise ModelFailed(ModelFailure(kind="model_overloaded", message="busy", provider="stage", retryable=True))
-        stop = "tool_calls" if any(isinstance(part, ToolCall) for part in parts) else "end"
+        stop: StopReason = "tool_calls" if any(isinstance(part, ToolCall) for part in parts) else "end"
         yield Answer(tuple(parts), "stage", Usage(input_tokens=10, output_tokens=2), stop)
 
 

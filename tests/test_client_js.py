@@ -1,7 +1,6 @@
 """The browser's client under Node: the SSE parser, a stream that breaks, messages that are sent again.
 
-`client.js` is laid out as the gateway serves it (`/client.js` beside `/pages/`), so its imports resolve as in a
-browser.
+`client.js` is what the gateway serves as `/client.js`: one file, with all that it imports joined into it.
 """
 
 import json
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from perdure.gateway.routes.client_module import NotJoined, joined
 
 PAGES = Path(__file__).parent.parent / "gateway" / "pages"
 
@@ -30,7 +31,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Node:
         pytest.skip("node is not installed, so the browser's client cannot be run outside a browser")
     site = tmp_path_factory.mktemp("site")
     shutil.copytree(PAGES, site / "pages")
-    shutil.copy(PAGES / "client" / "client.js", site / "client.js")
+    (site / "client.js").write_text(joined(PAGES / "client" / "client.js"))
     (site / "package.json").write_text('{"type": "module"}')
 
     def run(script: str, given: Any = None) -> Any:
@@ -264,3 +265,73 @@ PICKED = {"question_id": "t1.s1.c1.input", "result": {"from": "x", "callId": "t1
 )
 def test_an_app_s_function_answers_a_client_tool(node: Node, given: Event, sent: list[Event], ran: int) -> None:
     assert node(CLIENT_TOOLS, given) == {"sent": sent, "ran": ran}
+
+
+FOLLOW = """
+const frame = (event) => `event: ${event.type}\\ndata: ${JSON.stringify(event)}\\n\\n`;
+const fetch = async (url, { method }) => {
+  if (method === 'POST') return new Response('{"seq": 0, "message_id": "m1"}', { status: 202 });
+  return new Response(new ReadableStream({
+    start(feed) { for (const event of input) feed.enqueue(new TextEncoder().encode(frame(event))); },
+  }));
+};
+const perdure = new client.PerdureClient({ fetch });
+"""
+
+
+def test_a_turn_is_its_own_events_and_no_others(node: Node) -> None:
+    events = told(
+        {"type": "session.started", "agent": "assistant", "digest": "d", "inputs": {}, "turn_id": None},
+        {"type": "turn.started", "cause": "message", "turn_id": "t1"},
+        {"type": "message.added", "message": {"id": "other", "turn_id": "t1"}, "turn_id": "t1"},
+        {"type": "message.queued", "message_id": "m1", "position": 1, "turn_id": None},
+        {"type": "turn.finished", "reason": "done", "turn_id": "t1"},
+        {"type": "turn.started", "cause": "message", "turn_id": "t2"},
+        {"type": "message.added", "message": {"id": "m1", "turn_id": "t2"}, "turn_id": "t2"},
+        {"type": "turn.finished", "reason": "done", "turn_id": "t2"},
+        {"type": "turn.started", "cause": "message", "turn_id": "t3"},
+    )
+    live = [
+        {"type": "step.delta", "step_id": "t1.s1", "attempt": 1, "n": 0, "part": 0, "kind": "text", "delta": "No"},
+        {"type": "tool.progress", "call_id": "t2.s1.c1", "message": "so far"},
+    ]
+    script = """
+    const seen = [];
+    for await (const event of perdure.turn('s', { messageId: 'm1', text: 'Hello' })) seen.push(event.seq ?? event.type);
+    output(seen);
+    process.exit();
+    """
+    assert node(FOLLOW + script, [*events[:4], live[0], *events[4:7], live[1], *events[7:]]) == [
+        *(4, 6, 7, "tool.progress", 8),
+    ]
+
+
+def test_a_loop_over_events_ends_with_the_session_and_by_a_signal(node: Node) -> None:
+    script = """
+    const seen = [];
+    for await (const { seq } of perdure.events('s')) seen.push(seq);
+    const abort = new AbortController();
+    const read = async () => {
+      for await (const { seq } of perdure.events('s', { signal: abort.signal })) if (seq === 2) abort.abort();
+    };
+    const cut = await read().catch((error) => error.name);
+    output([seen, cut, await read().catch((error) => error.name)]);
+    process.exit();
+    """
+    assert node(FOLLOW + script, SESSION) == [[1, 2, 3, 4, 5], "AbortError", "AbortError"]
+
+
+@pytest.mark.parametrize(
+    ("other", "why"),
+    [
+        ("import { b } from './b.js';\nconst one = 1;\n", "one is declared in b.js and in a.js"),
+        ("import { b as c } from './b.js';\n", "a.js renames what it imports from ./b.js"),
+        ("import * as b from './b.js';\n", "a.js has an import of another kind"),
+        ("import { a } from './a.js';\n", "a.js imports itself by way of a.js"),
+    ],
+)
+def test_modules_that_do_not_fit_into_one_scope_are_not_joined(tmp_path: Path, other: str, why: str) -> None:
+    (tmp_path / "b.js").write_text("export const b = 2;\nconst one = 1;\n")
+    (tmp_path / "a.js").write_text(f"{other}export const a = 3;\n")
+    with pytest.raises(NotJoined, match=why):
+        joined(tmp_path / "a.js")

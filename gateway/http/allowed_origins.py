@@ -13,7 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import Message, Scope, Send
 
-_PATHS: Final = re.compile(r"/v1/.*|/client\.js|/pages/.*")
+_PATHS: Final = re.compile(r"/v1/.*|/client\.(js|d\.ts)|/pages/.*")
 _PREFLIGHT: Final = {
     "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE",
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Content-Disposition, Last-Event-ID, Traceparent",

@@ -1,0 +1,108 @@
+"""The Python client by itself: its errors, its events, how long it waits, and what it imports."""
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from perdure.client import Event, errors
+from perdure.gateway.client.answers import BY_CODE, error_of
+from perdure.gateway.client.events import TurnFilter, events_in
+from perdure.gateway.client.repeating import pause_s
+from perdure.gateway.client.turn import turn_of
+from perdure.gateway.http.problems import KINDS
+
+#: Codes of requests that the client never makes.
+NOT_MADE = {
+    *("bad_request", "response_not_found", "unsupported_media_type", "foreign_origin", "unknown_host"),
+    *("method_not_allowed", "too_slow"),
+}
+
+
+def test_every_code_of_the_gateway_has_a_class() -> None:
+    assert BY_CODE.keys() == KINDS.keys() - NOT_MADE
+    for code, kind in KINDS.items():
+        error = error_of(kind.status, {"code": code, "detail": "Words."}, "7")
+        assert (error.code, error.status, str(error), error.retry_after) == (code, kind.status, "Words.", 7)
+        assert type(error) is BY_CODE.get(code, type(error))
+        # What passes is what JavaScript's client makes again, too.
+        assert error.passes == (kind.status in (408, 429, 502, 503, 504))
+
+
+@pytest.mark.parametrize(
+    ("status", "problem", "kind"),
+    [
+        (409, {"code": "of_a_newer_server", "detail": "No."}, errors.Conflict),
+        (404, None, errors.NotFound),
+        (502, "<html>", errors.Unavailable),
+        (418, {"code": 3}, errors.Invalid),
+        (500, {}, errors.ServerFailed),
+    ],
+)
+def test_an_unknown_code_is_of_its_kind(status: int, problem: Any, kind: type[errors.PerdureError]) -> None:
+    error = error_of(status, problem)
+    assert type(error) is kind
+    assert str(error)
+
+
+@pytest.mark.parametrize(("told", "least", "most"), [(None, 3, 4), (7, 7, 7), (0, 0.25, 0.25), (100_000, 60, 60)])
+def test_how_long_it_waits(told: float | None, least: float, most: float) -> None:
+    assert least <= pause_s(30, told) <= most
+    assert 0.18 < pause_s(0, None) <= 0.25
+
+
+async def events_of(text: str) -> list[Event]:
+    async def lines() -> Any:
+        for line in text.split("\n"):
+            yield line
+
+    return [event async for event in events_in(lines())]
+
+
+async def test_a_stream_is_read_to_its_last_whole_event() -> None:
+    text = (
+        ': hello\nretry: 2000\n\nid: 1\nevent: a.b\ndata: {"x":\ndata: 1}\n\nevent: c\ndata:{}\n\nid: 2\nevent: cut\n'
+    )
+    assert await events_of(text) == [Event("a.b", 1, {"x": 1}), Event("c", None, {})]
+
+
+def test_a_turn_is_its_own_events_and_no_others() -> None:
+    wanted = TurnFilter("m1")
+
+    def take(of: str, seq: int | None, **data: Any) -> list[tuple[str, int | None]]:
+        return [(event.type, event.seq) for event in wanted.take(Event(of, seq, data))]
+
+    assert take("turn.started", 1, turn_id="t1") == []
+    assert take("message.added", 2, turn_id="t1", message={"id": "other"}) == []
+    assert take("message.queued", 3, turn_id=None, message_id="m1") == [("message.queued", 3)]
+    assert take("message.rejected", 4, turn_id=None, message_id="other") == []
+    assert take("step.delta", None, step_id="t1.s1", kind="text", delta="No") == []
+    assert take("turn.finished", 5, turn_id="t1") == []
+    assert take("turn.started", 6, turn_id="t2") == []
+    assert take("message.added", 7, turn_id="t2", message={"id": "m1"}) == [("turn.started", 6), ("message.added", 7)]
+    assert take("tool.progress", None, call_id="t2.s1.c1") == [("tool.progress", None)]
+    assert not wanted.over
+    assert take("turn.finished", 8, turn_id="t2") == [("turn.finished", 8)]
+    assert wanted.over
+
+
+@pytest.mark.parametrize(("running", "over"), [("t1", False), ("t2", True), (None, True)])
+def test_a_snapshot_stands_for_events_that_are_no_longer_kept(running: str | None, over: bool) -> None:
+    wanted = TurnFilter("m1")
+    snapshot = {"messages": [{"id": "m1", "turn_id": "t1"}], "turn_id": running, "seq": 9}
+    assert [event.type for event in wanted.take(Event("session.snapshot", None, snapshot))] == ["session.snapshot"]
+    assert wanted.over is over
+
+
+def test_a_turn_that_waits_is_one_and_one_that_takes_longer_is_none() -> None:
+    assert turn_of({"status": "working", "message_id": "m1"}) is None
+    waits = turn_of({"status": "waiting", "message_id": "m1", "questions": [{"question_id": "q"}]})
+    assert waits is not None
+    assert (waits.reason, waits.questions, waits.text) == ("waiting", ({"question_id": "q"},), "")
+
+
+def test_it_imports_nothing_heavy() -> None:
+    script = "import sys, perdure.client; print(*{name.partition('.')[0] for name in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert {"temporalio", "pydantic", "fastapi", "starlette", "openai", "anthropic"}.isdisjoint(done.stdout.split())

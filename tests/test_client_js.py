@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from perdure.gateway.routes.client_module import NotJoined, joined
+from tests.test_python_client import WORDS
 
 PAGES = Path(__file__).parent.parent / "gateway" / "pages"
 
@@ -304,6 +305,15 @@ def test_a_turn_is_its_own_events_and_no_others(node: Node) -> None:
     assert node(FOLLOW + script, [*events[:4], live[0], *events[4:7], live[1], *events[7:]]) == [
         *(4, 6, 7, "tool.progress", 8),
     ]
+
+
+def test_the_words_are_all_there_whatever_of_the_stream_is_missing(node: Node) -> None:
+    script = """
+    import { Words } from './pages/client/words.js';
+    const words = new Words();
+    output(input.map(([type, data]) => words.take({ type, ...data })));
+    """
+    assert node(script, [[kind, data] for kind, data, _ in WORDS]) == [more for _, _, more in WORDS]
 
 
 def test_a_loop_over_events_ends_with_the_session_and_by_a_signal(node: Node) -> None:

@@ -4,6 +4,7 @@ without their caller doing anything, and miss and repeat nothing.
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
@@ -12,11 +13,17 @@ from typing import Any
 import httpx2
 import pytest
 import pytest_asyncio
+from playwright.async_api import Request, expect
 
 from perdure.client import Event, Perdure, errors
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
 from tests.support.apart import Apart, apart
+from tests.support.browsing import open_browser
+from tests.support.guide_examples import examples
+from tests.support.ports import free_ports
+from tests.support.react_page import react_app
+from tests.support.serving import serve
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -32,9 +39,19 @@ TURN = [
 ]
 
 
+@pytest.fixture(scope="module")
+def app_port() -> int:
+    """Where the page of an app is."""
+    (port,) = free_ports(1)
+    return port
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def running(tmp_path_factory: pytest.TempPathFactory, provider: FakeProvider) -> AsyncIterator[Apart]:
-    async with apart(tmp_path_factory.mktemp("clients"), provider, 1) as everything:
+async def running(
+    tmp_path_factory: pytest.TempPathFactory, provider: FakeProvider, app_port: int
+) -> AsyncIterator[Apart]:
+    listed = {"PERDURE_ALLOWED_ORIGINS": f"http://127.0.0.1:{app_port}"}
+    async with apart(tmp_path_factory.mktemp("clients"), provider, 1, environment=listed) as everything:
         yield everything
 
 
@@ -208,11 +225,86 @@ async def test_refusals_have_a_class_and_what_fails_for_long_is_given_up(running
             _ = [event async for event in nobody.session("s").events()]
 
 
+async def test_the_guide_s_programs_run(running: Apart, provider: FakeProvider, node: str, tmp_path: Path) -> None:
+    provider.script(Reply(text="One that survives."), Reply(text="One that survives."), Reply(text="It lives on."))
+    (shown,) = [one.code for one in examples("js") if one.page == "programs" and "createSession" in one.code[:200]]
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    await save_client(running.urls[0], tmp_path / "client.js")
+    assert await printed(tmp_path, running.urls[0], "main.js", shown, node) == "One that survives."
+
+    (program,) = [one.code for one in examples("python") if one.page == "programs"]
+    assert await printed(tmp_path, running.urls[0], "main.py", program, sys.executable) == (
+        "One that survives.done It lives on.\n409 session_closed The session is closed, so the message was not taken.\n"
+    )
+
+
+async def printed(folder: Path, url: str, name: str, program: str, runs: str) -> str:
+    """What a program of the guide prints."""
+    assert "http://127.0.0.1:8000" in program
+    (folder / name).write_text(program.replace("http://127.0.0.1:8000", url))
+    process = await asyncio.create_subprocess_exec(runs, name, cwd=folder, stdout=asyncio.subprocess.PIPE)
+    async with asyncio.timeout(PATIENCE_S):
+        output, _ = await process.communicate()
+    assert process.returncode == 0
+    return output.decode()
+
+
+@pytest.mark.browser
+async def test_the_guide_s_hook_goes_on_under_strict_mode(
+    running: Apart, provider: FakeProvider, node: str, chromium: str, tmp_path: Path, app_port: int
+) -> None:
+    """Effects run twice there: nothing is sent, shown or followed twice, and what is left is closed."""
+    provider.script(LONG, REFUND, Reply(text="Done."), Reply(text="Another talk."))
+    (gateway,) = running.gateways
+    app = await react_app(tmp_path, node, running.urls[0])
+    async with serve(app, port=app_port), open_browser(chromium) as browser, asyncio.timeout(PATIENCE_S):
+        page = await browser.new_page()
+        wrong: list[str] = []
+        open_streams: set[Request] = set()
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("request", lambda one: open_streams.add(one) if one.url.endswith("/events") else None)
+        page.on("requestfailed", lambda one: open_streams.discard(one))
+        page.on("requestfinished", lambda one: open_streams.discard(one))
+        said = page.locator("main > p:not([role])")
+
+        async def shows(*texts: str) -> None:
+            await expect(said).to_have_text(list(texts), timeout=PATIENCE_S * 1000)
+
+        await page.goto(f"http://127.0.0.1:{app_port}/#mine")
+        await page.get_by_role("textbox").fill("Go")
+        await page.keyboard.press("Enter")
+        await expect(said.nth(1)).to_contain_text("word3 ")
+        await gateway.kill()
+        await expect(page.get_by_role("status")).to_have_text("Connecting again…")
+        # What is sent meanwhile is shown at once, and goes out by itself.
+        await page.get_by_role("textbox").fill("Refund it")
+        await page.keyboard.press("Enter")
+        await expect(said.last).to_have_text("user: Refund it")
+        await gateway.start()
+        await expect(said.last).to_contain_text("issue_refund?", timeout=PATIENCE_S * 1000)
+        await page.get_by_role("button", name="Allow").click()
+        talk = ["user: Go", f"assistant: {WORDS}", "user: Refund it", "assistant: ", "assistant: Done."]
+        await shows(*talk)
+        assert len(open_streams) == 1
+
+        await page.evaluate("open_session('other')")
+        await shows()
+        await page.get_by_role("textbox").fill("Hello")
+        await page.keyboard.press("Enter")
+        await shows("user: Hello", "assistant: Another talk.")
+        assert [one.url.split("/")[-2] for one in open_streams] == ["other"]
+
+        await page.reload()
+        await shows(*talk)
+        await page.evaluate("open_session('')")
+        await expect(page.locator("main")).to_have_count(0)
+        assert wrong == []
+
+
 async def told_by(node: str, url: str, scenario: str, folder: Path) -> AsyncGenerator[dict[str, Any]]:
     """What a program says that uses `client.js` as a person has saved it."""
     saved = folder / "client.mjs"
-    async with httpx2.AsyncClient() as http:
-        saved.write_bytes((await http.get(f"{url}/client.js")).content)
+    await save_client(url, saved)
     process = await asyncio.create_subprocess_exec(node, OWN, saved, url, scenario, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
     try:
@@ -223,3 +315,9 @@ async def told_by(node: str, url: str, scenario: str, folder: Path) -> AsyncGene
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+async def save_client(url: str, file: Path) -> None:
+    async with httpx2.AsyncClient() as http:
+        saved = (await http.get(f"{url}/client.js")).content
+    await asyncio.to_thread(file.write_bytes, saved)

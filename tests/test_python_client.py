@@ -11,6 +11,7 @@ from perdure.gateway.client.answers import BY_CODE, error_of
 from perdure.gateway.client.events import TurnFilter, events_in
 from perdure.gateway.client.repeating import pause_s
 from perdure.gateway.client.turn import turn_of
+from perdure.gateway.client.words import Words
 from perdure.gateway.http.problems import KINDS
 
 #: Codes of requests that the client never makes.
@@ -100,6 +101,36 @@ def test_a_turn_that_waits_is_one_and_one_that_takes_longer_is_none() -> None:
     waits = turn_of({"status": "waiting", "message_id": "m1", "questions": [{"question_id": "q"}]})
     assert waits is not None
     assert (waits.reason, waits.questions, waits.text) == ("waiting", ({"question_id": "q"},), "")
+
+
+DELTA = {"step_id": "t1.s1", "attempt": 1, "part": 0, "kind": "text"}
+#: Events, and what each adds to the text that is printed. JavaScript's client is held to the same.
+WORDS: list[tuple[str, dict[str, Any], str]] = [
+    ("step.delta", {**DELTA, "n": 0, "kind": "reasoning", "delta": "Hm."}, ""),
+    ("step.delta", {**DELTA, "n": 1, "part": 1, "delta": "On"}, "On"),
+    # A gap: the rest comes with the snapshot.
+    ("step.delta", {**DELTA, "n": 3, "part": 1, "delta": "wo"}, ""),
+    (
+        "step.snapshot",
+        {**DELTA, "n": 4, "parts": [{"type": "reasoning", "text": "Hm."}, {"type": "text", "text": "One two"}]},
+        "e two",
+    ),
+    ("step.delta", {**DELTA, "n": 4, "part": 1, "delta": " three"}, " three"),
+    # The next attempt begins alike, and goes on otherwise; what comes late of the first one is nothing.
+    ("step.delta", {**DELTA, "attempt": 2, "n": 0, "delta": "One"}, ""),
+    ("step.delta", {**DELTA, "n": 5, "part": 1, "delta": " four"}, ""),
+    ("step.delta", {**DELTA, "attempt": 2, "n": 1, "delta": " more"}, "\n\nOne more"),
+    ("step.finished", {**DELTA, "message": {"parts": [{"type": "text", "text": "One more."}]}}, "."),
+    ("tool.started", {"call_id": "t1.s1.c1"}, ""),
+    # Of the next step nothing streams.
+    ("step.finished", {"step_id": "t1.s2", "message": {"parts": [{"type": "text", "text": "Done."}]}}, "\n\nDone."),
+    ("step.finished", {"step_id": "t1.s3", "message": {"parts": [{"type": "tool_call", "name": "a"}]}}, ""),
+]
+
+
+def test_the_words_are_all_there_whatever_of_the_stream_is_missing() -> None:
+    words = Words()
+    assert [words.take(Event(kind, None, data)) for kind, data, _ in WORDS] == [more for _, _, more in WORDS]
 
 
 def test_it_imports_nothing_heavy() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from perdure.gateway.client.answers import refused
 from perdure.gateway.client.errors import PerdureError, Unauthenticated, Unreachable
 from perdure.gateway.client.events import Event, events_in
-from perdure.gateway.client.repeating import Repeating
+from perdure.gateway.client.repeating import OnWait, Repeating
 
 if TYPE_CHECKING:
     from perdure.gateway.client.perdure import Perdure
@@ -21,10 +21,12 @@ async def breath() -> None:
     await asyncio.sleep(_BREATH_S)
 
 
-async def events(perdure: "Perdure", session: str, cursor: int | None) -> AsyncGenerator[Event]:
+async def events(
+    perdure: "Perdure", session: str, cursor: int | None, on_wait: OnWait | None = None
+) -> AsyncGenerator[Event]:
     """The events of the session at the path `session` that are greater than the cursor. Raises `PerdureError` where
     another attempt is of no use."""
-    repeating = Repeating(f"GET {perdure.url}{session}/events", perdure.on_wait, perdure.patience_s)
+    repeating = Repeating(f"GET {perdure.url}{session}/events", on_wait or perdure.on_wait, perdure.patience_s)
     renewed = False
     while True:
         error: PerdureError = Unreachable(f"the stream of {perdure.url} was cut")

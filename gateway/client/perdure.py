@@ -32,13 +32,13 @@ class Perdure:
 
         async with Perdure("http://127.0.0.1:8000") as perdure:
             session = await perdure.create("assistant")
-            async for event in session.turn("Hello"):
-                print(event.text, end="", flush=True)
+            async for words in session.say("Hello"):
+                print(words, end="", flush=True)
 
     `api_key`: an API key, or a token. `headers` go with every request. `renew()` gives a new token when the server no
     longer knows who calls; what was refused is then asked again. `patience_s`: seconds after which what fails again and
     again is given up, with the last failure raised; None: never (`asyncio.timeout` gives up, too). `on_wait` is told of
-    each wait for another attempt.
+    each wait for another attempt. `transport`: httpx2's, in place of its own.
 
     Every method raises `PerdureError`, by its subclasses in `perdure.client.errors`. Not for several event loops.
     """
@@ -52,6 +52,7 @@ class Perdure:
         renew: Renew | None = None,
         patience_s: float | None = None,
         on_wait: OnWait | None = None,
+        transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         self.url = url.rstrip("/")
         self.on_wait = on_wait
@@ -62,7 +63,8 @@ class Perdure:
             base_url=self.url,
             headers={**own, **(headers or {})},
             timeout=_TIMEOUT,
-            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
+            transport=transport,
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100),
         )
 
     async def __aenter__(self) -> Self:
@@ -159,9 +161,11 @@ class Perdure:
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         again: bool = True,
+        on_wait: OnWait | None = None,
     ) -> httpx2.Response:
-        """As `call`, for the answer itself, whatever its status; those that pass are waited for."""
-        repeating = Repeating(f"{method} {self.url}{path}", self.on_wait, self.patience_s)
+        """As `call`, for the answer itself, whatever its status; one that passes is waited for, and given only where the
+        request is not made again. `on_wait` goes before the client's own. Raises `Unreachable`."""
+        repeating = Repeating(f"{method} {self.url}{path}", on_wait or self.on_wait, self.patience_s)
         renewed = False
         while True:
             try:
@@ -170,15 +174,15 @@ class Perdure:
                 )
             except httpx2.TransportError as failure:
                 error: PerdureError = unreachable(self.url, failure)
+                if not again:
+                    raise error from failure
             else:
                 error = refused(response)
                 if isinstance(error, Unauthenticated) and not renewed and await self.renewed():
                     renewed = True
                     continue
-                if response.is_success or not error.passes:
+                if response.is_success or not error.passes or not (again or isinstance(error, TooMany)):
                     return response
-            if not again and not isinstance(error, TooMany):
-                raise error
             await repeating.wait(error)
 
     async def renewed(self) -> bool:
@@ -207,7 +211,7 @@ async def _streaming(
 
 
 def unreachable(url: str, failure: Exception) -> Unreachable:
-    return Unreachable(f"{url} does not answer ({failure or type(failure).__name__})")
+    return Unreachable(f"{url} does not answer ({str(failure) or type(failure).__name__})")
 
 
 def _taken(response: httpx2.Response) -> dict[str, Any]:

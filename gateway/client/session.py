@@ -2,13 +2,14 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
 from urllib.parse import quote
 
 from perdure.gateway.client import following
 from perdure.gateway.client.events import Event, TurnFilter
 from perdure.gateway.client.ids import given, new_id
 from perdure.gateway.client.turn import Turn, turn_of
+from perdure.gateway.client.words import Words
 
 if TYPE_CHECKING:
     from perdure.gateway.client.perdure import Perdure
@@ -16,6 +17,19 @@ if TYPE_CHECKING:
 #: Seconds that one request waits for a turn; less than the client takes silence for a broken connection.
 _WAIT_S: Final = 30
 _ABSENT: Final[Any] = object()
+
+
+class Said(TypedDict, total=False):
+    """What goes with a message, or stands for its text."""
+
+    #: In place of the text: `{"type": "text", "text"}`, `{"type": "file", "uri"}`, `{"type": "data", "name", "value"}`.
+    parts: Sequence[Mapping[str, Any]]
+    #: The message's own id, by default a new one; sent again with it, a message counts once.
+    message_id: str
+    #: What becomes of it while the session works: queue, steer, interrupt or reject; by default what the agent says.
+    busy: str
+    #: The role that answers it, one of the models of the session's agent.
+    model: str
 
 
 class Session:
@@ -32,36 +46,18 @@ class Session:
     def __repr__(self) -> str:
         return f"<Session {self.id}>"
 
-    async def send(
-        self,
-        text: str | None = None,
-        *,
-        parts: Sequence[Mapping[str, Any]] | None = None,
-        message_id: str | None = None,
-        busy: str | None = None,
-        model: str | None = None,
-    ) -> dict[str, Any]:
+    async def send(self, text: str | None = None, **said: Unpack[Said]) -> dict[str, Any]:
         """Sends a message, once, however often it has to be sent → `{"session_id", "message_id", "seq", "status",
-        "position"?, "waiting_for"?}`; `seq` is a cursor from before the message's first event. `text` or `parts`.
-        `message_id`: the message's own id, by default a new one. `busy`: what becomes of it while the session works:
-        queue, steer, interrupt or reject; by default what the agent says. `model`: a role, for its turn. Raises
-        `SessionClosed`, `Busy`, `IdConflict`, `Invalid`."""
-        body = _message(text, parts, message_id, busy, model)
+        "position"?, "waiting_for"?}`; `seq` is a cursor from before the message's first event. Raises `SessionClosed`,
+        `Busy`, `IdConflict`, `Invalid`."""
+        body = _message(text, said)
         return await self._call("POST", "messages", body)
 
-    async def send_and_wait(
-        self,
-        text: str | None = None,
-        *,
-        parts: Sequence[Mapping[str, Any]] | None = None,
-        message_id: str | None = None,
-        busy: str | None = None,
-        model: str | None = None,
-    ) -> Turn:
+    async def send_and_wait(self, text: str | None = None, **said: Unpack[Said]) -> Turn:
         """Sends a message and waits for its turn, however long it takes and whatever restarts meanwhile. Comes back
         early, with reason `waiting`, where people have to answer `questions` first; sent again with the same
         `message_id`, it waits on. Raises what `send` raises, and `MessageWithdrawn`."""
-        body = _message(text, parts, message_id, busy, model)
+        body = _message(text, said)
         while True:
             answer = await self._perdure.call("POST", f"{self._path}/messages", json=body, params={"wait": _WAIT_S})
             if (turn := turn_of(answer)) is not None:
@@ -69,18 +65,20 @@ class Session:
             # A server that stops answers at once; another takes over.
             await following.breath()
 
-    async def turn(
-        self,
-        text: str | None = None,
-        *,
-        parts: Sequence[Mapping[str, Any]] | None = None,
-        message_id: str | None = None,
-        busy: str | None = None,
-        model: str | None = None,
-    ) -> AsyncGenerator[Event]:
+    async def say(self, text: str | None = None, **said: Unpack[Said]) -> AsyncGenerator[str]:
+        """Sends a message and yields the text of its turn as it comes, to print it: whatever a broken stream has missed
+        comes later. Where the model had to be asked once more, its new answer begins a new paragraph. Raises what
+        `send` raises."""
+        words = Words()
+        async with aclosing(self.turn(text, **said)) as events:
+            async for event in events:
+                if more := words.take(event):
+                    yield more
+
+    async def turn(self, text: str | None = None, **said: Unpack[Said]) -> AsyncGenerator[Event]:
         """Sends a message and yields its own events and those of its turn, live frames among them, to the turn's end.
         Leaving the loop only stops listening. Raises what `send` raises."""
-        body = _message(text, parts, message_id, busy, model)
+        body = _message(text, said)
         sent = await self._call("POST", "messages", body)
         wanted = TurnFilter(body["message_id"])
         async with aclosing(self.events(after=sent["seq"])) as everything:
@@ -174,11 +172,5 @@ class Session:
         return await self._perdure.call(method, path, json=body, params=params)
 
 
-def _message(
-    text: str | None,
-    parts: Sequence[Mapping[str, Any]] | None,
-    message_id: str | None,
-    busy: str | None,
-    model: str | None,
-) -> dict[str, Any]:
-    return {"message_id": message_id or new_id(), **given(text=text, parts=parts, busy=busy, model=model)}
+def _message(text: str | None, said: Said) -> dict[str, Any]:
+    return {"message_id": new_id(), **given(text=text), **given(**said)}

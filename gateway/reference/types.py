@@ -113,7 +113,7 @@ def _type(schema: dict[str, Any]) -> str:
         case {"type": "integer" | "number"}:
             return "number"
         case {"type": "string" | "boolean" | "null" as kind}:
-            return kind
+            return str(kind)
         case _:
             return "JsonValue"
 

@@ -53,6 +53,8 @@ export declare class PerdureClient {
   sendAndWait(sessionId: string, said: Said): Promise<FinishedTurn | MessageWaits>;
   /** Sends a message and yields its own events and those of its turn, to the turn's end. */
   turn(sessionId: string, said: Said & { onState?: (state: StreamState) => void }): AsyncGenerator<SessionEvent, void, undefined>;
+  /** Sends a message and yields the text of its turn as it comes, to print it. */
+  say(sessionId: string, said: Said & { onState?: (state: StreamState) => void }): AsyncGenerator<string, void, undefined>;
   /** The session's events, each durable one once, until the session is closed. */
   events(sessionId: string, options?: Following & { signal?: AbortSignal }): AsyncGenerator<SessionEvent, void, undefined>;
   /** The same, for callbacks. */

@@ -4,8 +4,7 @@
  *   import { PerdureClient } from 'https://perdure.example.com/client.js';
  *   const client = new PerdureClient({ baseUrl: 'https://perdure.example.com' });
  *   const { session_id } = await client.createSession({ agent: 'assistant' });
- *   for await (const event of client.turn(session_id, { text: 'Hello' }))
- *     if (event.type === 'step.delta' && event.kind === 'text') show(event.delta);
+ *   for await (const words of client.say(session_id, { text: 'Hello' })) process.stdout.write(words);
  *
  * A page that draws a whole conversation lets `watch` keep a view of it (types: `View` in client.d.ts):
  *
@@ -32,6 +31,7 @@ import { PerdureError, isLimited, retrying, seconds } from './requests.js';
 import { SessionStream, sseParser } from './stream.js';
 import { SubSessions } from './sub_sessions.js';
 import { upload } from './uploads.js';
+import { Words } from './words.js';
 import { withEarlier } from '../view/earlier.js';
 import { emptyView, openQuestions, reduce, withFacts, withPlaces } from '../view/view.js';
 
@@ -103,6 +103,18 @@ export class PerdureClient {
     for await (const event of this.events(sessionId, { after: seq, signal: said.signal, onState })) {
       yield* filter.take(event);
       if (filter.over) return;
+    }
+  }
+
+  /**
+   * Sends a message and yields the text of its turn as it comes, to print it: whatever a broken stream has missed comes later.
+   * Where the model had to be asked once more, its new answer begins a new paragraph. Takes what `send` takes.
+   */
+  async *say(sessionId, said) {
+    const words = new Words();
+    for await (const event of this.turn(sessionId, said)) {
+      const more = words.take(event);
+      if (more) yield more;
     }
   }
 

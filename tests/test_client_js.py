@@ -331,6 +331,43 @@ def test_a_loop_over_events_ends_with_the_session_and_by_a_signal(node: Node) ->
     assert node(FOLLOW + script, SESSION) == [[1, 2, 3, 4, 5], "AbortError", "AbortError"]
 
 
+def test_a_thousand_drops_lose_and_repeat_nothing(node: Node) -> None:
+    script = """
+    let seed = 7;
+    const chance = (below) => Math.floor((seed = (seed * 16807) % 2147483647) / 2147483647 * below);
+    const told = Array.from({ length: 800 }, (_, at) => ({ type: 'todo.updated', seq: at + 1, id: 'é'.repeat(chance(40)) }));
+    told.push({ type: 'session.closed', seq: 801, reason: 'closed' });
+    const frames = told.map((one) => `id: ${one.seq}\\nevent: ${one.type}\\ndata: ${JSON.stringify(one)}\\n\\n`);
+    let drops = 0;
+    const fetch = async (url, { headers }) => {
+      const kind = chance(4);
+      if (kind < 2) drops++;
+      if (kind === 0) throw new TypeError('network error');
+      if (kind === 1) return new Response('{"code": "stopping"}', { status: 503 });
+      const rest = frames.slice(headers['Last-Event-ID'] ?? 0);
+      const whole = new TextEncoder().encode([': perdure\\nretry: 2000\\n\\n', ...rest].join(''));
+      const until = chance(400);
+      if (until < whole.length) drops++;
+      return new Response(new ReadableStream({
+        pull(feed) {
+          if (!this.sent) return (this.sent = true), feed.enqueue(whole.slice(0, until));
+          if (until < whole.length) feed.error(new TypeError('network error'));
+          else feed.close();
+        },
+      }));
+    };
+    const wait = globalThis.setTimeout;
+    // Pauses are not waited for; how long the client takes silence for a broken connection is.
+    globalThis.setTimeout = (run, ms) => wait(run, ms < 10_000 ? 0 : ms);
+    const seen = [];
+    for await (const event of new client.PerdureClient({ fetch }).events('s')) seen.push(event);
+    output({ same: JSON.stringify(seen) === JSON.stringify(told), drops });
+    """
+    found = node(script)
+    assert found["same"]
+    assert found["drops"] > 1000
+
+
 @pytest.mark.parametrize(
     ("other", "why"),
     [

@@ -1,12 +1,17 @@
 """The Python client by itself: its errors, its events, how long it waits, and what it imports."""
 
+import json
+import random
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx2
 import pytest
 
-from perdure.client import Event, errors
+from perdure.client import Event, Perdure, errors
+from perdure.gateway.client import repeating
 from perdure.gateway.client.answers import BY_CODE, error_of
 from perdure.gateway.client.events import TurnFilter, events_in
 from perdure.gateway.client.repeating import pause_s
@@ -131,6 +136,48 @@ WORDS: list[tuple[str, dict[str, Any], str]] = [
 def test_the_words_are_all_there_whatever_of_the_stream_is_missing() -> None:
     words = Words()
     assert [words.take(Event(kind, None, data)) for kind, data, _ in WORDS] == [more for _, _, more in WORDS]
+
+
+class Dropping(httpx2.AsyncByteStream):
+    """A body that breaks off after so many bytes."""
+
+    def __init__(self, body: bytes, until: int) -> None:
+        self._body = body[:until]
+        self._whole = until >= len(body)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self._body
+        if not self._whole:
+            raise httpx2.ReadError("the connection broke")
+
+
+async def test_a_thousand_drops_lose_and_repeat_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repeating, "_FIRST_S", 0)
+    chance = random.Random(7)
+    told = [{"type": "todo.updated", "seq": seq, "items": ["é" * chance.randrange(40)]} for seq in range(1, 801)]
+    told.append({"type": "session.closed", "seq": 801, "reason": "closed"})
+    frames = [f"id: {one['seq']}\nevent: {one['type']}\ndata: {json.dumps(one)}\n\n".encode() for one in told]
+    drops = 0
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        nonlocal drops
+        match chance.randrange(4):
+            case 0:
+                drops += 1
+                raise httpx2.ConnectError("nobody is there")
+            case 1:
+                drops += 1
+                return httpx2.Response(503, json={"code": "stopping"})
+        after = int(request.headers.get("Last-Event-ID", 0))
+        body = b"".join([b": perdure\nretry: 2000\n\n", *frames[after:]])
+        until = chance.randrange(600)
+        drops += until < len(body)
+        return httpx2.Response(200, stream=Dropping(body, until))
+
+    async with Perdure("http://gateway", transport=httpx2.MockTransport(answer)) as perdure:
+        seen = [event.data async for event in perdure.session("s").events()]
+    assert seen == told
+    assert drops > 1000
 
 
 def test_it_imports_nothing_heavy() -> None:

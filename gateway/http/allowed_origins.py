@@ -1,7 +1,7 @@
 """Pages of other origins that may use the API: those that the operator lists, by CORS (the Fetch standard).
 
 Rule 1: an origin is listed in whole, scheme, host and port. Nothing stands for several.
-Rule 2: such a page reaches what `client.js` needs: the API, and `client.js` with its modules; no other page and no metrics.
+Rule 2: such a page reaches what `client.js` needs: the API, `client.js` and its types; no other page and no metrics.
 Rule 3: it may send a session's cookie, for that is how an EventSource says who it is.
 """
 

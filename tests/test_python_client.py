@@ -1,5 +1,6 @@
 """The Python client by itself: its errors, its events, how long it waits, and what it imports."""
 
+import asyncio
 import json
 import random
 import subprocess
@@ -178,6 +179,33 @@ async def test_a_thousand_drops_lose_and_repeat_nothing(monkeypatch: pytest.Monk
         seen = [event.data async for event in perdure.session("s").events()]
     assert seen == told
     assert drops > 1000
+
+
+async def test_a_new_token_is_asked_for_once_and_what_was_refused_is_sent_again() -> None:
+    asked = 0
+
+    async def renew() -> str:
+        nonlocal asked
+        asked += 1
+        return "new"
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        if request.headers["Authorization"] != "Bearer new":
+            return httpx2.Response(401, json={"code": "unauthenticated"})
+        if request.url.path.endswith("/events"):
+            return httpx2.Response(204)
+        return httpx2.Response(200, json={"agents": []})
+
+    transport = httpx2.MockTransport(answer)
+    async with Perdure("http://gateway", api_key="old", renew=renew, transport=transport) as perdure:
+        assert await asyncio.gather(*(perdure.agents() for _ in range(5))) == [{"agents": []}] * 5
+        assert [event async for event in perdure.session("s").events()] == []
+    assert asked == 1
+    async with Perdure("http://gateway", api_key="old", transport=transport) as perdure:
+        with pytest.raises(errors.Unauthenticated):
+            await perdure.agents()
+        with pytest.raises(errors.Unauthenticated):
+            _ = [event async for event in perdure.session("s").events()]
 
 
 def test_it_imports_nothing_heavy() -> None:

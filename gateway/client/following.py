@@ -31,6 +31,7 @@ async def events(
     while True:
         error: PerdureError = Unreachable(f"the stream of {perdure.url} was cut")
         headers = {"Accept": "text/event-stream", **({} if cursor is None else {"Last-Event-ID": str(cursor)})}
+        renewals = perdure.renewals
         try:
             async with perdure.streaming(f"{session}/events", headers) as response:
                 if response.status_code == 204:
@@ -48,10 +49,10 @@ async def events(
                         yield event
                         if event.type == "session.closed":
                             return
-        except Unauthenticated as failure:
-            if renewed or not await perdure.renewed():
+        except Unauthenticated:
+            if renewed or not await perdure.renewed(renewals):
                 raise
-            renewed, error = True, failure
+            renewed = True
             continue
         except PerdureError as failure:
             if not failure.passes and failure.status < 500:

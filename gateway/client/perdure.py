@@ -58,6 +58,9 @@ class Perdure:
         self.on_wait = on_wait
         self.patience_s = patience_s
         self._renew = renew
+        self._renewing = asyncio.Lock()
+        #: How often there was a new token.
+        self.renewals = 0
         own = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._http = httpx2.AsyncClient(
             base_url=self.url,
@@ -168,6 +171,7 @@ class Perdure:
         repeating = Repeating(f"{method} {self.url}{path}", on_wait or self.on_wait, self.patience_s)
         renewed = False
         while True:
+            renewals = self.renewals
             try:
                 response = await self._http.request(
                     method, path, json=json, params=params, content=content, headers=headers
@@ -177,19 +181,24 @@ class Perdure:
                 if not again:
                     raise error from failure
             else:
+                if response.is_success:
+                    return response
                 error = refused(response)
-                if isinstance(error, Unauthenticated) and not renewed and await self.renewed():
+                if isinstance(error, Unauthenticated) and not renewed and await self.renewed(renewals):
                     renewed = True
                     continue
-                if response.is_success or not error.passes or not (again or isinstance(error, TooMany)):
+                if not error.passes or not (again or isinstance(error, TooMany)):
                     return response
             await repeating.wait(error)
 
-    async def renewed(self) -> bool:
-        """Gets a new token, where there is a way to."""
+    async def renewed(self, renewals: int) -> bool:
+        """Gets a new token, where there is a way to, unless there was one since there had been `renewals`."""
         if self._renew is None:
             return False
-        self._http.headers["Authorization"] = f"Bearer {await self._renew()}"
+        async with self._renewing:
+            if renewals == self.renewals:
+                self._http.headers["Authorization"] = f"Bearer {await self._renew()}"
+                self.renewals += 1
         return True
 
     def streaming(self, path: str, headers: Mapping[str, str]) -> AbstractAsyncContextManager[httpx2.Response]:

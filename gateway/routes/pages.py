@@ -16,7 +16,7 @@ from perdure.gateway.routes.door import Door
 
 PAGES: Final = Path(__file__).parent.parent / "pages"
 #: The paths of pages that people open; other sites may link to them.
-LINKED: Final = re.compile(r"/|/docs|/guide(/[a-z]+)?|/sessions/[^/]+")
+LINKED: Final = re.compile(r"/|/docs|/guide(/[a-z]+)?|/(chat|sessions)/[^/]+")
 #: Pages are asked for anew each time (304 where nothing changed), so that an update is seen at the next reload.
 HEADERS: Final = {
     "Cache-Control": "no-cache",
@@ -41,6 +41,12 @@ class PageFiles(StaticFiles):
 @router.get("/")
 async def chat_page() -> FileResponse:
     return FileResponse(PAGES / "chat" / "chat.html", headers=HEADERS)
+
+
+@router.get("/chat/{session_id}")
+async def session_page() -> FileResponse:
+    """The chat page, which tells by itself where there is no such session."""
+    return await chat_page()
 
 
 @router.get("/sessions/{session_id}")

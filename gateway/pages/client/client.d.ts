@@ -90,7 +90,7 @@ export declare class PerdureClient {
   configure(sessionId: string, changes: ConfigureSession): Promise<unknown>;
   /** `limits` in the definition's shape: `{ session: { cost_usd: 1 } }`. */
   setLimits(sessionId: string, limits: { [scope: string]: JsonValue }): Promise<LimitsChanged>;
-  listSessions(query?: { agent?: string; status?: string; user?: string; cursor?: string }): Promise<SessionList>;
+  listSessions(query?: { agent?: string; status?: string; user?: string; active_after?: string; cursor?: string }): Promise<SessionList>;
   trace(sessionId: string, query?: { after?: number; before?: number; limit?: number; step?: string }): Promise<Trace>;
 }
 
@@ -351,6 +351,8 @@ export interface AgentEntry {
   model: string;
   /** `provider/model` by role. */
   models: { [name: string]: string };
+  /** First messages that a new chat offers. */
+  starters: string[];
   /** JSON Schema properties by name. */
   inputs: { [name: string]: { [name: string]: JsonValue } };
   /** The tools. */
@@ -667,6 +669,8 @@ export interface ConfigureSession {
   metadata?: { [name: string]: JsonValue } | null;
   /** Pins the session to the definition with this digest. */
   digest?: string | null;
+  /** What the session is called in lists from now on. */
+  title?: string | null;
 }
 
 /** From now on, models are shown a shortened form of the older part of the conversation. Viewers keep all of it. */
@@ -1308,12 +1312,18 @@ export interface SessionEntry {
   created_at: string;
   /** Dollars. */
   cost_usd: number;
-  /** The beginning of its first message. */
+  /** When its status last changed, between work, waiting and rest; when it was created where it has had no turn. */
+  active_at: string;
+  /** How its last turn ended; null where none has, or where its worker does not tell. */
+  last_turn: 'done' | 'stopped' | 'interrupted' | 'budget' | 'max_steps' | 'parked' | 'failed' | null;
+  /** What a person or a model has called it, or else the beginning of its first message. */
   title: string;
   /** The demo model answers. */
   demo: boolean;
   /** The session whose call this one answers. */
   parent?: string;
+  /** The session whose past it began with. */
+  forked_from?: string;
 }
 
 /** Limits of a session as a whole. */
@@ -1416,6 +1426,8 @@ export interface Snapshot {
   seq: number;
   /** When the session was created. */
   created_at: string;
+  /** What a person or a model has called it. */
+  title?: string;
   /** null unless the session is a fork. */
   forked_from: ForkedFrom | null;
   /** Whether the demo model answers. */

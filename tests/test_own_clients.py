@@ -145,8 +145,7 @@ async def test_a_javascript_program_goes_on(running: Apart, provider: FakeProvid
     check(events)
     assert result["texts"] == [WORDS, "Second."]
     assert (result["waited"], result["said"]) == ("done", "Second.")
-    assert result["states"].count("open") == 3
-    assert "failed" not in result["states"]
+    assert {"open", "waiting"} <= set(result["states"]) <= {"connecting", "open", "waiting"}
 
 
 async def test_a_python_program_asks_and_answers(running: Apart, provider: FakeProvider) -> None:

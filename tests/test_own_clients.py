@@ -21,8 +21,8 @@ from perdure.temporal.app.fakes.replies import Reply
 from tests.support.apart import Apart, apart
 from tests.support.browsing import open_browser
 from tests.support.guide_examples import examples
+from tests.support.hook_page import react_app
 from tests.support.ports import free_ports
-from tests.support.react_page import react_app
 from tests.support.serving import serve
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]

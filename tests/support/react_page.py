@@ -1,109 +1,147 @@
-"""A React page made of the guide's own code: React's own packages, the guide's hook and component, the gateway's client.
-
-React ships CommonJS alone, so each of its files is wrapped as a module for the browser.
-"""
+"""The React page of the guide's page on clients: bundled with the real `useChat`, and served from an origin of its own."""
 
 import asyncio
+import os
 import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-import httpx2
-from starlette.applications import Starlette
+from playwright.async_api import BrowserContext, ConsoleMessage, Locator, Page, expect
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
-from tests.support.guide_examples import examples
+from perdure.gateway.guide.pages import FOLDER
+from tests.support.ai_sdk_page import CLIENTS
 from tests.support.needs import missing
+from tests.support.serving import serve
 
-_MODULES: Final = Path(__file__).parent.parent / "clients" / "node_modules"
-#: A module's name, its file, and what it requires.
-_REACT: Final = {
-    "react": ("react/cjs/react.development.js", ()),
-    "react/jsx-runtime": ("react/cjs/react-jsx-runtime.development.js", ("react",)),
-    "react-dom": ("react-dom/cjs/react-dom.development.js", ("react",)),
-    "react-dom/client": ("react-dom/cjs/react-dom-client.development.js", ("react", "react-dom", "scheduler")),
-    "scheduler": ("scheduler/cjs/scheduler.development.js", ()),
+#: The gateway's address in the guide.
+_GATEWAY: Final = "https://agents.example.com"
+_FILE: Final = re.compile(r"^```jsx\n(// (?P<name>\w+\.jsx)\n.*?)^```$", re.MULTILINE | re.DOTALL)
+_HTML: Final = '<!doctype html><meta charset="utf-8"><title>Chat</title><div id="root"></div><script src="{}"></script>'
+#: Under which names the packages of a version of `ai` are installed.
+_NAMES: Final = {"ai": (), "ai7": ("--alias:ai=ai7", "--alias:@ai-sdk/react=ai-sdk-react7")}
+_NEEDED: Final = ("esbuild", "react", "react-dom", "ai", "ai7", "@ai-sdk/react", "ai-sdk-react7")
+Tabs = Callable[[str], Awaitable[Page]]
+
+#: Pastes the picture whose data it is given, in Base64, into a text box.
+PASTE: Final = """
+(box, data) => {
+  const clipboardData = new DataTransfer();
+  const bytes = Uint8Array.from(atob(data), (one) => one.charCodeAt(0));
+  clipboardData.items.add(new File([bytes], 'cat.gif', { type: 'image/gif' }));
+  box.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true }));
 }
-#: The guide's address of a gateway.
-_ADDRESS: Final = "http://127.0.0.1:8000"
-_PAGE: Final = """<!doctype html><title>The app</title><div id="root"></div>
-<script type="importmap">{"imports": {%s}}</script>
-<script type="module">
-import { StrictMode, createElement, useState } from 'react';
-import { createRoot } from 'react-dom/client';
-import { Chat } from '/app/Chat.js';
-function App() {
-  const [session, setSession] = useState(location.hash.slice(1));
-  window.open_session = setSession;
-  return session ? createElement(Chat, { sessionId: session }) : null;
-}
-createRoot(document.getElementById('root')).render(createElement(StrictMode, null, createElement(App)));
-</script>
 """
 
 
-async def react_app(folder: Path, node: str, gateway: str) -> Starlette:
-    """The page, which talks to `gateway`. The session's id is the address's fragment."""
-    if not (_MODULES / "react-dom").is_dir():
-        missing("npm's react (npm install --prefix tests/clients)")
-    app = await _compiled(folder, node, gateway)
-    async with httpx2.AsyncClient() as http:
-        app["client.js"] = (await http.get(f"{gateway}/client.js")).text
-    names = ", ".join(f'"{name}": "/npm/{name}"' for name in _REACT)
+class Site:
+    """A web server with a page for each version of `ai`, at `/ai` and `/ai7`."""
 
-    async def page(_: Request) -> Response:
-        return HTMLResponse(_PAGE % names)
+    def __init__(self) -> None:
+        self.origin = ""
+        self._scripts: dict[str, bytes] = {}
 
-    async def own(request: Request) -> Response:
-        return Response(app[request.path_params["name"]], media_type="text/javascript")
+    async def build(self, package: str, gateway: str, folder: Path) -> str:
+        """The address of the page for a version of `ai`, whose gateway is at `gateway`."""
+        if package not in self._scripts:
+            self._scripts[package] = await _bundle(package, gateway, folder)
+        return f"{self.origin}/{package}"
 
-    async def npm(request: Request) -> Response:
-        return Response(_wrapped(request.path_params["name"]), media_type="text/javascript")
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        name = Request(scope).url.path.removeprefix("/")
+        package, is_script = name.removesuffix(".js"), name.endswith(".js")
+        if package not in self._scripts:
+            response = Response(status_code=404)
+        elif is_script:
+            response = Response(self._scripts[package], media_type="text/javascript")
+        else:
+            response = HTMLResponse(_HTML.format(f"/{package}.js"))
+        await response(scope, receive, send)
 
-    return Starlette(routes=[Route("/", page), Route("/app/{name}", own), Route("/npm/{name:path}", npm)])
+
+@asynccontextmanager
+async def site() -> AsyncIterator[Site]:
+    running = Site()
+    async with serve(running) as port:
+        running.origin = f"http://127.0.0.1:{port}"
+        yield running
 
 
-async def _compiled(folder: Path, node: str, gateway: str) -> dict[str, str]:
-    """The guide's hook and component as JavaScript."""
-    (hook,) = [one.code for one in examples("js") if one.code.startswith("// usePerdure.js")]
-    (chat,) = [one.code for one in examples("jsx")]
-    assert _ADDRESS in chat
-    (folder / "usePerdure.js").write_text(hook)
-    (folder / "Chat.jsx").write_text(chat.replace(_ADDRESS, gateway))
-    tsc = _MODULES / "typescript" / "bin" / "tsc"
-    options = [
-        "--allowJs",
-        "--noCheck",
-        "--noResolve",
-        "--jsx",
-        "react-jsx",
-        "--module",
-        "esnext",
-        "--target",
-        "es2022",
-    ]
-    files = ["--outDir", "out", "Chat.jsx", "usePerdure.js"]
-    program = await asyncio.create_subprocess_exec(
-        node, tsc, *options, *files, cwd=folder, stdout=asyncio.subprocess.PIPE
+def sources() -> dict[str, str]:
+    """The page's files as the guide has them, by name."""
+    return {found["name"]: found[1] for found in _FILE.finditer((FOLDER / "clients.md").read_text(encoding="utf-8"))}
+
+
+@asynccontextmanager
+async def tabs(browser: BrowserContext) -> AsyncIterator[Tabs]:
+    """Opens addresses, each in a tab of its own. A script error and what React complains of fail the test."""
+    opened: list[Page] = []
+    faults: list[str] = []
+
+    def heard(said: ConsoleMessage) -> None:
+        # Of requests that fail, the page itself tells.
+        if said.type == "error" and "Failed to load resource" not in said.text:
+            faults.append(said.text)
+
+    async def open_tab(url: str) -> Page:
+        page = await browser.new_page()
+        opened.append(page)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", heard)
+        await page.goto(url)
+        return page
+
+    yield open_tab
+    for page in opened:
+        await page.close()
+    assert faults == []
+
+
+async def say(page: Page, text: str) -> None:
+    await page.get_by_label("Message").fill(text)
+    await page.get_by_role("button", name="Send").click()
+
+
+def texts(page: Page) -> Locator:
+    """What the agent has said, and its calls, each on its own."""
+    return page.locator(".assistant > p")
+
+
+def said(page: Page) -> Locator:
+    return page.locator(".user > p")
+
+
+async def rested(page: Page) -> None:
+    await expect(page.get_by_role("button", name="Send")).to_be_visible()
+    await expect(page.get_by_role("status")).to_be_empty()
+    await expect(page.get_by_role("alert")).to_have_count(0)
+
+
+async def _bundle(package: str, gateway: str, folder: Path) -> bytes:
+    modules = CLIENTS / "node_modules"
+    if not all((modules / name).is_dir() for name in _NEEDED):
+        missing("npm's react, @ai-sdk/react or esbuild (npm install --prefix tests/clients)")
+    for name, text in sources().items():
+        (folder / name).write_text(text.replace(_GATEWAY, gateway), encoding="utf-8")
+    # React as developers have it, which mounts everything twice.
+    mode = ("--jsx=automatic", "--jsx-dev", '--define:process.env.NODE_ENV="development"')
+    process = await asyncio.create_subprocess_exec(
+        *(
+            str(modules / "esbuild" / "bin" / "esbuild"),
+            str(folder / "main.jsx"),
+            "--bundle",
+            "--log-level=error",
+            *mode,
+            *_NAMES[package],
+        ),
+        cwd=CLIENTS,
+        env={**os.environ, "NODE_PATH": str(modules)},
+        stdout=asyncio.subprocess.PIPE,
     )
-    output, _ = await program.communicate()
-    made = {name: folder / "out" / name for name in ("Chat.js", "usePerdure.js")}
-    assert all(file.exists() for file in made.values()), output.decode()
-    return {name: file.read_text() for name, file in made.items()}
-
-
-def _wrapped(name: str) -> str:
-    file, needs = _REACT[name]
-    source = (_MODULES / file).read_text()
-    exports = ", ".join(dict.fromkeys(re.findall(r"^\s*exports\.(\w+) =", source, re.MULTILINE)))
-    imports = "".join(f"import n{number} from '/npm/{need}';\n" for number, need in enumerate(needs))
-    table = ", ".join(f"'{need}': n{number}" for number, need in enumerate(needs))
-    return (
-        f"{imports}const module = {{ exports: {{}} }};\n"
-        f"const require = (name) => ({{ {table} }})[name];\n"
-        "const process = { env: { NODE_ENV: 'development' } };\n"
-        f"(function (exports) {{\n{source}\n}})(module.exports);\n"
-        f"export default module.exports;\nexport const {{ {exports} }} = module.exports;\n"
-    )
+    script, _ = await process.communicate()
+    assert process.returncode == 0
+    return script

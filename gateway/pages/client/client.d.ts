@@ -933,6 +933,16 @@ export interface InputRequested {
   not_by?: string[];
 }
 
+/** What a provider had declined, and later requests do not hold any more. */
+export interface LeftOutShown {
+  /** The turn, such as `t7`; null outside of turns. */
+  turn_id: string;
+  /** The step whose answer was declined. */
+  step_id: string;
+  /** Calls whose results give way to a note; absent where the whole exchange is left out. */
+  calls?: string[];
+}
+
 /** How much a turn and a session may do and cost. */
 export interface Limits {
   /** Limits of one turn. */
@@ -1125,6 +1135,12 @@ export interface PromptShown {
   tools: ToolSpec[];
   /** JSON Schema that the final answer has to keep to; absent where it is text. */
   output?: { [name: string]: JsonValue };
+  /** Messages at the beginning of the conversation that are not among `messages`: a summary stands for them. */
+  folded?: number;
+  /** Ids of those of `messages` whose long results are given in short. */
+  shortened?: string[];
+  /** What of the conversation is not given, because a provider declined it. */
+  left_out?: LeftOutShown[];
 }
 
 /** What all sessions of a user, or of a tenant, may spend together. */
@@ -1589,7 +1605,7 @@ export interface StepTrace {
   started_at: string | null;
   /** When it finished. */
   finished_at: string | null;
-  /** Null where the session no longer keeps the definition that the step ran with. */
+  /** Null where the session no longer keeps the definition that the step ran with, and with `prompts=false`. */
   prompt: PromptShown | null;
   /** The body for the provider, as today's code builds it. */
   request: JsonValue;

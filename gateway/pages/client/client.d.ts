@@ -91,7 +91,7 @@ export declare class PerdureClient {
   /** `limits` in the definition's shape: `{ session: { cost_usd: 1 } }`. */
   setLimits(sessionId: string, limits: { [scope: string]: JsonValue }): Promise<LimitsChanged>;
   listSessions(query?: { agent?: string; status?: string; user?: string; active_after?: string; cursor?: string }): Promise<SessionList>;
-  trace(sessionId: string, query?: { after?: number; before?: number; limit?: number; step?: string }): Promise<Trace>;
+  trace(sessionId: string, query?: { after?: number; before?: number; limit?: number; step?: string; prompts?: boolean }): Promise<Trace>;
 }
 
 /** A refusal or a failure; `status` is HTTP's, 0 where nobody answered, `message` is for people. */

@@ -289,7 +289,7 @@ function listen() {
   // A picture that is loaded makes the conversation longer.
   scroll.addEventListener('load', draw, true);
   // So may a text that is drawn.
-  scroll.addEventListener('drawn', () => page.follow && page.sessionId !== null && (scroll.scrollTop = scroll.scrollHeight));
+  scroll.addEventListener('drawn', scheduler(() => page.follow && page.sessionId !== null && (scroll.scrollTop = scroll.scrollHeight)));
   addEventListener('hashchange', () => open(fromAddress()));
   addEventListener('online', () => page.live?.stream.wake());
   document.addEventListener('visibilitychange', () => {

@@ -27,16 +27,17 @@ export function makeTurn() {
  * `around`: {places, told, asked, rests, forks, last, actions}: what stands around it; `asked`: what its handler asks; `rests`: the
  * session does nothing, and can be told to; `forks`: it can be forked; `last`: it is the newest.
  */
-export function drawTurn(node, turn, { places, told, asked, rests, forks, last, actions }) {
-  // A turn that did not change keeps its object, and then there is nothing to do.
-  const state = [turn, places, asked, turn.status === 'running' && told, rests, forks, last];
-  if (node.drawn?.every((value, at) => value === state[at])) return;
-  node.drawn = state;
+export function drawTurn(node, turn, around) {
+  if (isDrawn(node, turn, around)) return;
+  node.drawn = stateOf(turn, around);
+  const { places, told, asked, rests, forks, last, actions } = around;
   const [messages, dots, result, footer] = node.children;
   const running = turn.status === 'running';
   node.dataset.turn = turn.id;
   const asks = running && (openOf(turn) || Object.values(turn.tools).some((tool) => openOf(tool) || asksBelow(tool, told)));
   node.classList.toggle('running', running && !asks);
+  // What a turn adds while it runs is said by screen readers; what is only read back is not.
+  if (running) node.setAttribute('aria-live', 'polite');
   node.classList.toggle('last', last);
   dots.hidden = !running || asks || !isSilent(turn);
   const options = { answer: actions.answer, told, below: { way: [], read: actions.readBelow } };
@@ -53,6 +54,14 @@ export function drawTurn(node, turn, { places, told, asked, rests, forks, last, 
   drawFooter(footer, turn, running, asks);
   drawTurnActions(footer.lastChild, turn, answeredAt(places, turn), { rests, forks, actions });
 }
+
+/** Whether the node shows this: a turn that did not change keeps its object. */
+export function isDrawn(node, turn, around) {
+  const state = stateOf(turn, around);
+  return node.drawn?.every((value, at) => value === state[at]) ?? false;
+}
+
+const stateOf = (turn, { places, told, asked, rests, forks, last }) => [turn, places, asked, turn.status === 'running' && told, rests, forks, last];
 
 const UPDATE = {
   user: drawSaid,

@@ -7,14 +7,16 @@ import { drawFold, makeFold } from './fold_marker.js';
 import { InSight } from './in_sight.js';
 import { drawPending } from './pending.js';
 import { works } from './stopping.js';
+import { tickTroubles } from './trouble.js';
 import { drawTurn, isDrawn, makeTurn, workingSince } from './turn.js';
 
 /**
  * `pending`: messages of this page that the session has not shown yet, as `pending.js` draws them.
  * `actions`: {retry(messageId), discard(messageId), answer, readBelow(way)} and those of `said.js` and `turn_actions.js`; `answer` as in
- * `questions.js`, `way` as in `sub_views.js`. `may(scope)`: whether to offer what needs it.
+ * `questions.js`, `way` as in `sub_views.js`. `may(scope)`: whether to offer what needs it. `survivals`: what this
+ * page has seen turns outlive.
  */
-export function drawTranscript(container, view, pending, actions, may) {
+export function drawTranscript(container, view, pending, actions, may, survivals) {
   const { places, session } = view;
   const rests = !works(view) && ['idle', 'waiting'].includes(view.status) && may('session:write');
   const around = { places, told: session.sub_questions, rests, forks: may('session:fork'), actions };
@@ -25,7 +27,7 @@ export function drawTranscript(container, view, pending, actions, may) {
     ...shown.flatMap(({ turn, turns }, index) => [
       {
         ...{ kind: 'turn', id: turns[0].id ?? 'next', turn, late: index >= shown.length - AT_ONCE },
-        around: { ...around, asked: asked(view, turns), last: index === shown.length - 1 },
+        around: { ...around, asked: asked(view, turns), last: index === shown.length - 1, seen: seenOf(survivals, turns) },
       },
       ...turns.filter(({ id }) => id !== null).flatMap(({ id }) => folds(view, id)),
     ]),
@@ -53,6 +55,8 @@ const UPDATE = {
   asked: (node, { question }, { answer }) => drawQuestions(node, { questions: [question] }, answer),
 };
 
+const seenOf = (survivals, turns) => turns.map(({ id }) => survivals.of(id)).find(Boolean) ?? null;
+
 /** What the handlers of these turns ask. */
 const asked = (view, turns) => (view.asked.length ? askedIn(view.asked, turns) : NONE);
 
@@ -64,5 +68,6 @@ export function tick(container) {
     const numbers = turn.querySelector(':scope > .turn-footer > .turn-numbers');
     setText(numbers, workingSince(numbers.dataset.since));
   }
+  tickTroubles(container);
   tickExpiry(container);
 }

@@ -27,8 +27,8 @@ def bounded(world: PurseWorld) -> None:
     assert ledger.leased == sum((holder.leased for holder in ledger.holders.values()), Amounts())
 
 
-def live(seed: int, steps: int = 250, *, extra: tuple[str, ...] = ()) -> PurseWorld:
-    world = PurseWorld(seed, day=DAY, total=TOTAL, tokens=TOKENS)
+def live(seed: int, steps: int = 250, *, extra: tuple[str, ...] = (), missed: float = 0) -> PurseWorld:
+    world = PurseWorld(seed, day=DAY, total=TOTAL, tokens=TOKENS, missed=missed)
     for _ in range(steps):
         world.step(extra)
         bounded(world)
@@ -36,6 +36,7 @@ def live(seed: int, steps: int = 250, *, extra: tuple[str, ...] = ()) -> PurseWo
             assert world.spent.nano_usd <= nano_usd(TOTAL)
             assert world.today.nano_usd <= nano_usd(DAY)
             assert world.spent.tokens <= TOKENS
+            assert (world.ledger.spent.total + world.ledger.leased).nano_usd <= nano_usd(TOTAL)
     return world
 
 
@@ -57,6 +58,11 @@ def test_nothing_is_spent_beyond_the_caps(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(60))
 def test_nothing_is_spent_beyond_the_caps_where_sessions_die(seed: int) -> None:
     closed(live(seed, extra=("die", "erase")))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_nothing_is_spent_beyond_the_caps_where_a_session_is_taken_for_gone(seed: int) -> None:
+    closed(live(seed, missed=0.2))
 
 
 @pytest.mark.parametrize("seed", range(30))

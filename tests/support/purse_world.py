@@ -53,7 +53,18 @@ class Drawing:
 class PurseWorld:
     """`step` lets something happen, by chance. What was really spent is kept beside what the purse believes."""
 
-    def __init__(self, seed: int, *, day: float, total: float, tokens: int | None = None, sessions: int = 6) -> None:
+    def __init__(
+        self,
+        seed: int,
+        *,
+        day: float,
+        total: float,
+        tokens: int | None = None,
+        sessions: int = 6,
+        missed: float = 0,
+    ) -> None:
+        """`missed`: the part of the visits that do not find a session which is there."""
+        self.missed = missed
         self.rng = random.Random(seed)
         self.now = START
         self.ledger: Ledger = new_ledger(NAME, self.now)
@@ -303,6 +314,10 @@ class PurseWorld:
         found = [one for one in self.sessions if one.session_id == visit.session_id]
         one = found[-1]
         if one.erased:
+            return Visited(session_id=visit.session_id, found="gone")
+        if self.missed and not one.over and self.rng.random() < self.missed:
+            # Where it does not ask again before all is over, its lease stays charged.
+            self.untold = True
             return Visited(session_id=visit.session_id, found="gone")
         if not one.over and self.rng.random() < 0.1:
             return Visited(session_id=visit.session_id, found="unknown")

@@ -13,6 +13,9 @@ from perdure.temporal.app.bench.report.report import Group, Row, Target
 from perdure.temporal.app.bench.rig.failure import BenchFailed
 from perdure.temporal.app.bench.rig.rig import AGENT, Provider, Rig
 from perdure.temporal.app.bench.rig.wire import request
+from perdure.workflows.protocol.amounts import nano_usd
+from perdure.workflows.protocol.purses import HolderReport, Scope
+from perdure.workflows.session import SessionWorkflow
 
 GROUP: Final[Group] = "purses"
 _DEFINITION: Final = f"""\
@@ -26,6 +29,7 @@ model: only
 instructions: Answer.
 limits: {{on_limit: stop}}
 """
+_SCOPE: Final[Scope] = "user"
 _TURNS: Final = 10
 _RICH, _POOR = "rich", "poor"
 _ENOUGH_USD: Final = 10_000
@@ -55,8 +59,10 @@ async def measure(folder: Path, provider: Provider, quick: bool, step: Callable[
         await rig.kill(everything=True)
         await rig.start()
         answered = sum(await talking)
-        costs = sum([(await request(rig.at(session, "")))["cost_usd"] for session in poor])
+        costs = [(await request(rig.at(session, "")))["cost_usd"] for session in poor]
         found = await _budget(rig, _POOR)
+        if _over(found, cap):
+            raise BenchFailed(await _books(rig, poor, costs, found))
         step()
     return [
         Row(
@@ -70,13 +76,13 @@ async def measure(folder: Path, provider: Provider, quick: bool, step: Callable[
         Row(
             group=GROUP,
             name=f"spent, of the cap, {count} sessions and a SIGKILL of everything",
-            value=round(100 * costs / cap, 2),
+            value=round(100 * sum(costs) / cap, 2),
             unit="%",
             better="more",
             target=Target(bound="at most", value=100),
             details={
                 "cap_usd": cap,
-                "spent_usd": round(costs, 6),
+                "spent_usd": round(sum(costs), 6),
                 "charged_usd": found["spent"]["total"]["cost_usd"],
                 "leased_usd": found["leased"]["total"]["cost_usd"],
                 "turns": answered,
@@ -130,6 +136,24 @@ async def _turn(rig: Rig, session: str) -> dict[str, Any]:
                 turn: dict[str, Any] = answer["turn"]
                 return turn
         await asyncio.sleep(_AGAIN_S)
+
+
+def _over(found: dict[str, Any], cap: float) -> bool:
+    return sum(nano_usd(found[what]["total"]["cost_usd"]) for what in ("spent", "leased")) > nano_usd(cap)
+
+
+async def _books(rig: Rig, sessions: list[str], costs: list[float], found: dict[str, Any]) -> str:
+    """What a purse that has promised more than its cap knows, and what each of its sessions does."""
+    lines = [f"the purse has charged and leased more than its cap: {found}"]
+    for session, cost in zip(sessions, costs, strict=True):
+        held: HolderReport = await rig.session(session).query(SessionWorkflow.lease, _SCOPE)
+        lines.append(f"{session}: cost {cost}, {held.model_dump_json()}")
+        history = await rig.session(session).fetch_history()
+        for event in history.events:
+            scheduled = event.activity_task_scheduled_event_attributes
+            if scheduled.activity_type.name == "draw_leases":
+                lines.append(f"  event {event.event_id}: {scheduled.input.payloads[0].data.decode()}")
+    return "\n".join(lines)
 
 
 async def _asked(rig: Rig, sessions: list[str]) -> tuple[int, int]:

@@ -9,6 +9,7 @@ import pytest_asyncio
 from playwright.async_api import BrowserContext, CDPSession, Page, Request, expect
 
 from perdure.temporal.app.fakes.provider import FakeProvider
+from tests.support.browsing import WAIT_MS
 from tests.support.played import SESSION, Frames, Played, Told, played
 
 pytestmark = [pytest.mark.server, pytest.mark.browser, pytest.mark.slow]
@@ -61,6 +62,7 @@ async def test_fifty_answers_a_second_are_drawn_once_each_and_only_what_is_in_si
     browser: BrowserContext, front: tuple[Played, str]
 ) -> None:
     plays, url = front
+    expect.set_options(timeout=WAIT_MS)
     page: Page = await browser.new_page()
     drawn: list[Request] = []
     page.on("request", lambda request: drawn.append(request) if request.url.endswith("/markdown") else None)

@@ -163,6 +163,7 @@ def test_a_good_file(tmp_path: Path) -> None:
             "model: capable\nbusy: later",
             "9: busy: must be one of queue, steer, interrupt, reject, not 'later'",
         ),
+        ("model: capable", "model: capable\nstarters: [Hello, ' ']", "9: starters: none may be blank"),
         ("type: string", "type: text", "4: inputs.customer_name.type: not a JSON Schema"),
         ("customer_name: {", "session: {", "3: inputs: 'session' is a built-in name"),
         ("help {{ customer_name }}", "help {{ customer }}", "10: instructions: 'customer' is neither an input nor"),

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -252,18 +251,6 @@ async def test_an_attempt_that_is_lost_in_mid_answer(
     assert plain(messages) == plain(await loaded(http, chat))
     assert said(await loaded(http, chat))[1] == ("assistant", "Another.")
     assert [part["type"] for part in (await chat.well("resume"))[1]["parts"]] == ["step-start", "text"]
-
-
-async def test_the_guide_says_how_to_leave_out_what_was_taken_back(node: str) -> None:
-    guide = (CLIENTS.parent.parent / "gateway" / "guide" / "clients.md").read_text()
-    (code,) = (block for block in re.findall(r"```tsx\n(.*?)```", guide, re.DOTALL) if "const shown" in block)
-    kinds = ["step-start", "text", "data-retried", "data-error", "step-start", "text", "data-todo"]
-    parts = [{"type": kind} for kind in kinds]
-    process = await asyncio.create_subprocess_exec(
-        node, "-e", f"{code}\nconsole.log(JSON.stringify(shown({json.dumps(parts)})))", stdout=asyncio.subprocess.PIPE
-    )
-    told, _ = await process.communicate()
-    assert [part["type"] for part in json.loads(told)] == kinds[3:]
 
 
 async def test_an_answer_that_fails(chat: Chat, http: httpx2.AsyncClient, provider: FakeProvider) -> None:

@@ -217,6 +217,7 @@ WHOLE: dict[str, Any] = {
     },
     "busy": "queue",
     "title": {"model": "other", "prompt": "x"},
+    "starters": ["x"],
     "idle_timeout": "90d",
     "schedules": [
         {"cron": "* * * * *", "timezone": "UTC", "session": "s", "message": "m", "inputs": {"a": 1}, "user": "u"},
@@ -350,6 +351,10 @@ def test_every_pattern_has_its_rule_in_words() -> None:
         (("schedules", 0, "session"), "a b", "must be 1 to 200 letters, digits or any of . _ ~ : -, not 'a b'"),
         (("schedules", 0, "message"), "", "must have at least one character"),
         (("instructions",), [1], "must be a text, not a list"),
+        (("starters",), "Hello", "must be a list, as in [one, two], not 'Hello'"),
+        (("starters", 0), {"say": "Hello"}, "must be a text, not a mapping"),
+        (("starters",), ["x"] * 7, "must have at most 6 entries; it has 7"),
+        (("starters", 0), "x" * 201, f"must have at most 200 characters, not '{'x' * 60}…'"),
         (("name",), "x" * 100, f"must be a letter, then up to 63 letters, digits, _ or -, not '{'x' * 60}…'"),
     ],
 )

@@ -214,7 +214,7 @@ async def test_a_link_on_another_site_opens_our_pages(page: Page, victim: Victim
     dev = victim.dev
     for url, text in (
         (f"{dev.url}/sessions/{victim.session}", SECRET),
-        (f"{dev.url}/#session={victim.session}", SECRET),
+        (f"{dev.url}/chat/{victim.session}", SECRET),
         (f"{dev.url}/docs", "foreign_origin"),
         (f"http://localhost:{dev.ui_port}/namespaces/default/workflows", "Workflows"),
     ):
@@ -245,7 +245,7 @@ async def test_people_use_the_pages_and_the_web_ui_as_ever(
     await ui.close()
 
     provider.script(Reply(text="It is 42."))
-    await page.goto(f"{dev.url}/#session={victim.session}")
+    await page.goto(f"{dev.url}/chat/{victim.session}")
     await page.get_by_role("button", name="Approve", exact=True).click()
     await expect(page.locator(".answer", has_text="It is 42.")).to_be_visible()
     assert failed == []

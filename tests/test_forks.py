@@ -362,6 +362,7 @@ async def test_a_fork_is_listed(http: httpx2.AsyncClient, sessions: Sessions, pr
             if listed:
                 break
     (entry,) = listed
+    assert entry["forked_from"] == source
     assert (entry["session_id"], entry["title"], entry["status"]) == (session, "question 1", "idle")
     answer = await http.post("/v1/sessions", json={"agent": "parrot", "session_id": session})
     assert told(answer)[0] in (409, 422)

@@ -157,14 +157,19 @@ async def test_sessions_are_listed_with_filters(http: httpx2.AsyncClient) -> Non
         "user": user,
         "created_at": entry["created_at"],
         "cost_usd": entry["cost_usd"],
+        "active_at": entry["active_at"],
+        "last_turn": "done",
         "title": "What is the time? Now",
         "demo": False,
     }
     assert entry["cost_usd"] > 0
+    assert entry["active_at"] > entry["created_at"]
     assert set(found) == {open_one, closed_one}
     assert set(await listed(http, user=user, status="closed")) == {closed_one}
     assert set(await listed(http, user=user, status="idle")) == {open_one}
     assert set(await listed(http, user=user, agent="support")) == set()
+    assert set(await listed(http, user=user, active_after=entry["created_at"])) == {open_one, closed_one}
+    assert set(await listed(http, user=user, active_after="2999-01-01T00:00:00+02:00")) == set()
     assert set(await listed(http, user=user.replace("o'hara", "o''hara"))) == set()
 
 
@@ -189,6 +194,8 @@ async def test_a_long_list_comes_in_pages(http: httpx2.AsyncClient) -> None:
         ({"cursor": "eyJhIjoxfQ"}, "cursor"),
         ({"status": "asleep"}, "status"),
         ({"user": "a\0"}, "user"),
+        ({"active_after": "yesterday"}, "active_after"),
+        ({"active_after": "2026-01-01T00:00:00"}, "active_after"),
     ],
 )
 async def test_a_wrong_list_names_the_parameter(http: httpx2.AsyncClient, query: dict[str, str], field: str) -> None:
@@ -212,6 +219,25 @@ async def test_configure(http: httpx2.AsyncClient) -> None:
     for body, field in (({"model": "huge"}, "model"), ({"digest": other}, "digest"), ({"digest": "0" * 64}, "digest")):
         refused = await http.patch(f"/v1/sessions/{session}", json=body)
         assert problem(refused) == (422, "validation", [field])
+
+
+async def test_a_title_that_a_person_gives(http: httpx2.AsyncClient) -> None:
+    user = uuid.uuid4().hex
+    session = await create(http, user=user, message="What is the time?")
+    assert "title" not in await snapshot(http, session)
+
+    answer = await http.patch(f"/v1/sessions/{session}", json={"title": "  Times of day "})
+    assert answer.status_code == 200
+    assert (await snapshot(http, session))["title"] == "Times of day"
+    async with asyncio.timeout(20):
+        while [entry["title"] for entry in (await listed(http, user=user)).values()] != ["Times of day"]:
+            pass
+    for title in ("", "  ", "a\nb", "x" * 101):
+        assert problem(await http.patch(f"/v1/sessions/{session}", json={"title": title})) == (
+            422,
+            "validation",
+            ["title"],
+        )
 
 
 async def test_limits_are_changed_one_by_one(http: httpx2.AsyncClient) -> None:

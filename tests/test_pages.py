@@ -9,7 +9,7 @@ from playwright.async_api import BrowserContext, Page, Route, expect
 
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
-from tests.support.browsing import say
+from tests.support.browsing import say, session_of
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 
@@ -23,6 +23,7 @@ _HEAD = "models: {main: {use: anthropic/claude-haiku-5-5}}\nmodel: main"
 @pytest.fixture(scope="module")
 def definitions() -> dict[str, str]:
     return {
+        "greeter.yaml": f"name: greeter\n{_HEAD}\ninstructions: Greet.\nstarters: [Greet me in three languages, Hi]",
         "boss.yaml": f"name: boss\n{_HEAD}\ninstructions: Boss.\ntools: [agent: {{name: helper}}]",
         "helper.yaml": f"name: helper\n{_HEAD}\ninstructions: Help.\ntools: [ask_user, agent: {{name: writer}}]",
         "writer.yaml": f"name: writer\n{_HEAD}\ninstructions: Write.\ntools: [calculator: {{approval: always}}]",
@@ -68,6 +69,57 @@ async def test_the_page_outlives_a_killed_server(page: Page, dev: Any, provider:
     shown = await page.locator("body").inner_text()
     assert shown.count("word42") == 1
     assert await page.locator(".user", has_text="sent while it was away").count() == 1
+
+
+async def test_sessions_have_addresses_and_back_goes_between_them(page: Page, dev: Any, provider: FakeProvider) -> None:
+    seen: list[str] = []
+    for number in (1, 2):
+        provider.script(Reply(text=f"Answer number {number}."))
+        await say(page, f"question number {number}")
+        await expect(page.locator(".answer")).to_contain_text(f"Answer number {number}.")
+        seen.append(session_of(page))
+        assert page.url == f"{dev.url}/chat/{seen[-1]}"
+        await page.get_by_role("button", name="New chat").click()
+        await expect(page).to_have_url(f"{dev.url}/")
+    loads = await page.evaluate("performance.timeOrigin")
+    await page.locator(f'#sessions a[href="/chat/{seen[0]}"]').click()
+    await expect(page.locator(".user")).to_have_text("question number 1")
+    await page.go_back()
+    await expect(page.locator("#welcome")).to_be_visible()
+    await page.go_back()
+    await expect(page.locator(".user")).to_have_text("question number 2")
+    await page.go_forward()
+    await page.go_forward()
+    await expect(page.locator(".user")).to_have_text("question number 1")
+    assert await page.evaluate("performance.timeOrigin") == loads
+
+    # An address of before, also where the page is open.
+    await page.evaluate("id => { location.hash = `session=${id}`; }", seen[1])
+    await expect(page.locator(".user")).to_have_text("question number 2")
+    await expect(page).to_have_url(f"{dev.url}/chat/{seen[1]}")
+    await page.goto(f"{dev.url}/")
+    await expect(page).to_have_url(f"{dev.url}/chat/{seen[1]}")
+
+
+async def test_where_there_is_no_such_session_the_page_says_so_and_goes_on(
+    page: Page, dev: Any, provider: FakeProvider
+) -> None:
+    for address in ("nobody", "no%20id"):
+        await page.goto(f"{dev.url}/chat/{address}")
+        missing = page.get_by_role("alert").filter(has_text="This session is not here any more")
+        await expect(missing).to_be_visible()
+        await expect(page.locator("#message")).to_be_disabled()
+    await page.get_by_role("button", name="Start a new chat").click()
+    await expect(page).to_have_url(f"{dev.url}/")
+    provider.script(Reply(text="Here you are."))
+    await say(page, "hello")
+    await expect(page.locator(".answer")).to_contain_text("Here you are.")
+
+    # One that was only remembered is forgotten without a word.
+    await page.evaluate("localStorage.setItem('perdure.session', 'nobody')")
+    await page.goto(f"{dev.url}/")
+    await expect(page.locator("#welcome")).to_contain_text("assistant")
+    await expect(page).to_have_url(f"{dev.url}/")
 
 
 async def test_tools_show_their_input_and_output(page: Page, provider: FakeProvider) -> None:
@@ -134,6 +186,17 @@ async def test_a_message_typed_before_the_page_knows_its_agents_goes_out(
     await expect(page.get_by_role("textbox")).to_have_value("")
 
 
+async def test_a_first_message_that_the_agent_offers_goes_out_at_a_click(page: Page, provider: FakeProvider) -> None:
+    provider.script(Reply(text="A long story."))
+    await page.get_by_role("textbox").fill("a draft")
+    await page.get_by_role("radio", name="greeter").check()
+    await page.get_by_role("button", name="Greet me in three languages").click()
+    await expect(page.locator(".user")).to_have_text("Greet me in three languages")
+    await expect(page.locator("#agent-name")).to_have_text("greeter")
+    await expect(page.locator(".answer")).to_contain_text("A long story.")
+    await expect(page.get_by_role("textbox")).to_have_value("a draft")
+
+
 async def test_hostile_text_is_text(page: Page, provider: FakeProvider) -> None:
     hostile = '<img src=x onerror="document.title=1"> **bold** [link](javascript:alert(1))'
     provider.script(Reply(text=hostile))
@@ -146,7 +209,7 @@ async def test_the_inspector_shows_turns_and_exact_prompts(page: Page, dev: Any,
     provider.script(Reply(text="An answer to inspect.", reasoning="A thought to keep."))
     await say(page, "inspect this question")
     await expect(page.locator(".answer", has_text="An answer to inspect.")).to_be_visible()
-    session = page.url.partition("session=")[2]
+    session = session_of(page)
     await page.goto(f"{dev.url}/sessions/{session}")
     await expect(page.locator("body")).to_contain_text("inspect this question")
     await expect(page.locator("body")).to_contain_text("claude-sonnet-5-5")
@@ -175,7 +238,7 @@ async def test_the_inspector_tells_what_was_cached_and_what_is_estimated(
     await expect(page.locator(".turn-footer").nth(1)).to_contain_text("≈")
     await expect(page.locator(".turn-footer").nth(0)).not_to_contain_text("≈")
 
-    session = page.url.partition("session=")[2]
+    session = session_of(page)
     await page.goto(f"{dev.url}/sessions/{session}")
     await expect(page.locator("#facts")).to_contain_text("Estimated")
     detail = page.locator("#detail")
@@ -191,7 +254,7 @@ async def test_the_inspector_forks_a_session_from_a_turn(page: Page, dev: Any, p
         provider.script(Reply(text=f"Answer number {number}."))
         await say(page, f"question number {number}")
         await expect(page.locator(".answer", has_text=f"Answer number {number}.")).to_be_visible()
-    session = page.url.partition("session=")[2]
+    session = session_of(page)
     await page.goto(f"{dev.url}/sessions/{session}")
     await expect(page.locator(".turn")).to_have_count(2)
 
@@ -211,7 +274,7 @@ def calls(*tools: tuple[str, dict[str, Any]]) -> Reply:
 async def begin(page: Page, dev: Any, http: httpx2.AsyncClient) -> None:
     """Shows a new session of the agent `boss`."""
     made = await http.post("/v1/sessions", json={"agent": "boss", "message": "go"})
-    await page.goto(f"{dev.url}/#session={made.json()['session_id']}")
+    await page.goto(f"{dev.url}/chat/{made.json()['session_id']}")
 
 
 def asks(name: str, message: str) -> Reply:
@@ -306,7 +369,7 @@ async def test_what_a_sub_agent_asks_is_answered_in_its_callers_chat(
 
     await expect(card).to_contain_text("Which year?")
     await expect(card).to_contain_text("helper asks")
-    chat, session = page.url, page.url.partition("session=")[2]
+    chat, session = page.url, session_of(page)
     await page.goto(f"{dev.url}/sessions/{session}")
     waits = page.locator("[data-kind=ask]")
     await expect(waits).to_contain_text(["changed arguments", "Denied by local: Not today", "Waits for an answer"])

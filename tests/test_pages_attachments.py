@@ -48,7 +48,7 @@ async def give(page: Page, kind: str, name: str = "cat.png", media_type: str = "
 
 
 async def pick(page: Page, agent: str) -> None:
-    await page.locator("#agent").select_option(agent)
+    await page.get_by_role("radio", name=agent).check()
 
 
 @pytest.mark.parametrize("kind", ["drop", "drop beside the conversation", "paste"])

@@ -8,7 +8,7 @@ from playwright.async_api import Page, expect
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
 from tests.support.accessibility import grave_faults
-from tests.support.browsing import choose, say, type_in
+from tests.support.browsing import choose, say, session_of, type_in
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 
@@ -179,7 +179,7 @@ async def test_going_back_asks_before_it_takes_calls_back_and_leaves_all_as_it_i
 ) -> None:
     call = Reply(text="", tools=(("calculator", {"expression": "6*7"}),))
     provider.script(call, Reply(text="It is done."), Reply(text="Something else."))
-    await page.locator("#agent").select_option("undoing")
+    await page.get_by_role("radio", name="undoing").check()
     await say(page, "do it")
     await expect(page.locator(".answer", has_text="It is done.")).to_be_visible()
     card = page.locator("form.card")
@@ -222,7 +222,7 @@ async def test_a_failed_turn_is_run_on_without_being_said_again(page: Page, prov
 
 async def test_a_limit_is_raised_and_the_turn_goes_on(page: Page, provider: FakeProvider) -> None:
     provider.script(Reply(text="Within the limit."))
-    await page.locator("#agent").select_option("capped")
+    await page.get_by_role("radio", name="capped").check()
     await say(page, "is it dear")
     card = page.locator("form.card")
     await expect(card).to_contain_text("This session’s cost limit is reached")
@@ -236,7 +236,7 @@ async def test_a_summary_of_earlier_conversation_is_a_line_that_unfolds(
     page: Page, dev: Any, provider: FakeProvider
 ) -> None:
     provider.default(Reply(text="We spoke of ships.", input_tokens=2500))
-    await page.locator("#agent").select_option("short")
+    await page.get_by_role("radio", name="short").check()
     await say(page, "a long story " * 200)
     await expect(page.locator(".answer").first).to_contain_text("ships")
     await say(page, "and on")
@@ -245,7 +245,7 @@ async def test_a_summary_of_earlier_conversation_is_a_line_that_unfolds(
     await fold.locator("summary").press("Enter")
     await expect(fold.locator(".summary-body")).to_contain_text("We spoke of ships.")
     await expect(page.locator(".user").first).to_be_visible()
-    await page.goto(f"{dev.url}/sessions/{page.url.partition('session=')[2]}")
+    await page.goto(f"{dev.url}/sessions/{session_of(page)}")
     await page.locator(".folded-past button.row").first.click()
     await expect(page.locator("#detail")).to_contain_text("Summary k1")
 
@@ -282,7 +282,7 @@ async def test_nothing_shuts_out_who_uses_a_screen_reader_or_needs_contrast(
     await page.get_by_role("button", name="Answer again").click()
     await expect(page.locator(".turn-footer .arrows")).to_have_text("2/2")
     faults += await grave_faults(page, "branches")
-    session = page.url.partition("session=")[2]
+    session = session_of(page)
     await page.goto(f"{dev.url}/sessions/{session}")
     await page.locator("[data-step]").first.click()
     faults += await grave_faults(page, "the inspector")
@@ -291,7 +291,7 @@ async def test_nothing_shuts_out_who_uses_a_screen_reader_or_needs_contrast(
         faults += await grave_faults(page, f"the guide{name}")
     await page.goto(f"{dev.url}/")
     await page.get_by_role("button", name="New chat").click()
-    await page.locator("#agent").select_option("capped")
+    await page.get_by_role("radio", name="capped").check()
     await say(page, "is it dear")
     await expect(page.locator("form.card")).to_contain_text("cost limit is reached")
     faults += await grave_faults(page, "a budget")

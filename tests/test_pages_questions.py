@@ -15,7 +15,7 @@ from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
 from perdure.temporal.stores.blobs import LocalBlobs
 from perdure.temporal.stores.files import put_file
-from tests.support.browsing import say
+from tests.support.browsing import say, session_of
 from tests.support.mcp_running import program
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
@@ -104,7 +104,7 @@ async def test_approvals_and_forms_of_mcp_servers_outlive_reloads_and_a_killed_s
     shop = await browser.new_page()
     errors: list[str] = []
     shop.on("pageerror", lambda error: errors.append(str(error)))
-    await shop.goto(f"{dev.url}/#session={made.json()['session_id']}")
+    await shop.goto(f"{dev.url}/chat/{made.json()['session_id']}")
     form = shop.locator("form.card")
     await expect(form).to_contain_text("shop asks: Which size of cup?")
 
@@ -178,7 +178,7 @@ async def test_edit_and_several_at_once_and_remember(page: Page, dev: Any, provi
     provider.script(calls(("calculator", {"expression": "7*7"})), Reply(text="Not asked again."))
     await say(page, "once more")
     await expect(page.locator(".answer", has_text="Not asked again.")).to_be_visible()
-    await page.goto(f"{dev.url}/sessions/{page.url.partition('session=')[2]}")
+    await page.goto(f"{dev.url}/sessions/{session_of(page)}")
     await expect(page.locator("[data-kind=ask]")).to_have_count(2)
     await expect(page.locator("#timeline")).to_contain_text("Approved by local, with changed arguments")
 
@@ -268,7 +268,7 @@ async def test_pictures_sounds_and_other_files_of_a_tool(page: Page, dev: Any, p
     asked_for: list[str] = []
     page.on("request", lambda request: asked_for.append(request.url))
     card = await asked(page, provider, ("draw", {}))
-    session = page.url.partition("session=")[2]
+    session = session_of(page)
 
     async def file(kind: str, media_type: str, data: bytes, **more: str) -> dict[str, Any]:
         sha256 = hashlib.sha256(data).hexdigest()
@@ -309,7 +309,7 @@ async def test_pictures_sounds_and_other_files_of_a_tool(page: Page, dev: Any, p
 
 async def test_a_handler_asks_outside_of_any_call(page: Page, dev: Any, http: httpx2.AsyncClient) -> None:
     made = await http.post("/v1/sessions", json={"agent": "planner", "message": "deliver"})
-    await page.goto(f"{dev.url}/#session={made.json()['session_id']}")
+    await page.goto(f"{dev.url}/chat/{made.json()['session_id']}")
     card = page.locator("form.card")
     await expect(card.locator("h4")).to_have_text("When should we deliver?")
     await expect(page.locator("#sessions")).to_contain_text("Waiting for an answer")

@@ -81,7 +81,7 @@ async def test_a_refused_definition_is_shown_until_it_is_mended(
 
     (agents / "parcels.yaml").write_text(GOOD)
     await expect(refused).to_be_hidden()
-    await page.get_by_label("Agent", exact=True).select_option("parcels")
+    await page.get_by_role("radio", name="parcels").check()
     await page.get_by_label("customer").fill("Ada")
     await expect(page.get_by_role("textbox", name="Message")).to_have_value("not sent yet")
 
@@ -92,7 +92,7 @@ async def test_a_refused_definition_is_shown_until_it_is_mended(
 
     (agents / "parcels.yaml").write_text(GOOD.replace("instructions: x", "instructions: y"))
     await expect(refused).to_be_hidden()
-    await expect(page.get_by_label("Agent", exact=True)).to_have_value("parcels")
+    await expect(page.get_by_role("radio", name="parcels")).to_be_checked()
     await expect(page.get_by_label("customer")).to_have_value("Ada")
 
 

@@ -11,7 +11,7 @@ from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.scopes import BROWSER, EVERYTHING, OF_A_USER
 from tests.support.accessibility import grave_faults
-from tests.support.browsing import WAIT_MS, open_browser, type_in
+from tests.support.browsing import WAIT_MS, open_browser, session_of, type_in
 from tests.support.serving import serve
 from tests.support.session_lab import Lab, Play, lab_on
 from tests.support.signed_in import House, house_on, sign_in
@@ -47,10 +47,10 @@ async def signed_in(browser: BrowserContext, address: str, key: str) -> Page:
 
 async def started(page: Page) -> str:
     """The id of a session with one turn, whose answer is `Good morning.`"""
-    await page.locator("#agent").select_option("slow")
+    await page.get_by_role("radio", name="slow").check()
     await type_in(page, "Hello")
     await expect(page.locator("#transcript")).to_contain_text("Good morning.")
-    return page.url.partition("session=")[2]
+    return session_of(page)
 
 
 async def test_without_the_right_to_read_agents_a_page_says_so(house: House, browser: BrowserContext) -> None:
@@ -122,16 +122,14 @@ async def test_what_somebody_may_not_do_is_not_offered(house: House, browser: Br
         await sign_in(page, bob.text)
         await expect(page.locator("#signed-in")).to_contain_text("bob")
         await inspector.close()
-        for place in (f"{url}/sessions/{session}", f"{url}/#session={session}"):
+        for place, where in ((f"{url}/sessions/{session}", "#connection"), (f"{url}/chat/{session}", "#missing")):
             await other.goto(place)
-            await expect(other.locator("#connection")).to_have_text(
-                "This session is not here any more, or is not yours"
-            )
+            await expect(other.locator(where)).to_contain_text("This session is not here any more, or is not yours")
 
         await page.get_by_role("button", name="Sign out").click()
         await sign_in(page, reader.text)
         await expect(page.locator("#signed-in")).to_contain_text("ann")
-        await page.goto(f"{url}/#session={session}")
+        await page.goto(f"{url}/chat/{session}")
         await page.reload()
         await expect(page.locator("#transcript")).to_contain_text("Good morning.")
         await expect(page.locator("#message")).to_have_attribute("placeholder", "You may not write here")
@@ -141,7 +139,7 @@ async def test_what_somebody_may_not_do_is_not_offered(house: House, browser: Br
         await page.get_by_role("button", name="Sign out").click()
         await sign_in(page, backend.text)
         await expect(page.locator("#signed-in .who")).to_have_text("the shop's backend")
-        await page.goto(f"{url}/#session={session}")
+        await page.goto(f"{url}/chat/{session}")
         await page.reload()
         await expect(fork).to_be_visible()
         inspector = await browser.new_page()

@@ -202,7 +202,7 @@ async def test_the_pages_open_a_long_session_at_its_end(dev: Dev, session: str, 
     expect.set_options(timeout=WAIT_MS)
     async with open_browser(chromium) as context:
         page = await context.new_page()
-        await page.goto(f"{dev.url}/#session={session}")
+        await page.goto(f"{dev.url}/chat/{session}")
         await expect(page.get_by_text(re.compile(f"^answer {TURNS} "))).to_be_visible()
         await expect(page.locator("#transcript").get_by_text(re.compile("^question 1 "))).to_have_count(0)
         await expect(page.locator("#transcript > .turn")).to_have_count(50)

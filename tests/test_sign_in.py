@@ -18,7 +18,7 @@ from perdure.gateway.auth.sign_ins import SignIns
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.sessions.scopes import BROWSER, OF_A_USER
 from tests.support.accessibility import grave_faults
-from tests.support.browsing import WAIT_MS, open_browser
+from tests.support.browsing import WAIT_MS, open_browser, session_of
 from tests.support.serving import serve
 from tests.support.session_lab import Lab, Play, lab_on
 from tests.support.signed_in import House, house_on, sign_in
@@ -201,14 +201,14 @@ async def test_a_person_signs_in_goes_on_after_the_key_is_revoked_and_signs_out(
         await expect(dialog.get_by_role("alert")).to_have_text("The key is not known, has expired or was revoked.")
         await sign_in(page, first.text)
         await expect(dialog).to_be_hidden()
-        await page.locator("#agent").select_option("slow")
+        await page.get_by_role("radio", name="slow").check()
         await page.locator("#message").fill("Hello")
         await page.keyboard.press("Enter")
         await expect(page.locator("#transcript")).to_contain_text("Good morning.")
         await expect(page.locator("#signed-in")).to_contain_text("ann")
 
         # What no longer counts is noticed by the next request, which waits; the draft below stays.
-        address = page.url
+        address, session_id = page.url, session_of(page)
         house.revoke(first)
         await page.evaluate(SAY_AND_DRAFT, ["Good night", "a draft"])
         await expect(page.get_by_role("dialog", name="Sign in again")).to_be_visible()
@@ -220,7 +220,6 @@ async def test_a_person_signs_in_goes_on_after_the_key_is_revoked_and_signs_out(
         assert second.text not in stored and second.text.rsplit("_", 1)[1] not in stored
 
         inspector = await browser.new_page()
-        session_id = address.partition("session=")[2]
         await inspector.goto(f"http://127.0.0.1:{port}/sessions/{session_id}")
         await expect(inspector.locator("#timeline")).to_contain_text("Good night")
         await expect(inspector.locator("#signed-in")).to_contain_text("ann")

@@ -60,6 +60,22 @@ async def test_a_model_names_the_session_from_then_on(lab: Lab) -> None:
     assert title == "Roses in June"
 
 
+async def test_what_a_person_calls_a_session_stays(lab: Lab) -> None:
+    talk = await lab.start("named", behavior=BEHAVIOR, continue_as_new_after=20)
+    await talk.configure(title="My roses")
+    title, run = await described(talk)
+    assert title == "My roses"
+    now = run
+    # No model names it, and no run forgets it.
+    while now == run:
+        lab.stage.plays = [Play("In June.")]
+        await talk.turn("When do my roses bloom?")
+        title, now = await described(talk)
+    assert title == "My roses"
+    await talk.configure(title="Roses and lilies")
+    assert (await described(talk))[0] == "Roses and lilies"
+
+
 async def test_sessions_of_older_behavior_stay_without(lab: Lab) -> None:
     talk = await lab.start("desk", behavior=BEHAVIOR - 1, title="")
     await talk.turn("hello")

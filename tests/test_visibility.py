@@ -1,5 +1,7 @@
 """Sessions can be found by any text, and no text changes the query."""
 
+from datetime import datetime, timedelta, timezone
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +16,13 @@ def test_filters_are_joined() -> None:
         "AND PerdureAgent = 'support' AND PerdureUser = 'ann' AND ExecutionStatus = 'Running' "
         "AND PerdureStatus = 'idle'"
     )
+
+
+def test_activity_is_a_change_of_status_or_the_start() -> None:
+    after = datetime(2026, 3, 6, 12, tzinfo=timezone(timedelta(hours=1)))
+    query = visibility_query("default", agent=None, status=None, user=None, active_after=after)
+
+    assert query.endswith("AND (PerdureActive > '2026-03-06T11:00:00Z' OR StartTime > '2026-03-06T11:00:00Z')")
 
 
 def test_closed_is_whatever_does_not_run() -> None:

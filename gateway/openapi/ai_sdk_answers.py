@@ -24,5 +24,5 @@ class ChatMessage(Frozen):
     #: `createdAt` and `turnId`; of an answer also `sessionId`, `reason`, `usage`, `costUsd`, `error` and `result`, as far as
     #: there is something to say.
     metadata: dict[str, JsonValue]
-    #: As the AI SDK has them: `text`, `reasoning`, `dynamic-tool`, `file`, `step-start`, `data-…`.
+    #: As the AI SDK has them: `text`, `reasoning`, `dynamic-tool`, `file`, `source-url`, `step-start`, `data-…`.
     parts: tuple[dict[str, JsonValue], ...]

@@ -199,12 +199,18 @@ class SessionEntry(Frozen):
     created_at: datetime
     #: Dollars.
     cost_usd: float
-    #: The beginning of its first message.
+    #: When its status last changed, between work, waiting and rest; when it was created where it has had no turn.
+    active_at: datetime
+    #: How its last turn ended; null where none has, or where its worker does not tell.
+    last_turn: TurnEnd | None
+    #: What a person or a model has called it, or else the beginning of its first message.
     title: str
     #: The demo model answers.
     demo: bool
     #: The session whose call this one answers.
     parent: str | None = Field(default=None, exclude_if=absent)
+    #: The session whose past it began with.
+    forked_from: str | None = Field(default=None, exclude_if=absent)
 
 
 class SessionList(Frozen):
@@ -236,6 +242,8 @@ class AgentEntry(Frozen):
     model: str
     #: `provider/model` by role.
     models: dict[str, str]
+    #: First messages that a new chat offers.
+    starters: tuple[str, ...]
     #: JSON Schema properties by name.
     inputs: dict[str, dict[str, JsonValue]]
     tools: tuple[AgentToolEntry, ...]

@@ -43,7 +43,7 @@ from perdure.workflows.vocabulary.question_events import (
 from perdure.workflows.vocabulary.questions import Question
 
 #: What is said within a step.
-_IN_STEP: Final = {"text-start", "reasoning-start", "tool-input-start", "file"}
+_IN_STEP: Final = frozenset(("text-start", "reasoning-start", "tool-input-start", "file"))
 
 
 class Answer:
@@ -83,7 +83,7 @@ class Answer:
         """What clients are sent of an event or a frame."""
         if self.is_joined or (self.over and not isinstance(value, InputReceived | BudgetRaised)):
             return []
-        made = self._placed(self._made(value))
+        made = self._placed(self._made(value), _IN_STEP - {"file"} if isinstance(value, ToolFinished) else _IN_STEP)
         if self.waits and not self._waited:
             # A client that answers now goes on behind this step, so others do, too.
             made += self._rested()
@@ -265,8 +265,9 @@ class Answer:
 
     # Steps, as clients see them.
 
-    def _placed(self, made: list[Chunk]) -> list[Chunk]:
-        """The same within steps: one begins with the first thing that is said in it."""
+    def _placed(self, made: list[Chunk], said: frozenset[str] = _IN_STEP) -> list[Chunk]:
+        """The same within steps: one begins with the first thing that is `said` in it. What comes of a call stays beside
+        the others of its step, for clients look for what is still to answer in the last one."""
         placed: list[Chunk] = []
         for chunk in made:
             kind = chunk["type"]
@@ -274,7 +275,7 @@ class Answer:
                 if not self._in_step:
                     continue
                 self._in_step = False
-            elif kind in _IN_STEP and not self._in_step:
+            elif kind in said and not self._in_step:
                 placed.append(chunks.start_step())
                 self._in_step, self._calls_before, self._step_calls = True, self._step_calls, set()
             if kind == "data-retried":

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 from perdure.gateway.projections import ai_sdk_chunks as chunks
 from perdure.gateway.projections.ai_sdk_chunks import Chunk
+from perdure.gateway.projections.ai_sdk_results import beside
 from perdure.temporal.sessions.event_json import question_json
 from perdure.workflows.vocabulary.events import ToolFinished, ToolStarted
 from perdure.workflows.vocabulary.parts import ToolCall, ToolError
@@ -109,9 +110,10 @@ class Calls:
         if call.approval is not None and not call.approval.approved:
             return [*begun, chunks.output_denied(event.call_id)]
         here = not call.of_client
+        more = beside(event.call_id, event.result)
         if event.result.is_error:
-            return [*begun, chunks.output_error(event.call_id, _words(event.result.output), here=here)]
-        return [*begun, chunks.output_available(event.call_id, event.result.output, here=here)]
+            return [*begun, chunks.output_error(event.call_id, _words(event.result.output), here=here), *more]
+        return [*begun, chunks.output_available(event.call_id, event.result.output, here=here), *more]
 
     def knows(self, call_id: str | None) -> bool:
         return call_id in self._calls

@@ -104,6 +104,12 @@ def file(url: str, media_type: str) -> Chunk:
     return {"type": "file", "url": url, "mediaType": media_type}
 
 
+def source(source_id: str, url: str, title: str | None) -> Chunk:
+    """A page that an answer rests on."""
+    named = {} if title is None else {"title": title}
+    return {"type": "source-url", "sourceId": source_id, "url": url, **named}
+
+
 def file_url(uri: str, session_id: str) -> str:
     """Where a client finds a file: below the gateway's own address, if the session keeps it."""
     kept = None if uri.startswith(("http:", "https:", "data:")) else _KEPT.fullmatch(uri)

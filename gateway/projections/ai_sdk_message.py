@@ -71,7 +71,7 @@ class AnswerMessage:
             self.parts.append({"type": "step-start"})
         elif kind == "finish-step":
             self._speaks = {}
-        elif kind == "file":
+        elif kind in ("file", "source-url"):
             self.parts.append(chunk)
         elif kind.startswith(("text-", "reasoning-")):
             spoken, _, what = kind.partition("-")

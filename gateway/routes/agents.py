@@ -58,6 +58,7 @@ def _agent_json(app: Gateway, agent: Known, tenant: str) -> dict[str, Any]:
         "description": definition.description,
         "model": definition.model,
         "models": {role: model.use for role, model in definition.models.items()},
+        "starters": definition.starters,
         "inputs": definition.inputs,
         "tools": [
             {

@@ -11,13 +11,19 @@ from perdure.gateway.routes.door import Door
 from perdure.gateway.routes.page_files import HEADERS, PAGES, page
 
 #: The paths of pages that people open; other sites may link to them.
-LINKED: Final = re.compile(r"/|/docs|/guide(/[a-z]+)?|/sessions/[^/]+")
+LINKED: Final = re.compile(r"/|/docs|/guide(/[a-z]+)?|/(chat|sessions)/[^/]+")
 router = APIRouter(include_in_schema=False, route_class=Door)
 
 
 @router.get("/")
 async def chat_page() -> Response:
     return page("chat/chat.html")
+
+
+@router.get("/chat/{session_id}")
+async def session_page() -> Response:
+    """The chat page, which tells by itself where there is no such session."""
+    return await chat_page()
 
 
 @router.get("/sessions/{session_id}")

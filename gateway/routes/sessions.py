@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
+from pydantic import AwareDatetime
 from starlette.responses import Response
 
 from perdure.gateway.http.bodies import SessionPath
@@ -35,10 +36,16 @@ async def get_sessions(
     agent: Annotated[Label | None, Query(description="Only sessions of this agent")] = None,
     status: Annotated[Status | None, Query(description="Only sessions in this status")] = None,
     user: Annotated[Label | None, Query(description="Only sessions of this user")] = None,
+    active_after: Annotated[
+        AwareDatetime | None,
+        Query(description="Only sessions that were begun, or whose status changed, after this time (RFC 3339)"),
+    ] = None,
     cursor: Annotated[str | None, Query(max_length=4096, description="The `next_cursor` of a page")] = None,
 ) -> dict[str, Any]:
     """Open sessions, the newest first, then closed ones. A new one may take a second to be listed."""
-    return await app.sessions.list(caller, agent=agent, status=status, user=user, cursor=cursor)
+    return await app.sessions.list(
+        caller, agent=agent, status=status, user=user, active_after=active_after, cursor=cursor
+    )
 
 
 @router.get("/{session_id}", response_model=None, responses={200: {"model": Snapshot}})

@@ -1,4 +1,4 @@
-"""Changing how a session goes on: its model, its metadata, its definition, its limits. What is left out stays."""
+"""Changing how a session goes on: its model, its metadata, its definition, its title, its limits. What is left out stays."""
 
 import uuid
 
@@ -33,6 +33,7 @@ async def configured(
         metadata=wanted.metadata,
         timezone=timezone_in(wanted.metadata or {}),
         digest=wanted.digest,
+        title=wanted.title,
     )
 
 

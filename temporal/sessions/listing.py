@@ -3,6 +3,7 @@
 import base64
 import binascii
 import hashlib
+from datetime import datetime
 from typing import Any, Final
 
 from temporalio.client import WorkflowExecution, WorkflowExecutionStatus
@@ -14,7 +15,7 @@ from perdure.temporal.sessions.listed_runs import NOT_OF_THIS_LIST
 from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.starting import readable
 from perdure.temporal.sessions.visibility import Status, visibility_query
-from perdure.workflows.vocabulary.search_attributes import AGENT, COST, STATUS, USER
+from perdure.workflows.vocabulary.search_attributes import ACTIVE, AGENT, COST, ENDED, STATUS, USER
 
 PAGE: Final = 50
 _CHECK_BYTES: Final = 6
@@ -27,6 +28,7 @@ async def list_sessions(
     agent: str | None,
     status: Status | None,
     user: str | None,
+    active_after: datetime | None,
     cursor: str | None,
 ) -> dict[str, Any]:
     """One page: `{sessions, next_cursor}`. Raises `InvalidRequest` where the cursor is not of this list, and `Forbidden`."""
@@ -38,7 +40,9 @@ async def list_sessions(
         if user not in (None, caller.user):
             return {"sessions": [], "next_cursor": None}
         user, nobodys = caller.user, caller.user is None
-    wanted = visibility_query(caller.tenant, agent=agent, status=status, user=user, nobodys=nobodys)
+    wanted = visibility_query(
+        caller.tenant, agent=agent, status=status, user=user, nobodys=nobodys, active_after=active_after
+    )
     found, token = await backend.list(wanted, PAGE, None if cursor is None else _token(wanted, cursor))
     # While a session continues as new, the store may know two runs of it; the newer comes first.
     newest = {execution.id: execution for execution in reversed(found)}
@@ -72,16 +76,22 @@ async def _entry(execution: WorkflowExecution) -> dict[str, Any]:
     attributes = execution.typed_search_attributes
     memo = await execution.memo()
     running = execution.status is WorkflowExecutionStatus.RUNNING
+    created_at = memo.get("created_at") or rfc3339(execution.start_time)
+    active = max(filter(None, (attributes.get(ACTIVE), execution.close_time)), default=None)
     return {
         "session_id": execution.id.partition("/")[2],
         "workflow_id": execution.id,
         "agent": attributes.get(AGENT, ""),
         "status": attributes.get(STATUS, "idle") if running else "closed",
         "user": None if (user := attributes.get(USER)) is None else readable(user),
-        "created_at": memo.get("created_at") or rfc3339(execution.start_time),
+        "created_at": created_at,
+        "active_at": created_at if active is None else rfc3339(active),
+        "last_turn": attributes.get(ENDED),
         "cost_usd": attributes.get(COST, 0.0),
         "title": memo.get("title", ""),
         "demo": bool(memo.get("demo", False)),
         # The session whose call this one answers.
         **({"parent": parent} if (parent := memo.get("parent")) else {}),
+        # The session whose past it began with.
+        **({"forked_from": source} if (source := memo.get("forked_from")) else {}),
     }

@@ -192,6 +192,12 @@ class RunAgent(Frozen):
     metadata: SmallObject = {}
 
 
+#: One line.
+Title = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")
+]
+
+
 class ConfigureSession(Frozen):
     """What is left out stays as it is."""
 
@@ -201,6 +207,8 @@ class ConfigureSession(Frozen):
     metadata: SmallObject | None = None
     #: Pins the session to the definition with this digest.
     digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+    #: What the session is called in lists from now on.
+    title: Title | None = None
 
 
 class ForkSession(Frozen):

@@ -125,11 +125,20 @@ class Sessions:
         return self.open(Principal.trusted(tenant), session_id)
 
     async def list(
-        self, caller: Principal, *, agent: str | None, status: Status | None, user: str | None, cursor: str | None
+        self,
+        caller: Principal,
+        *,
+        agent: str | None,
+        status: Status | None,
+        user: str | None,
+        cursor: str | None,
+        active_after: datetime | None = None,
     ) -> dict[str, Any]:
         """A page of the caller's sessions: `{sessions, next_cursor}`. Raises `InvalidRequest` for a wrong cursor, and
         `Forbidden`."""
-        return await list_sessions(self._backend, caller, agent=agent, status=status, user=user, cursor=cursor)
+        return await list_sessions(
+            self._backend, caller, agent=agent, status=status, user=user, active_after=active_after, cursor=cursor
+        )
 
     async def resting(self, caller: Principal, agent: str, digests: Sequence[str]) -> Resting | None:
         """How many of the caller's open sessions rest on each of these definitions; None: it may not read sessions."""

@@ -137,9 +137,12 @@ class Session:
         """Answers an open question; the first answer counts. Returns and raises as `answer_question`."""
         return await answer_question(self._shared, self._caller, self.workflow_id, answer, self.check, answer_id)
 
-    @needs("configure")
+    @needs("configure", "write")
     async def configure(self, changes: ConfigureSession) -> None:
-        """Changes what is given, from the next step (`model`) or turn (`digest`) on. Raises as `configured`."""
+        """Changes what is given, from the next step (`model`) or turn (`digest`) on. Whoever may write in a session may name
+        it, too. Raises as `configured`."""
+        if changes.model_fields_set != {"title"}:
+            await self.check("configure")
         if changes.digest is not None:
             await self.check("pin")
         command = await configured(self._backend, self._shared.definitions, self.workflow_id, changes)

@@ -49,10 +49,12 @@ class Memo:
     demo: bool
     #: An agent is run once for a result.
     run: bool = False
+    #: The session whose past it has.
+    forked_from: str | None = None
 
     def values(self) -> dict[str, Any]:
         values = asdict(self)
-        return values if self.run else {name: value for name, value in values.items() if name != "run"}
+        return {name: value for name, value in values.items() if value or name not in ("run", "forked_from")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,8 @@ class Start:
 async def start_session(client: Client, start: Start, task_timeout: timedelta) -> bool:
     """Starts the session's workflow. False where one with this id exists or existed. Raises `RPCError`."""
     new, title = start.new, start.title
-    memo = Memo(start.body_sha256, rfc3339(datetime.now(UTC)), title, start.demo, new.once)
+    source = None if new.forked_from is None else new.forked_from.session_id
+    memo = Memo(start.body_sha256, rfc3339(datetime.now(UTC)), title, start.demo, new.once, source)
     joins = start.signal is not None
     name = "trigger" if isinstance(start.signal, Trigger) else "send_message"
     try:

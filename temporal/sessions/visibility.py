@@ -1,13 +1,15 @@
 """How sessions are found in Temporal's visibility store: what stands there, and the query for it."""
 
+from datetime import UTC, datetime
 from typing import Final, Literal
 
 from temporalio.client import Client
 
+from perdure.temporal.sessions.json_bytes import rfc3339
 from perdure.temporal.sessions.starting import searchable
 from perdure.workflows.core.purses_asked import NOBODY
 from perdure.workflows.protocol.purses import PurseName
-from perdure.workflows.vocabulary.search_attributes import AGENT, DIGEST, STATUS, TENANT, USER
+from perdure.workflows.vocabulary.search_attributes import ACTIVE, AGENT, DIGEST, STATUS, TENANT, USER
 
 Status = Literal["idle", "working", "waiting", "closed"]
 
@@ -16,7 +18,13 @@ _LOOKED_AT: Final = 200
 
 
 def visibility_query(
-    tenant: str, *, agent: str | None, status: Status | None, user: str | None, nobodys: bool = False
+    tenant: str,
+    *,
+    agent: str | None,
+    status: Status | None,
+    user: str | None,
+    nobodys: bool = False,
+    active_after: datetime | None = None,
 ) -> str:
     """Sessions of a tenant; a filter that is None lets all through. `nobodys`: only those of no user."""
     clauses = ["WorkflowType = 'SessionWorkflow'", "ExecutionStatus != 'ContinuedAsNew'"]
@@ -30,6 +38,10 @@ def visibility_query(
         clauses.append("ExecutionStatus != 'Running'")
     elif status is not None:
         clauses.append(f"ExecutionStatus = 'Running' AND {STATUS.name} = '{status}'")
+    if active_after is not None:
+        # One that has had no turn yet shows no time.
+        moment = rfc3339(active_after.astimezone(UTC))
+        clauses.append(f"({ACTIVE.name} > '{moment}' OR StartTime > '{moment}')")
     return " AND ".join(clauses)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
+from urllib.parse import unquote, urlsplit
 
 from playwright.async_api import BrowserContext, Page, async_playwright, expect
 
@@ -51,6 +52,11 @@ async def chat_page(browser: BrowserContext, url: str) -> AsyncIterator[Page]:
 async def say(page: Page, text: str) -> None:
     await page.get_by_role("textbox").fill(text)
     await page.keyboard.press("Enter")
+
+
+def session_of(page: Page) -> str:
+    """The id of the session that the chat page shows, as its address has it."""
+    return unquote(urlsplit(page.url).path.removeprefix("/chat/"))
 
 
 async def choose(page: Page, name: str) -> None:

@@ -131,6 +131,7 @@ def snapshot(state: SessionState, workflow_id: str, request: PageRequest) -> Sna
         cost_usd=state.books.cost_usd,
         seq=state.log.seq,
         created_at=state.created_at,
+        title=state.title,
         forked_from=state.new.forked_from,
         demo=model is not None and model.provider == "demo",
         todo=state.todo.items,

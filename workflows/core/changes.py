@@ -135,6 +135,7 @@ class Configured:
     #: Goes with the metadata.
     timezone: str | None = None
     digest: str | None = None
+    title: str | None = None
     limits: Limits | None = None
     #: Those that change; see `perdure.workflows.definition.partial_limits`.
     limit_changes: dict[str, JsonValue] = field(default_factory=dict)

@@ -259,6 +259,8 @@ def _configure(state: SessionState, note: Configured) -> SessionState:
     )
     if note.metadata is not None:
         state = replace(state, metadata=note.metadata, timezone=note.timezone)
+    if note.title is not None:
+        state = replace(state, title=note.title)
     if note.limits is not None:
         state = replace(state, limits=note.limits, limit_changes={})
     return limits_changed(replace(state, slot=slot), note.limit_changes)

@@ -118,6 +118,7 @@ def _obey(draft: Draft, command: Command) -> None:
                     metadata=command.metadata,
                     timezone=command.timezone,
                     digest=command.digest,
+                    title=command.title,
                     limits=command.limits,
                     limit_changes=command.limit_changes,
                 )

@@ -66,6 +66,7 @@ __all__ = [
 #: Of an environment variable.
 VARIABLE: Final = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"
 Variable = Annotated[str, Field(pattern=VARIABLE)]
+Starter = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class Example(Frozen):
@@ -83,6 +84,13 @@ class AgentDefinition(Frozen):
     )
     description: str = Field(
         default="", description="What the agent is for, in a sentence; shown to people, and to agents that call it."
+    )
+    starters: tuple[Starter, ...] = Field(
+        default=(),
+        max_length=6,
+        exclude_if=operator.not_,
+        description="First messages that a new chat offers, each sent at a click; at most 6, of up to 200 characters. Three "
+        "or four that show what the agent is good for are best.",
     )
     inputs: dict[Name, dict[str, JsonValue]] = Field(
         default={},
@@ -210,6 +218,8 @@ class AgentDefinition(Frozen):
         yield from event_faults(self.events, self.handlers)
         for index, why in schedule_faults(self.schedules, self.handlers, self.events):
             yield "schedules", f"{index}.handler: {why}"
+        if not all(starter.strip() for starter in self.starters):
+            yield "starters", "none may be blank"
         for name in self.inputs:
             if name in ("session", "user", "turn", "args"):
                 yield "inputs", f"{name!r} is a built-in name"

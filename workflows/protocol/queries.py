@@ -192,6 +192,8 @@ class SnapshotPage(Frozen):
     cost_usd: float | None
     seq: int
     created_at: datetime
+    #: What a person or a model has called it.
+    title: str = Field(default="", exclude_if=operator.not_)
     #: None unless the session is a fork.
     forked_from: ForkedFrom | None = None
     demo: bool

@@ -120,6 +120,8 @@ class Configure(SpendingCommand):
     timezone: str | None = Field(default=None, exclude_if=absent)
     #: Pins the session to this definition.
     digest: str | None = None
+    #: What the session is called from now on.
+    title: str | None = Field(default=None, exclude_if=absent)
     #: All of them, in place of those that hold.
     limits: Limits | None = None
     #: Those that change; all others go on as they are, and with the definition.

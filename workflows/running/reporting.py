@@ -28,7 +28,7 @@ from perdure.workflows.core.actions import (
     WakeUp,
     Work,
 )
-from perdure.workflows.core.changes import Change, CloseRequested, StopRequested
+from perdure.workflows.core.changes import Change, CloseRequested, Configured, StopRequested
 from perdure.workflows.core.context_changes import CompactionAbandoned
 from perdure.workflows.core.handler_actions import OfferEvent, OfferKept, ParkHandler, ResumeAnswered, ResumeHandler
 from perdure.workflows.core.handlers.waiting import waits_in_words
@@ -36,7 +36,7 @@ from perdure.workflows.core.limit_words import told
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.titles import late_title
 from perdure.workflows.vocabulary.events import EventBase
-from perdure.workflows.vocabulary.search_attributes import AGENT, COST, DIGEST, STATUS
+from perdure.workflows.vocabulary.search_attributes import ACTIVE, AGENT, COST, DIGEST, ENDED, STATUS
 
 #: After these, the session may be at work, at rest, or waiting for people, where it was not before.
 _SHOWN: Final = (
@@ -91,9 +91,11 @@ class Reporting:
         status = state.status
         if status == self._status:
             return
-        updates: list[SearchAttributeUpdate[Any]] = [STATUS.value_set(status)]
+        updates: list[SearchAttributeUpdate[Any]] = [STATUS.value_set(status), ACTIVE.value_set(workflow.now())]
         if status != "working":
             updates.append(COST.value_set(round(state.books.known_usd, 6)))
+            if state.ended is not None:
+                updates.append(ENDED.value_set(state.ended.reason))
         # Only beside another change, for an upsert of its own would be one more event.
         if state.slot.loaded is not None and state.slot.loaded.digest != self._digest:
             self._digest = state.slot.loaded.digest
@@ -137,6 +139,8 @@ class Reporting:
 
     def took(self, before: SessionState, change: Change, after: SessionState, now: datetime) -> None:
         """Notifies `Live` that the session has moved on, and those who measure of what it did."""
+        if isinstance(change, Configured) and change.title is not None:
+            self._give_title(after)
         if isinstance(change, StopRequested | CloseRequested):
             if not (before.turn is not None and before.turn.stopping):
                 self._stop_at = now

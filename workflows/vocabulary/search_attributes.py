@@ -18,5 +18,9 @@ USER: Final = SearchAttributeKey.for_keyword("PerdureUser")
 DIGEST: Final = SearchAttributeKey.for_keyword("PerdureDigest")
 #: Dollars spent so far.
 COST: Final = SearchAttributeKey.for_float("PerdureCost")
+#: When the session's status last changed. Sessions without a turn since workers write it have none.
+ACTIVE: Final = SearchAttributeKey.for_datetime("PerdureActive")
+#: How its last turn ended, a `TurnEnd`. As above.
+ENDED: Final = SearchAttributeKey.for_keyword("PerdureEnded")
 
-ALL: Final[tuple[SearchAttributeKey[Any], ...]] = (AGENT, STATUS, TENANT, USER, DIGEST, COST)
+ALL: Final[tuple[SearchAttributeKey[Any], ...]] = (AGENT, STATUS, TENANT, USER, DIGEST, COST, ACTIVE, ENDED)

@@ -1,4 +1,5 @@
 /** What whoever is signed in may not do here: said in place of a new chat, and of a text box that would only be refused. */
+import { chatAddress } from '../shared/addresses.js';
 import { h } from '../shared/dom.js';
 
 /** What beginning a conversation needs, and how that reads. */
@@ -21,6 +22,6 @@ export function barrier(signIn) {
 }
 
 export function drawBarrier(container, { title, text, session }) {
-  const back = session && h('a', { href: `#session=${encodeURIComponent(session)}` }, 'Go to your conversation');
+  const back = session && h('a', { href: chatAddress(session) }, 'Go to your conversation');
   container.replaceChildren(h('h2', {}, title), h('p', { class: 'description' }, text), ...(back ? [h('p', {}, back)] : []));
 }

@@ -1,5 +1,5 @@
 /**
- * The chat page: one session at a time, found again by the address (`#session=…`) or by what the browser remembers.
+ * The chat page: one session at a time, found again by the address (`/chat/{session_id}`) or by what the browser remembers.
  *
  * Rule 1: what the conversation shows comes from the session's events; the page adds only what is on its way (outbox).
  * Rule 2: nothing typed is lost: an unsent draft and an unanswered message outlive a reload and a dead server.
@@ -10,6 +10,7 @@ import { byId, icon, scheduler } from '../shared/dom.js';
 import { Earlier, OPENED } from '../shared/earlier.js';
 import { SignIn } from '../shared/sign_in.js';
 import { messageActions } from './actions.js';
+import { followAddress, sessionInAddress, showInAddress } from './address.js';
 import { followAgents } from './agents.js';
 import { announceQuestions } from './announcer.js';
 import { answering } from './answering.js';
@@ -18,8 +19,10 @@ import { barrier, drawBarrier } from './barrier.js';
 import { BusyChoice } from './busy_choice.js';
 import { Composer } from './composer.js';
 import { takeFiles } from './dropping.js';
+import { Find } from './find.js';
 import { keepAtEnd } from './following.js';
 import { listenToKeys } from './keys.js';
+import { drawMissing, isMissing } from './missing.js';
 import { notice } from './notice.js';
 import { Outbox } from './outbox.js';
 import { outgoing } from './outgoing.js';
@@ -27,8 +30,8 @@ import { listenToPanel, showPanel } from './panel.js';
 import { drawQueue } from './queue.js';
 import { everySaid } from './recall.js';
 import { drawRefused } from './refused.js';
+import { sessionsSide } from './sessions_side.js';
 import { entryOf } from './sidebar_entry.js';
-import { Sidebar } from './sidebar.js';
 import { showShortcuts } from './shortcuts.js';
 import { tellDisposition, toQuestion, waitsFor } from './standing.js';
 import { Stopping, works } from './stopping.js';
@@ -58,6 +61,8 @@ const page = {
   temporalUi: null,
   /** Enter was pressed before the agents were known; the message goes out with them. */
   hurried: false,
+  /** What is shown is what this browser remembered; nobody asked for it. */
+  recalled: false,
   connection: null,
 };
 const draw = scheduler(drawPage);
@@ -65,10 +70,18 @@ const outbox = new Outbox(client, localStorage, draw, tellDisposition);
 const composer = new Composer({ storage: localStorage, send: submit, said: () => everySaid(page.view), onChange: drawComposer });
 const busyChoice = new BusyChoice();
 const attachments = new Attachments({ client, storage: localStorage, list: byId('attachments'), onChange: draw });
-const sidebar = new Sidebar({ client, list: byId('sessions'), more: byId('more-sessions'), current: currentEntry });
+const { sidebar, search } = sessionsSide({
+  client,
+  current: currentEntry,
+  may: () => signIn.holds('session:write'),
+  onDraw: () => draw(),
+  onNamed: (id) => id === page.sessionId && page.live?.refresh().catch(() => {}),
+  leave: () => composer.focus(),
+});
 const [scroll, transcript, welcome] = ['scroll', 'transcript', 'welcome'].map(byId);
 const stopping = new Stopping({ client, page, onChange: draw, leave: () => composer.focus() });
 const survivals = new Survivals(sessionStorage);
+const find = new Find({ client, page, transcript, leave: () => composer.focus() });
 const earlier = new Earlier({ button: byId('earlier'), scroll, read: () => page.live.readEarlier(), auto: true });
 
 async function start() {
@@ -76,7 +89,8 @@ async function start() {
   listen();
   signIn.look();
   outbox.resume();
-  open(fromAddress() ?? localStorage.getItem(REMEMBERED));
+  const remembered = localStorage.getItem(REMEMBERED);
+  open(sessionInAddress() ?? remembered, { instead: true, recalled: sessionInAddress() === null });
   sidebar.refresh();
   composer.restore();
   setInterval(() => tick(transcript), 1000);
@@ -89,6 +103,7 @@ async function start() {
 }
 
 function takeRights() {
+  sidebar.draw();
   if (page.sessionId === null) drawNewChat();
   draw();
 }
@@ -105,22 +120,23 @@ function takeAgents({ agents, temporal_ui: temporalUi, problems, live }) {
   draw();
 }
 
-/** Shows a session, or a new chat for null. */
-function open(sessionId) {
-  if (page.sessionId !== null && page.sessionId === sessionId) return;
+/** Shows a session, or a new chat for null. `instead`: as in `showInAddress`; `recalled`: nobody asked for it. */
+function open(sessionId, { instead = false, recalled = false } = {}) {
+  showInAddress(sessionId, { instead });
+  const shown = page.sessionId === sessionId && (sessionId !== null || welcome.children.length > 0);
+  if (shown) return void (showPanel(false), composer.focus());
   page.live?.close();
-  Object.assign(page, { sessionId, live: null, view: emptyView(), connection: null });
+  Object.assign(page, { sessionId, live: null, view: emptyView(), connection: null, recalled });
   stopping.reset();
   survivals.open(sessionId);
+  find.hide();
   transcript.replaceChildren();
   transcript.keyedNodes = undefined;
   if (sessionId) {
     localStorage.setItem(REMEMBERED, sessionId);
-    if (fromAddress() !== sessionId) history.replaceState(null, '', `#session=${encodeURIComponent(sessionId)}`);
     watch(sessionId);
   } else {
     localStorage.removeItem(REMEMBERED);
-    if (location.hash) history.replaceState(null, '', location.pathname);
     welcome.replaceChildren();
     drawNewChat();
   }
@@ -144,7 +160,8 @@ async function watch(sessionId) {
       page.connection = state;
       survivals.connection(state, page.view);
       if (state.name === 'open') refreshFacts(live);
-      if (state.error?.status === 404) localStorage.removeItem(REMEMBERED);
+      if (isMissing(state)) localStorage.removeItem(REMEMBERED);
+      if (isMissing(state) && page.recalled) return open(null, { instead: true });
       draw();
     },
     onView: (view, event) => {
@@ -168,9 +185,9 @@ function refreshFacts(live) {
   live.refreshTimer = setTimeout(() => live.refresh().catch(() => {}), 60);
 }
 
-/** `interrupt`: whatever is chosen for messages that come while the session works. */
-function submit({ interrupt = false } = {}) {
-  const { text } = composer;
+/** `interrupt`: whatever is chosen for messages that come while the session works. `text`: in place of what is in the box, which stays. */
+function submit({ interrupt = false, text: given = null } = {}) {
+  const text = given ?? composer.text;
   if ((!text && attachments.empty) || page.view.closed) return;
   if (attachments.busy) return void attachments.settled().then(() => submit({ interrupt }));
   if (attachments.failed) return notice('Remove the files that could not be added, or try again.');
@@ -186,7 +203,8 @@ function submit({ interrupt = false } = {}) {
   if (busy === null) return notice('This agent takes no message while it works. Choose what your message does.');
   const sessionId = page.sessionId ?? newId();
   const create = isNew ? { agent: page.agent.name, inputs, metadata: { timezone } } : null;
-  outbox.send({ sessionId, messageId: newId(), text: composer.take(), files: attachments.take(), create, busy });
+  const said = given === null ? { text: composer.take(), files: attachments.take() } : { text, files: [] };
+  outbox.send({ sessionId, messageId: newId(), ...said, create, busy });
   page.follow = true;
   if (isNew) {
     open(sessionId);
@@ -202,6 +220,7 @@ function drawPage() {
     ? (view.session.agent ?? waiting.find((entry) => entry.create)?.create.agent ?? '')
     : (agent?.name ?? '');
   welcome.hidden = sessionId !== null;
+  drawMissing(byId('missing'), { shown: sessionId !== null && isMissing(page.connection), asks: signIn.asks, begin: () => open(null) });
   drawRefused(byId('refused'), sessionId === null ? page.problems : NONE);
   const { queue, pending } = outgoing(view, waiting);
   drawTranscript(transcript, view, pending, actions, (scope) => signIn.holds(scope), survivals);
@@ -212,8 +231,9 @@ function drawPage() {
   const { temporalUi, connection } = page;
   // For a new chat, what was picked.
   const known = sessionId ? agentNamed(name) : agent;
-  drawTopbar({ view, sessionId, name, agent: known, temporalUi, connection, asks: signIn.asks });
+  drawTopbar({ view, sessionId, name, title: sidebar.titleOf(sessionId), agent: known, temporalUi, connection });
   stopping.draw();
+  find.draw(sessionId !== null && view.seq > 0);
   busyChoice.draw({ policy: known?.busy, status: view.status, shown: works(view) && !view.closed });
   announceQuestions(sessionId, [...openQuestions(view), ...openBelow(view)]);
   drawComposer();
@@ -239,9 +259,9 @@ function drawNewChat() {
     page.agent = agentNamed(name);
     drawNewChat();
     draw();
-    byId('agent').focus();
+    byId('agent').querySelector(':checked').focus();
   };
-  drawWelcome(welcome, page.agents, page.agent, pick);
+  drawWelcome(welcome, page.agents, page.agent, { onPick: pick, onStart: (text) => submit({ text }) });
 }
 
 function currentEntry() {
@@ -267,7 +287,6 @@ const actions = {
 
 const timezone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const offered = () => JSON.stringify([page.agents?.map(({ name }) => name), page.agent]);
-const fromAddress = () => new URLSearchParams(location.hash.slice(1)).get('session');
 
 function drawIcons() {
   const icons = { 'open-sidebar': 'menu', 'close-sidebar': 'cross', attach: 'clip', send: 'send', stop: 'stop' };
@@ -283,7 +302,13 @@ function addFiles(files) {
 
 function listen() {
   listenToPanel();
-  listenToKeys({ stop: () => stopping.stop(), newChat: () => open(null), answer: () => toQuestion(page.view, transcript) });
+  listenToKeys({
+    stop: () => stopping.stop(),
+    newChat: () => open(null),
+    search: () => (showPanel(true), search.show()),
+    find: () => find.show(),
+    answer: () => toQuestion(page.view, transcript),
+  });
   byId('keys').addEventListener('click', showShortcuts);
   takeFiles(addFiles);
   byId('new-chat').addEventListener('click', () => open(null));
@@ -292,12 +317,12 @@ function listen() {
     client.configure(page.sessionId, { model: event.target.value }).catch((error) => notice(error.message)),
   );
   keepAtEnd(page, scroll, transcript);
-  addEventListener('hashchange', () => open(fromAddress()));
+  followAddress(open);
   addEventListener('online', () => page.live?.stream.wake());
   document.addEventListener('visibilitychange', () => {
     if (document.hidden) return;
     page.live?.stream.wake();
-    sidebar.refresh();
+    sidebar.refresh({ whole: true });
   });
 }
 

@@ -36,6 +36,11 @@ export class InSight {
     if (this.#due.delete(node)) this.observer.unobserve(node);
   }
 
+  /** Does at once what is still to be done. */
+  now(node) {
+    if (this.#due.has(node)) this.#do(node);
+  }
+
   #do(node) {
     const act = this.#due.get(node);
     this.forget(node);

@@ -12,6 +12,8 @@ const KEYS = [
   [['↑'], 'In the empty box: brings back what was said last'],
   [['Alt', 'Q'], 'Goes to the question that waits'],
   [[CONTROL, 'Shift', 'O'], 'Begins a new chat'],
+  [[CONTROL, 'K'], 'Searches the sessions'],
+  [[CONTROL, 'Shift', 'F'], 'Searches the open session'],
   [['?'], 'Outside of a text box: shows this list'],
 ];
 

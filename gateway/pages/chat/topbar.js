@@ -1,33 +1,38 @@
 /** The line above the conversation of the chat page: who answers, what it cost so far, and ways out of the page. */
+import { openBelow } from '../../client.js';
+import { chatAddress } from '../shared/addresses.js';
 import { byId, h, setText } from '../shared/dom.js';
-import { ESTIMATED, cost, notHere, temporalLink, titleOf } from '../shared/format.js';
+import { ESTIMATED, cost, temporalLink, titleOf } from '../shared/format.js';
 import { tooMany } from '../shared/limited.js';
+import { isMissing } from './missing.js';
 import { drawTab } from './tab_status.js';
 
 /**
- * `sessionId`: null for a new chat. `name`: of the agent, `agent`: what the server says of it, null while it is not known.
- * `connection`: the stream's state, as `client.js` gives it. `asks`: whether the server asks people who they are.
+ * `sessionId`: null for a new chat. `title`: as the list of sessions has it. `name`: of the agent, `agent`: what the server says of it, null while it is not known.
+ * `connection`: the stream's state, as `client.js` gives it.
  */
-export function drawTopbar({ view, sessionId, name, agent, temporalUi, connection, asks }) {
+export function drawTopbar({ view, sessionId, name, title, agent, temporalUi, connection }) {
   const known = sessionId !== null && view.seq > 0;
   const { parent, demo } = view.session;
   setText(byId('agent-name'), name);
-  drawTab(titleOf(view).slice(0, 60), known ? view.status : 'idle');
+  drawTab((title || titleOf(view)).slice(0, 60), known ? statusOf(view) : 'idle');
   byId('demo').hidden = !(sessionId ? (demo ?? agent?.demo) : agent?.demo);
-  setText(byId('cost'), known ? cost(view.cost_usd, view.usage) : '');
+  setText(byId('cost'), known && view.cost_usd !== 0 ? cost(view.cost_usd, view.usage) : '');
   byId('cost').title = known && view.usage?.estimated ? ESTIMATED : 'What this session has cost so far';
-  drawLink('above', known && parent && `#session=${encodeURIComponent(parent.session_id)}`);
+  drawLink('above', known && parent && chatAddress(parent.session_id));
   drawLink('inspector', known && `/sessions/${encodeURIComponent(sessionId)}`);
   drawLink('temporal', temporalLink(temporalUi, view.session.workflow_id));
   drawModels(sessionId, view, agent);
-  drawConnection(connection ?? {}, asks);
+  drawConnection(connection ?? {});
 }
 
-function drawConnection({ name, error, retryIn }, asks) {
+const statusOf = (view) => (openBelow(view).length ? 'waiting' : view.status);
+
+function drawConnection({ name, error, retryIn }) {
   const node = byId('connection');
   const words = {
     waiting: tooMany(error, retryIn) ?? 'Reconnecting…',
-    failed: error?.status === 404 ? notHere(asks) : error?.message,
+    failed: isMissing({ name, error }) ? '' : error?.message,
   };
   const lost = name === 'waiting' || name === 'failed' || (name === 'connecting' && node.wasLost);
   node.wasLost = lost;
@@ -36,19 +41,25 @@ function drawConnection({ name, error, retryIn }, asks) {
 }
 
 function drawModels(sessionId, view, agent) {
-  const roles = Array.isArray(agent?.models)
-    ? agent.models.map((model) => model.name ?? model)
-    : Object.keys(agent?.models ?? {});
+  const roles = Object.keys(agent?.models ?? {});
   const shown = sessionId !== null && roles.length > 1 && !view.closed;
   byId('model-choice').hidden = !shown;
   if (!shown) return;
   const select = byId('model');
   const current = view.session.model ?? agent.model;
-  if (select.dataset.roles !== roles.join()) {
-    select.replaceChildren(...roles.map((role) => h('option', { value: role }, role)));
-    select.dataset.roles = roles.join();
+  const names = roles.map((role) => modelName(agent, role)).join();
+  if (select.dataset.names !== names) {
+    select.replaceChildren(...roles.map((role) => h('option', { value: role }, modelName(agent, role))));
+    select.dataset.names = names;
   }
   if (document.activeElement !== select) select.value = current;
+}
+
+/** What its provider calls the model of a role, without the provider; the role as well where another has the same one. */
+function modelName({ models, demo }, role) {
+  const called = (one) => (demo ? 'demo' : models[one].split('/').slice(1).join('/'));
+  const shared = Object.keys(models).some((other) => other !== role && called(other) === called(role));
+  return shared ? `${called(role)} (${role})` : called(role);
 }
 
 function drawLink(id, href) {

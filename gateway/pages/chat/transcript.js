@@ -47,6 +47,8 @@ const AT_ONCE = 5;
 const MAKE = { turn: makeTurn, fold: makeFold, pending: () => h('div', { class: 'pending' }), asked: () => h('div', { class: 'questions' }) };
 const UPDATE = {
   turn: (node, { turn, around, late }, actions, inSight) => {
+    // It is found by it before it is drawn.
+    node.dataset.turn = turn.id;
     if (isDrawn(node, turn, around)) return inSight.forget(node);
     inSight.draw(node, () => drawTurn(node, turn, around), late || turn.status === 'running' || around.asked !== NONE);
   },

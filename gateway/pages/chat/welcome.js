@@ -1,10 +1,10 @@
-/** What a new chat shows before its first message: the agent, what it can do, and a form for its inputs. */
-import { h } from '../shared/dom.js';
+/** What a new chat shows before its first message: the agents, what the picked one can do, first messages for it, and a form for its inputs. */
+import { h, icon } from '../shared/dom.js';
 import { checkJson, valueOf } from '../shared/form_fields.js';
 import { pretty } from '../shared/format.js';
 
-/** Draws into `container`; `onPick(name)` when another agent is chosen. */
-export function drawWelcome(container, agents, agent, onPick) {
+/** Draws into `container`; `onPick(name)` when another agent is chosen, `onStart(text)` when a first message is. */
+export function drawWelcome(container, agents, agent, { onPick, onStart }) {
   if (!agent) {
     container.replaceChildren(h('p', { class: 'faint' }, agents ? 'No agent is defined on this server.' : ''));
     return;
@@ -15,19 +15,14 @@ export function drawWelcome(container, agents, agent, onPick) {
     { class: 'description' },
     'It goes on through reloads, restarts and crashes, and is still here next week.',
   );
-  const tools = agent.tools?.length
-    ? h(
-        'ul',
-        { class: 'chips', 'aria-label': 'Tools' },
-        agent.tools.map((tool) => h('li', { title: tool.description }, tool.name)),
-      )
-    : null;
-  const who = agents.length > 1 ? picker(agents, agent, onPick) : h('h3', {}, agent.name);
-  const about = h('div', { class: 'about' }, who, agent.description ? h('p', {}, agent.description) : null, tools);
-  const nodes = [title, promise, about, inputsForm(agent)];
+  const who = agents.length > 1 ? picker(agents, agent, onPick) : alone(agent);
+  const nodes = [title, promise, who, inputsForm(agent), starters(agent, onStart), tools(agent)];
+  // Whoever reads about the tools of one agent goes on with those of the next.
+  const unfolded = container.querySelector('.tools')?.open;
   const typed = container.dataset.agent === agent.name ? [...container.querySelectorAll('[data-type]')] : [];
   container.dataset.agent = agent.name;
   container.replaceChildren(...nodes.filter(Boolean));
+  if (unfolded) container.querySelector('.tools')?.setAttribute('open', '');
   typed.forEach((field) => keep(field, container));
 }
 
@@ -51,10 +46,38 @@ export function readInputs(container) {
   return values;
 }
 
+function alone({ name, description }) {
+  return h('div', { class: 'about' }, h('h3', {}, name), description ? h('p', { dir: 'auto' }, description) : null);
+}
+
+/** Cards, one of which is picked; arrow keys go between them. */
 function picker(agents, agent, onPick) {
-  const options = agents.map(({ name }) => h('option', { value: name, selected: name === agent.name }, name));
-  const select = h('select', { id: 'agent', onchange: (event) => onPick(event.target.value) }, options);
-  return h('div', { class: 'picker' }, h('label', { for: 'agent' }, 'Agent'), select);
+  const mixed = agents.some(({ demo }) => !demo);
+  const card = ({ name, description, demo }) => {
+    const [called, told] = [`agent-${name}`, `agent-${name}-about`];
+    const checked = name === agent.name;
+    const pick = () => onPick(name);
+    const props = { type: 'radio', name: 'agent', value: name, checked, onchange: pick };
+    const radio = h('input', { ...props, 'aria-labelledby': called, 'aria-describedby': description ? told : null });
+    const about = description && h('span', { class: 'told', id: told, dir: 'auto' }, description);
+    const badge = mixed && demo && h('span', { class: 'badge demo' }, 'Demo model');
+    return h('div', { class: 'agent-card' }, radio, h('span', { class: 'called', id: called }, name), badge, about);
+  };
+  return h('fieldset', { id: 'agent', class: 'agent-cards' }, h('legend', { class: 'hidden' }, 'Agent'), agents.map(card));
+}
+
+function starters({ starters: texts = [] }, onStart) {
+  if (!texts.length) return null;
+  const card = (text) =>
+    h('li', {}, h('button', { type: 'button', class: 'starter', dir: 'auto', onclick: () => onStart(text) }, h('span', {}, text), icon('send')));
+  return h('ul', { class: 'starters', 'aria-label': 'Start with' }, texts.map(card));
+}
+
+function tools({ tools: known = [] }) {
+  if (!known.length) return null;
+  const row = ({ name, description }) => [h('dt', {}, name), h('dd', { dir: 'auto' }, description)];
+  const count = `${known.length} ${known.length === 1 ? 'tool' : 'tools'} at hand`;
+  return h('details', { class: 'tools' }, h('summary', {}, icon('chevron'), count), h('dl', {}, known.flatMap(row)));
 }
 
 function inputsForm(agent) {

@@ -118,7 +118,7 @@ export class PerdureClient {
     this.ask('POST', `${path(sessionId)}/fork`, { body: { turn_id: turnId, ...choices } });
   configure = (sessionId, changes) => this.ask('PATCH', path(sessionId), { body: changes });
   setLimits = (sessionId, limits) => this.ask('PATCH', `${path(sessionId)}/limits`, { body: limits });
-  /** `query` for lists: {agent, status, user, cursor}; for a trace: {after, limit} or {before, limit} for a page, {step} for one step. */
+  /** `query` for lists: {agent, status, user, active_after, cursor}; for a trace: {after, limit} or {before, limit} for a page, {step} for one step. */
   listSessions = (query = {}) => this.ask('GET', `/v1/sessions${queryString(query)}`);
   trace = (sessionId, query = {}) => this.ask('GET', `${path(sessionId)}/trace${queryString(query)}`);
 

@@ -7,6 +7,7 @@ import { PerdureClient, emptyView } from '../../client.js';
 import { everyTurn } from '../view/branches.js';
 import { stepOf } from '../view/ids.js';
 import { unknownBelow, unwrapped } from '../view/sub_views.js';
+import { chatAddress } from '../shared/addresses.js';
 import { Earlier, OPENED } from '../shared/earlier.js';
 import { byId, h, scheduler, setText } from '../shared/dom.js';
 import { ESTIMATED, STATUS, cost, fullTime, inputTokens, notHere, outputTokens, temporalLink } from '../shared/format.js';
@@ -43,7 +44,7 @@ const earlier = new Earlier({ button: byId('earlier'), scroll: left, read: () =>
 
 function start() {
   page.selected = fromAddress();
-  byId('chat').href = `/#session=${encodeURIComponent(sessionId)}`;
+  byId('chat').href = chatAddress(sessionId);
   byId('stop').addEventListener('click', stop);
   byId('shared-scale').addEventListener('change', draw);
   byId('newest').addEventListener('click', () => (left.scrollTop = left.scrollHeight));

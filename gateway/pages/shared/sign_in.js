@@ -6,6 +6,7 @@
  * Rule 2: what was refused waits for the sign-in and is then sent again; nothing typed is lost.
  * Rule 3: somebody else who signs in, or who signs out, leaves nothing of theirs in this browser.
  */
+import { chatAddress } from './addresses.js';
 import { h, setText } from './dom.js';
 
 const TARGET = '/v1/sign-in';
@@ -138,7 +139,10 @@ export class SignIn {
     }
     if (asks) localStorage.setItem(WHO, who);
     // A token of one session leads to it.
-    if (session && location.pathname === '/' && !location.hash) location.hash = `session=${encodeURIComponent(session)}`;
+    if (session && location.pathname === '/' && !location.hash) {
+      history.replaceState(null, '', chatAddress(session));
+      dispatchEvent(new PopStateEvent('popstate'));
+    }
     this.badge.hidden = !signedIn;
     const out = h('button', { class: 'text-button', type: 'button', onclick: signOut }, 'Sign out');
     this.badge.replaceChildren(h('span', { class: 'who', title: `${subject}, of ${tenant}` }, name), out);

@@ -18,6 +18,9 @@ _AGENT: Final = """\
 # yaml-language-server: $schema=agent.schema.json
 name: {agent}
 description: Tells what a parcel costs and when it arrives
+starters:
+  - What does a parcel of 3 kg to Germany cost?
+  - I want to send something to Japan.
 
 models:
   capable: {{use: anthropic/claude-sonnet-5-5, max_output_tokens: 2048}}

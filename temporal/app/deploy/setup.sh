@@ -27,4 +27,6 @@ patiently temporal operator search-attribute create -n "$TEMPORAL_NAMESPACE" \
   --name PerdureTenant --type Keyword \
   --name PerdureUser --type Keyword \
   --name PerdureDigest --type Keyword \
-  --name PerdureCost --type Double
+  --name PerdureCost --type Double \
+  --name PerdureActive --type Datetime \
+  --name PerdureEnded --type Keyword

@@ -25,7 +25,8 @@ def moved(state: SessionState, run: HandlerRun) -> SessionState:
     if isinstance(run.doing, Responding):
         # However the last answer ended, this is another one.
         turn = replace(turn, stop=None, stop_raw=None, bound=None, odd=(), result=None, misfit=None)
-    if turn.names_session and "title" in run.variables:
+    # What somebody has called it meanwhile stays.
+    if turn.names_session and "title" in run.variables and not state.title:
         state = replace(state, title=title_said(str(run.variables["title"])))
     return with_turn(state, turn)
 

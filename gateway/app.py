@@ -34,6 +34,7 @@ from perdure.gateway.openapi.document import complete
 from perdure.gateway.routes import health, pages, uploads
 from perdure.gateway.routes import sign_in as signing_in
 from perdure.gateway.routes.context import DescribeTool, Gateway, ReadMetrics, SignIn, SignOut
+from perdure.gateway.routes.page_files import PAGES, PageFiles, VersionedFiles
 from perdure.gateway.routes.table import ROUTERS
 from perdure.temporal.blob_address import Bucket
 from perdure.temporal.definitions.store import Definitions
@@ -184,7 +185,8 @@ def create_app(
         draining=app.state.draining,
         missing=missing,
     )
-    app.mount("/pages", pages.PageFiles(directory=pages.PAGES), name="pages")
+    app.mount("/pages", PageFiles(directory=PAGES), name="pages")
+    app.mount("/@{version}", VersionedFiles(directory=PAGES), name="versioned")
     _handle_failures(app)
     # The last is the outermost.
     app.add_middleware(JsonBodies, raw=[uploads.PATH])

@@ -13,7 +13,7 @@ from perdure.gateway.openapi import examples
 from perdure.gateway.openapi.stream import EVENTS, FRAMES, type_of
 from perdure.gateway.reference import types
 from perdure.gateway.routes.client_module import joined
-from perdure.gateway.routes.pages import PAGES
+from perdure.gateway.routes.page_files import PAGES
 from tests.support.needs import missing
 
 CLIENTS = Path(__file__).parent / "clients"

@@ -1,6 +1,7 @@
 """The gateway in trouble: hostile requests, no worker, no Temporal. Every error is a problem, and nothing is lost."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -184,6 +185,24 @@ async def test_a_page_that_did_not_change_is_kept(http: httpx2.AsyncClient) -> N
     first = await http.get("/pages/chat/chat.css")
     again = await http.get("/pages/chat/chat.css", headers={"If-None-Match": first.headers["etag"]})
     assert (again.status_code, again.headers["cache-control"]) == (304, "no-cache")
+
+
+async def test_files_of_a_page_are_kept_under_the_address_of_their_version(http: httpx2.AsyncClient) -> None:
+    page = (await http.get("/")).text
+    (script,) = re.findall(r'<script type="module" src="([^"]+)"', page)
+    loaded = re.findall(r'<link rel="(?:modulepreload|stylesheet)" href="([^"]+)"', page)
+    version = script.split("/")[1]
+    assert script in loaded
+    assert f"/{version}/client.js" in loaded
+    for address in loaded:
+        answer = await http.get(address)
+        assert (answer.status_code, answer.headers["cache-control"]) == (200, "public, max-age=31536000, immutable")
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        # Whoever asks for another version gets today's file, and does not keep it.
+        other = await http.get(address.replace(version, "@0"))
+        assert (other.content, other.headers["cache-control"]) == (answer.content, "no-cache")
+    for path in ("pages/nothing.js", "pages/%2e%2e/app.py", "app.py", "chat/chat.js"):
+        assert code(await http.get(f"/{version}/{path}")) == (404, "not_found")
 
 
 @pytest.mark.parametrize("bind", ["gateway.lan", "127.0.0.1"])

@@ -61,6 +61,11 @@ async def test_the_page_outlives_a_killed_server(page: Page, dev: Any, provider:
     await say(page, "sent while it was away")
     await dev.start()
     await expect(page.locator("body")).to_contain_text("Still here.")
+    survived = page.locator(".survived").first
+    await expect(survived).to_contain_text("Survived a restart, picked up after")
+    await page.reload()
+    await expect(survived).to_contain_text("Survived a restart, picked up after")
+    await expect(page.locator("body")).to_contain_text("Still here.")
     shown = await page.locator("body").inner_text()
     assert shown.count("word42") == 1
     assert await page.locator(".user", has_text="sent while it was away").count() == 1
@@ -126,6 +131,28 @@ async def test_tools_show_their_input_and_output(page: Page, provider: FakeProvi
     await tool.locator("summary").click()
     await expect(tool).to_contain_text("6*7")
     await expect(tool).to_contain_text("42")
+
+
+@pytest.mark.slow
+async def test_a_run_of_calls_is_one_line_and_a_failure_says_why(page: Page, provider: FakeProvider) -> None:
+    for expression in ("1+2", "1/0", "2*2", "3*3"):
+        provider.script(Reply(text="", tools=(("calculator", {"expression": expression}),)))
+    provider.script(Reply(text="Done with it."), Reply(text="", tools=(("calculator", {"expression": "1/0"}),)))
+    provider.script(Reply(text="It fails."))
+    await say(page, "work it out")
+    await expect(page.locator(".answer", has_text="Done with it.")).to_be_visible()
+    run, tools = page.locator("button.run"), page.locator("details.tool")
+    await expect(run).to_have_text("4 tools, 1 faileddivision by zero")
+    await expect(tools.first).to_be_hidden()
+    await run.press("Enter")
+    await expect(run).to_have_attribute("aria-expanded", "true")
+    await expect(tools).to_have_count(4)
+    await expect(tools.nth(3)).to_be_visible()
+    await run.press("Enter")
+    await expect(tools.nth(3)).to_be_hidden()
+    await say(page, "and once more")
+    await expect(page.locator(".answer", has_text="It fails.")).to_be_visible()
+    await expect(tools.last.locator("summary")).to_contain_text("division by zero")
 
 
 async def test_stop_keeps_what_had_come(page: Page, provider: FakeProvider) -> None:
@@ -325,7 +352,8 @@ async def test_what_a_sub_agent_asks_is_answered_in_its_callers_chat(
     await expect(card).to_have_count(2)
     await expect(card.first).to_contain_text("helper › writer asks")
     await expect(page.locator("#sessions")).to_contain_text("Waiting for an answer")
-    await expect(page.locator(".turn-footer")).to_have_text("Waits for an answer")
+    # That it waits is said where it waits, and in the list.
+    await expect(page.locator(".turn-footer")).to_have_text("")
     assert await page.evaluate("document.querySelector('#scroll').scrollWidth <= innerWidth")
     await page.reload()
     second = await browser.new_page()

@@ -1,13 +1,17 @@
 """A provider that is dead, or dies in mid-answer, is survived in the browser: what another model says is shown once."""
 
+import asyncio
+import re
 from collections.abc import Callable
 
+import httpx2
 import pytest
 from playwright.async_api import Page, expect
 
 from perdure.temporal.app.fakes.provider import Call, FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
 from tests.support.browsing import say
+from tests.support.dev import Dev
 
 pytestmark = [pytest.mark.server, pytest.mark.browser, pytest.mark.slow]
 
@@ -25,7 +29,8 @@ WELL = Reply(text=" ".join(WORDS), gap=0.03)
 
 @pytest.fixture(scope="module")
 def definitions(provider: FakeProvider) -> dict[str, str]:
-    return {"assistant.yaml": AGENT.format(url=provider.url)}
+    alone = AGENT.format(url=provider.url).replace(", fallback: [other]", "").replace("assistant", "alone")
+    return {"assistant.yaml": AGENT.format(url=provider.url), "alone.yaml": alone}
 
 
 def replies(first: Reply) -> Callable[[Call], Reply]:
@@ -49,3 +54,21 @@ async def test_a_dead_provider_is_survived(page: Page, provider: FakeProvider, f
     await expect(page.locator(".answer")).to_contain_text("word29")
     shown = await page.locator("body").inner_text()
     assert (shown.count("word28 "), "lost" in shown) == (1, False)
+
+
+async def test_trouble_with_a_provider_is_told_while_it_lasts_and_afterwards(
+    page: Page, dev: Dev, http: httpx2.AsyncClient, provider: FakeProvider
+) -> None:
+    well = asyncio.Event()
+    provider.default(lambda call: WELL if well.is_set() else Reply(status=529))
+    made = await http.post("/v1/sessions", json={"agent": "alone", "message": "hello"})
+    await page.goto(f"{dev.url}/#session={made.json()['session_id']}")
+    trouble = page.locator(".trouble")
+    await expect(trouble).to_contain_text("Anthropic is overloaded (529)")
+    await expect(trouble).to_contain_text(re.compile(r"anthropic/first: attempt \d+ (begins in \d+ s|is under way)"))
+    await page.reload()
+    await expect(trouble).to_contain_text("Anthropic is overloaded (529)")
+    well.set()
+    await expect(page.locator(".answer")).to_contain_text("word29")
+    await expect(trouble).to_have_count(0)
+    await expect(page.locator(".survived")).to_contain_text("Waited out, and answered at attempt")

@@ -32,6 +32,7 @@ tools:
       name: pick_color
       description: Lets the user pick
       output: {type: object, properties: {hex: {type: string}}, required: [hex]}
+  - client: {name: pick_day, description: Lets the user pick a day, output: {type: string, format: date}}
   - client: {name: draw, description: Draws, output: {type: object}}
 """
 SHOPPER = """
@@ -142,8 +143,8 @@ async def test_approvals_and_forms_of_mcp_servers_outlive_reloads_and_a_killed_s
 async def test_deny_with_a_reason_by_keyboard(page: Page, provider: FakeProvider) -> None:
     card = await asked(page, provider, ("calculator", {"expression": "6*7"}))
     await button(card, "Approve").focus()
-    await page.keyboard.press("Tab")
-    await page.keyboard.press("Tab")
+    for _ in ("Edit", "Deny", "its reason"):
+        await page.keyboard.press("Tab")
     await page.keyboard.type("Not today")
     await page.keyboard.press("Enter")
     await expect(card).to_be_visible()
@@ -230,8 +231,26 @@ async def test_a_form_for_the_user(page: Page, provider: FakeProvider) -> None:
         assert part in told
 
 
+@pytest.mark.slow
+async def test_a_client_tool_asks_for_what_its_output_is(page: Page, provider: FakeProvider) -> None:
+    card = await asked(page, provider, ("pick_day", {"for": "the parcel"}), ("pick_color", {}))
+    await expect(card.locator(".asker")).to_have_text("assistant asks. The tool: Lets the user pick a day")
+    await expect(card).to_contain_text("the parcel")
+    # The fields are there however late the page learns of the agents.
+    await page.reload()
+    await card.get_by_label("Answer").fill("2026-12-24")
+    await page.keyboard.press("Enter")
+    await page.locator("body").press("Alt+q")
+    await expect(card.get_by_label("hex")).to_be_focused()
+    await card.get_by_label("hex").fill("#00f")
+    await button(card, "Send").click()
+    await expect(page.locator(".answer", has_text="All done.")).to_be_visible()
+    told = str(provider.calls[-1].body)
+    assert "2026-12-24" in told and "#00f" in told
+
+
 async def test_any_other_client_tool_takes_json(page: Page, provider: FakeProvider) -> None:
-    card = await asked(page, provider, ("pick_color", {"palette": ["red"]}), ("ask_user", {"prompt": "Why?"}))
+    card = await asked(page, provider, ("draw", {"palette": ["red"]}), ("ask_user", {"prompt": "Why?"}))
     await expect(card).to_contain_text("palette")
     await card.get_by_label("Result").fill("blue")
     await button(card, "Send").click()

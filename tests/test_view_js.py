@@ -92,6 +92,21 @@ def test_a_new_attempt_replaces_the_partial_text(node: Node, announced: bool) ->
     assert texts(last(node, story)) == ["Hello", "Second"]
 
 
+def test_a_call_that_is_tried_again_says_why_until_its_answer_goes_on(node: Node) -> None:
+    error = {"type": "model_overloaded", "message": "It is overloaded.", "retryable": True}
+    retrying = {"type": "step.retrying", "step_id": "t1.s1", "failures": 2, "error": error, "retry_at": None}
+    story = Story().opening()
+    story.events.append(retrying)
+    told = {"failures": 2, "error": error, "retry_at": None}
+    assert last(node, story)["turns"][0]["messages"][-1]["trouble"] == told
+    # A new attempt that has said nothing yet may fail as well.
+    assert last(node, story.snapshot(0, attempt=3))["turns"][0]["messages"][-1]["trouble"] == told
+    step = last(node, story.delta(0, "Well", attempt=3))["turns"][0]["messages"][-1]
+    assert (step["trouble"], step["overcame"]) == (None, told)
+    story.answer(text("Well"), attempt=3).end().events.append(retrying)
+    assert last(node, story)["turns"][0]["messages"][-1]["trouble"] is None
+
+
 def test_fragments_of_an_older_attempt_are_dropped(node: Node) -> None:
     story = (
         Story().opening().delta(0, "new", attempt=2).delta(5, "old").snapshot(6, text("old")).delta(1, "er", attempt=2)

@@ -9,6 +9,7 @@ from typing import Final
 from pydantic import BaseModel
 
 from perdure.temporal.live.frames import StepDelta, StepProgress, ToolProgress
+from perdure.temporal.sessions.look import StepRetrying
 from perdure.temporal.sessions.snapshot import Snapshot
 from perdure.workflows.vocabulary import ids
 from perdure.workflows.vocabulary.events import Event
@@ -28,7 +29,7 @@ class AgentEvent:
 
 
 #: Live frames: they may be lost, and none has a `seq` of the session.
-Frame = StepDelta | StepProgress | ToolProgress | AgentEvent | Snapshot
+Frame = StepDelta | StepProgress | StepRetrying | ToolProgress | AgentEvent | Snapshot
 
 
 class Item:
@@ -47,7 +48,7 @@ class Item:
 def turn_of(value: Event | Frame) -> str | None:
     """The turn that it belongs to."""
     match value:
-        case StepDelta() | StepProgress():
+        case StepDelta() | StepProgress() | StepRetrying():
             return ids.turn_of(value.step_id)
         case ToolProgress() | AgentEvent():
             return ids.turn_of(value.call_id)
@@ -60,7 +61,7 @@ def turn_of(value: Event | Frame) -> str | None:
 def seq_of(value: Event | Frame) -> int | None:
     """The `seq` that whoever has it has reached; a live frame of a step or tool moves nobody on."""
     match value:
-        case StepDelta() | StepProgress() | ToolProgress() | AgentEvent():
+        case StepDelta() | StepProgress() | StepRetrying() | ToolProgress() | AgentEvent():
             return None
         case Snapshot():
             return value.page.seq

@@ -27,6 +27,7 @@ from perdure.gateway.live.step import LiveStep
 from perdure.gateway.live.sub_agents import Follow, LiveChildren
 from perdure.gateway.live.tail import Tail
 from perdure.gateway.live.tools import LiveTools
+from perdure.gateway.live.trouble import Trouble
 from perdure.gateway.live.viewer import Viewer
 from perdure.temporal.live.frames import Frame as LiveFrame
 from perdure.temporal.live.frames import Poke, ToolProgress
@@ -109,11 +110,14 @@ class Watch:
         self._step = LiveStep(page.last_step, page.step_open, self._renew, metrics)
         self._tools = LiveTools(page.running)
         self._remote = RemoteProgress(session, set(page.running) - page.sub_sessions.keys(), look, self._take)
+        open_step = page.last_step if page.step_open else None
+        self._trouble = Trouble(open_step, self._remote.look, self._send)
         self._children = LiveChildren(session, page.sub_sessions, follow, self._send)
         self._tasks = [
             asyncio.create_task(self._guard(self._follow_live())),
             asyncio.create_task(self._guard(self._follow_session())),
             asyncio.create_task(self._guard(self._remote.run())),
+            asyncio.create_task(self._guard(self._trouble.run())),
         ]
 
     @property
@@ -151,7 +155,7 @@ class Watch:
         if viewer.live or viewer.cursor > self.cursor:
             return
         viewer.live = True
-        for frame in (*self._step.so_far(), *self._tools.so_far(), *self._children.so_far()):
+        for frame in (*self._step.so_far(), *self._trouble.so_far(), *self._tools.so_far(), *self._children.so_far()):
             viewer.offer(Item(frame))
 
     async def _guard(self, work: Coroutine[None, None, None]) -> None:
@@ -189,6 +193,8 @@ class Watch:
             if frame.seq == 0 or frame.seq > self.cursor:
                 self._wake.set()
             return
+        if not isinstance(frame, ToolProgress):
+            self._trouble.hear(frame)
         for shown in self._tools.take(frame) if isinstance(frame, ToolProgress) else self._step.take(frame):
             self._send(shown)
         if self._step.waits:
@@ -224,6 +230,7 @@ class Watch:
         while not self.closed and not await self._woken(quiet):
             quiet += 1
             look = await self._remote.look()
+            self._trouble.take(look)
             if (look.run_id, look.length) != seen:
                 return look.run_id, look.length
         return seen
@@ -279,6 +286,7 @@ class Watch:
         for progress in self._tools.follow(event):
             self._send(progress)
         self._remote.follow(event)
+        self._trouble.follow(event)
         self._children.follow(event)
         match event:
             case StepStarted():

@@ -222,6 +222,8 @@ class SessionList(Frozen):
 class AgentToolEntry(Frozen):
     name: str
     description: str
+    #: JSON Schema of what a client tool gives; absent where any JSON is taken, and of other tools.
+    output: dict[str, JsonValue] | None = Field(default=None, exclude_if=absent)
 
 
 class ScheduleEntry(Schedule):

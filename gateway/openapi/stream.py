@@ -1,5 +1,6 @@
 """Items of an event stream as records for the schema: the durable events, and what is live."""
 
+from datetime import datetime
 from typing import Any, Final, Literal, get_args
 
 from pydantic import Field, JsonValue
@@ -7,7 +8,7 @@ from pydantic import Field, JsonValue
 from perdure.gateway.openapi.answers import Snapshot
 from perdure.temporal.task_queues import Serves
 from perdure.workflows.vocabulary.events import Event, EventBase
-from perdure.workflows.vocabulary.parts import Frozen, absent
+from perdure.workflows.vocabulary.parts import Frozen, ToolError, absent
 
 EVENTS: Final[tuple[type[EventBase], ...]] = get_args(get_args(Event)[0])
 
@@ -44,6 +45,19 @@ class StepSnapshot(Frozen):
     parts: tuple[SnapshotPart, ...]
 
 
+class StepRetrying(Frozen):
+    """A model call has failed and is tried again. Each one replaces the last; a fragment of the step, or its `step.finished`,
+    says that it is over. It comes within seconds, and to whoever comes meanwhile."""
+
+    step_id: str
+    #: Attempts that failed.
+    failures: int
+    #: Why the last attempt failed; its type is `worker_died` where it was no fault of the provider's.
+    error: ToolError
+    #: When the next attempt begins; null: it has begun.
+    retry_at: datetime | None
+
+
 class ToolProgress(Frozen):
     """How far a tool call is. Each one replaces the last."""
 
@@ -77,6 +91,7 @@ class WorkersState(Frozen):
 FRAMES: Final[dict[str, type[Frozen]]] = {
     "step.delta": StepDelta,
     "step.snapshot": StepSnapshot,
+    "step.retrying": StepRetrying,
     "tool.progress": ToolProgress,
     "agent.event": AgentEvent,
     "workers.state": WorkersState,

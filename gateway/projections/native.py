@@ -6,6 +6,8 @@ from perdure.gateway.live.items import AgentEvent, Frame
 from perdure.gateway.projections.snapshot_json import snapshot_json
 from perdure.temporal.live.frames import StepDelta, StepProgress, ToolProgress
 from perdure.temporal.sessions.event_json import event_json
+from perdure.temporal.sessions.json_bytes import rfc3339
+from perdure.temporal.sessions.look import StepRetrying
 from perdure.temporal.sessions.snapshot import Snapshot
 from perdure.workflows.vocabulary.events import Event, EventBase
 
@@ -17,6 +19,8 @@ def shown(value: Event | Frame) -> tuple[str, dict[str, Any]]:
             return "step.delta", _delta_json(value)
         case StepProgress():
             return "step.snapshot", _progress_json(value)
+        case StepRetrying():
+            return "step.retrying", _retrying_json(value)
         case ToolProgress():
             return "tool.progress", _tool_json(value)
         case AgentEvent():
@@ -51,6 +55,12 @@ def _progress_json(progress: StepProgress) -> dict[str, Any]:
             shown["name"] = part.name
         parts.append(shown)
     return {"step_id": progress.step_id, "attempt": progress.attempt, "n": progress.n, "parts": parts}
+
+
+def _retrying_json(retrying: StepRetrying) -> dict[str, Any]:
+    error = {"type": retrying.type, "message": retrying.message, "retryable": True}
+    due = None if retrying.retry_at is None else rfc3339(retrying.retry_at)
+    return {"step_id": retrying.step_id, "failures": retrying.failures, "error": error, "retry_at": due}
 
 
 def _tool_json(progress: ToolProgress) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from perdure.gateway.projections.openai_step import StepItems, StreamEvent, said
 from perdure.gateway.projections.openai_stream import NumberedEvents
 from perdure.gateway.projections.openai_waits import Waits
 from perdure.temporal.live.frames import StepDelta, StepProgress, ToolProgress
+from perdure.temporal.sessions.look import StepRetrying
 from perdure.temporal.sessions.snapshot import Snapshot
 from perdure.workflows.vocabulary.blocks import Block
 from perdure.workflows.vocabulary.events import (
@@ -103,7 +104,7 @@ class ResponseProjection:
                 case StepDelta() | StepProgress():
                     if self._waits.rested == self.id.part:
                         self._events.step_streams(value)
-                case ToolProgress() | AgentEvent():
+                case StepRetrying() | ToolProgress() | AgentEvent():
                     pass
                 case Snapshot():
                     self.lost = True

@@ -11,7 +11,7 @@ from typing import Any, Final
 from perdure.gateway.app import create_routes
 from perdure.gateway.http.problems import KINDS
 from perdure.gateway.openapi.stream import EVENTS, FRAMES
-from perdure.gateway.routes.pages import PAGES
+from perdure.gateway.routes.page_files import PAGES
 
 FILE: Final = PAGES / "client" / "client.d.ts"
 #: What follows this line is written here.

@@ -13,7 +13,7 @@ from perdure.gateway.routes.door import Door
 from perdure.temporal.definitions.store import DefinitionProblem, Known
 from perdure.temporal.server.deliveries import delivers
 from perdure.temporal.sessions.json_bytes import rfc3339
-from perdure.workflows.definition.tools import name_of
+from perdure.workflows.definition.tools import ClientTool, name_of
 
 #: Of each schedule that are shown.
 NEXT_TIMES: Final = 3
@@ -64,6 +64,7 @@ def _agent_json(app: Gateway, agent: Known, tenant: str) -> dict[str, Any]:
             {
                 "name": name_of(tool),
                 "description": getattr(tool, "description", None) or app.describe_tool(name_of(tool)) or "",
+                **({"output": tool.output} if isinstance(tool, ClientTool) and tool.output else {}),
             }
             for tool in (*definition.tools, *definition.document_tools)
         ],

@@ -9,7 +9,7 @@ from starlette.responses import HTMLResponse
 from perdure.gateway.guide.pages import FOLDER, PAGES, Page, page_of, rendered, resolve
 from perdure.gateway.http.problems import Problem
 from perdure.gateway.routes.door import Door
-from perdure.gateway.routes.pages import HEADERS
+from perdure.gateway.routes.page_files import HEADERS
 
 router = APIRouter(include_in_schema=False, route_class=Door)
 

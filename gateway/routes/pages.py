@@ -2,56 +2,36 @@
 
 import hashlib
 import re
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from fastapi import APIRouter
-from fastapi.staticfiles import StaticFiles
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
 from perdure.gateway.http.bodies import SessionPath
 from perdure.gateway.routes.client_module import joined
 from perdure.gateway.routes.door import Door
+from perdure.gateway.routes.page_files import HEADERS, PAGES, page
 
-PAGES: Final = Path(__file__).parent.parent / "pages"
 #: The paths of pages that people open; other sites may link to them.
 LINKED: Final = re.compile(r"/|/docs|/guide(/[a-z]+)?|/(chat|sessions)/[^/]+")
-#: Pages are asked for anew each time (304 where nothing changed), so that an update is seen at the next reload.
-HEADERS: Final = {
-    "Cache-Control": "no-cache",
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-}
-
 router = APIRouter(include_in_schema=False, route_class=Door)
 
 
-class PageFiles(StaticFiles):
-    """The pages' own files, with the pages' headers."""
-
-    def file_response(self, *args: Any, **kwargs: Any) -> Response:
-        response = super().file_response(*args, **kwargs)
-        response.headers.update(HEADERS)
-        return response
-
-
 @router.get("/")
-async def chat_page() -> FileResponse:
-    return FileResponse(PAGES / "chat" / "chat.html", headers=HEADERS)
+async def chat_page() -> Response:
+    return page("chat/chat.html")
 
 
 @router.get("/chat/{session_id}")
-async def session_page() -> FileResponse:
+async def session_page() -> Response:
     """The chat page, which tells by itself where there is no such session."""
     return await chat_page()
 
 
 @router.get("/sessions/{session_id}")
-async def inspector_page(session_id: SessionPath) -> FileResponse:
-    return FileResponse(PAGES / "inspector" / "inspector.html", headers=HEADERS)
+async def inspector_page(session_id: SessionPath) -> Response:
+    return page("inspector/inspector.html")
 
 
 @router.get("/client.js")

@@ -1,5 +1,5 @@
 /** What people do with messages of a session: send anew, answer again, run on, go to another branch, fork, edit and withdraw. */
-import { newId } from '/client.js';
+import { newId } from '../../client.js';
 import { notice } from './notice.js';
 import { uploaded, withFiles } from './resent.js';
 

@@ -13,7 +13,7 @@ export function announceQuestions(sessionId, questions) {
   const ids = new Set(questions.map((one) => `${one.session_id ?? ''} ${one.question_id}`));
   known = { sessionId, ids };
   const fresh = questions.filter((one) => before && !before.has(`${one.session_id ?? ''} ${one.question_id}`));
-  if (fresh.length) announce(fresh.map(said).join(' '));
+  if (fresh.length) announce([...fresh.map(said), 'Alt and Q leads to it.'].join(' '));
 }
 
 function said({ kind, subject, name, prompt }) {

@@ -4,7 +4,7 @@
  * Rule 1: what the conversation shows comes from the session's events; the page adds only what is on its way (outbox).
  * Rule 2: nothing typed is lost: an unsent draft and an unanswered message outlive a reload and a dead server.
  */
-import { PerdureClient, emptyView, newId, openBelow, openQuestions } from '/client.js';
+import { PerdureClient, emptyView, newId, openBelow, openQuestions } from '../../client.js';
 import { unwrapped } from '../view/sub_views.js';
 import { byId, icon, scheduler } from '../shared/dom.js';
 import { Earlier, OPENED } from '../shared/earlier.js';
@@ -13,12 +13,14 @@ import { messageActions } from './actions.js';
 import { followAddress, sessionInAddress, showInAddress } from './address.js';
 import { followAgents } from './agents.js';
 import { announceQuestions } from './announcer.js';
+import { answering } from './answering.js';
 import { Attachments } from './attachments.js';
 import { barrier, drawBarrier } from './barrier.js';
 import { BusyChoice } from './busy_choice.js';
 import { Composer } from './composer.js';
 import { takeFiles } from './dropping.js';
 import { Find } from './find.js';
+import { keepAtEnd } from './following.js';
 import { listenToKeys } from './keys.js';
 import { drawMissing, isMissing } from './missing.js';
 import { notice } from './notice.js';
@@ -30,8 +32,10 @@ import { everySaid } from './recall.js';
 import { drawRefused } from './refused.js';
 import { sessionsSide } from './sessions_side.js';
 import { entryOf } from './sidebar_entry.js';
-import { tellDisposition, waitsFor } from './standing.js';
+import { showShortcuts } from './shortcuts.js';
+import { tellDisposition, toQuestion, waitsFor } from './standing.js';
 import { Stopping, works } from './stopping.js';
+import { Survivals } from './survivals.js';
 import { drawTodo } from './todo.js';
 import { drawTopbar } from './topbar.js';
 import { drawTranscript, tick } from './transcript.js';
@@ -76,6 +80,7 @@ const { sidebar, search } = sessionsSide({
 });
 const [scroll, transcript, welcome] = ['scroll', 'transcript', 'welcome'].map(byId);
 const stopping = new Stopping({ client, page, onChange: draw, leave: () => composer.focus() });
+const survivals = new Survivals(sessionStorage);
 const find = new Find({ client, page, transcript, leave: () => composer.focus() });
 const earlier = new Earlier({ button: byId('earlier'), scroll, read: () => page.live.readEarlier(), auto: true });
 
@@ -106,6 +111,8 @@ function takeRights() {
 function takeAgents({ agents, temporal_ui: temporalUi, problems, live }) {
   const before = offered();
   Object.assign(page, { agents, temporalUi, problems });
+  // Cards that were made without them are made again.
+  actions.answer = answering(client, page, agentNamed);
   byId('not-live').hidden = live !== 'missing';
   page.agent = agentNamed(page.agent?.name ?? FIRST_AGENT) ?? agents[0] ?? null;
   if (offered() !== before) drawNewChat();
@@ -121,6 +128,7 @@ function open(sessionId, { instead = false, recalled = false } = {}) {
   page.live?.close();
   Object.assign(page, { sessionId, live: null, view: emptyView(), connection: null, recalled });
   stopping.reset();
+  survivals.open(sessionId);
   find.hide();
   transcript.replaceChildren();
   transcript.keyedNodes = undefined;
@@ -150,6 +158,7 @@ async function watch(sessionId) {
     onState: (state) => {
       if (page.live !== live) return;
       page.connection = state;
+      survivals.connection(state, page.view);
       if (state.name === 'open') refreshFacts(live);
       if (isMissing(state)) localStorage.removeItem(REMEMBERED);
       if (isMissing(state) && page.recalled) return open(null, { instead: true });
@@ -158,6 +167,7 @@ async function watch(sessionId) {
     onView: (view, event) => {
       if (page.live !== live) return;
       page.view = view;
+      survivals.hear(view, event);
       if (event.type === 'turn.finished') stopping.reset();
       if (REFRESHING.has(event.type)) refreshFacts(live);
       if (/^(turn|approval|input|budget|session\.closed)/.test(unwrapped(event).event.type)) sidebar.refreshSoon();
@@ -213,7 +223,7 @@ function drawPage() {
   drawMissing(byId('missing'), { shown: sessionId !== null && isMissing(page.connection), asks: signIn.asks, begin: () => open(null) });
   drawRefused(byId('refused'), sessionId === null ? page.problems : NONE);
   const { queue, pending } = outgoing(view, waiting);
-  drawTranscript(transcript, view, pending, actions, (scope) => signIn.holds(scope));
+  drawTranscript(transcript, view, pending, actions, (scope) => signIn.holds(scope), survivals);
   earlier.draw(view);
   drawTodo(byId('todo'), view.todo, sessionId);
   drawQueue(byId('queue'), queue, waitsFor(view, transcript), actions);
@@ -259,10 +269,9 @@ function currentEntry() {
   return sessionId && entryOf({ sessionId, view, first: outbox.of(sessionId)[0], failed: connection?.name === 'failed' });
 }
 
+const agentNamed = (name) => page.agents?.find((agent) => agent.name === name) ?? null;
 const actions = {
-  // What a sub-agent asks is answered at its own session.
-  answer: ({ session_id: id = page.sessionId, question_id: question }, body, options) =>
-    client.answer(id, question, body, options),
+  answer: answering(client, page, agentNamed),
   readBelow: (way) => page.live.readBelow(way),
   retry: (messageId) => outbox.retry(messageId).then(() => page.live || watch(page.sessionId)),
   discard: (messageId) => {
@@ -278,7 +287,6 @@ const actions = {
 
 const timezone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const offered = () => JSON.stringify([page.agents?.map(({ name }) => name), page.agent]);
-const agentNamed = (name) => page.agents?.find((agent) => agent.name === name) ?? null;
 
 function drawIcons() {
   const icons = { 'open-sidebar': 'menu', 'close-sidebar': 'cross', attach: 'clip', send: 'send', stop: 'stop' };
@@ -294,21 +302,21 @@ function addFiles(files) {
 
 function listen() {
   listenToPanel();
-  listenToKeys({ stop: () => stopping.stop(), newChat: () => open(null), search: () => (showPanel(true), search.show()), find: () => find.show() });
+  listenToKeys({
+    stop: () => stopping.stop(),
+    newChat: () => open(null),
+    search: () => (showPanel(true), search.show()),
+    find: () => find.show(),
+    answer: () => toQuestion(page.view, transcript),
+  });
+  byId('keys').addEventListener('click', showShortcuts);
   takeFiles(addFiles);
   byId('new-chat').addEventListener('click', () => open(null));
   byId('to-latest').addEventListener('click', () => ((page.follow = true), draw()));
   byId('model').addEventListener('change', (event) =>
     client.configure(page.sessionId, { model: event.target.value }).catch((error) => notice(error.message)),
   );
-  scroll.addEventListener('scroll', () => {
-    page.follow = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 60;
-    byId('to-latest').hidden = page.follow || page.sessionId === null;
-  });
-  // A picture that is loaded makes the conversation longer.
-  scroll.addEventListener('load', draw, true);
-  // So may a text that is drawn.
-  scroll.addEventListener('drawn', () => page.follow && page.sessionId !== null && (scroll.scrollTop = scroll.scrollHeight));
+  keepAtEnd(page, scroll, transcript);
   followAddress(open);
   addEventListener('online', () => page.live?.stream.wake());
   document.addEventListener('visibilitychange', () => {

@@ -5,7 +5,7 @@ const TALLEST = 320;
 
 /** `save(text)` may throw, and the form then says why and stays; `close(saved)` once it is saved or left. `yes`: the word on its button. */
 export function editForm({ label, text, yes, note = null, save, close }) {
-  const area = h('textarea', { rows: 1, 'aria-label': label, oninput: fit });
+  const area = h('textarea', { rows: 1, dir: 'auto', 'aria-label': label, oninput: fit });
   area.value = text;
   const problem = h('p', { class: 'bad', role: 'alert' });
   const cancel = h('button', { type: 'button', class: 'text-button', onclick: () => close(false) }, 'Cancel');

@@ -103,6 +103,7 @@ export class Find {
     await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
     if (run !== this.#run || to !== this.#at) return;
     const node = this.transcript.querySelector(`[data-turn="${CSS.escape(id)}"]`);
+    if (node) this.transcript.inSight?.now(node);
     node?.scrollIntoView({ block: 'center' });
     this.#mark(node);
   }

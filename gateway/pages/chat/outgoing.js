@@ -13,7 +13,6 @@ const REJECTED = {
 
 /** `outbox`: the page's entries for the session. → {queue, pending}, for `queue.js` and `pending.js`. */
 export function outgoing(view, outbox) {
-  const shown = new Set(view.turns.flatMap((turn) => turn.messages.map((message) => message.id)));
   const sent = new Map(outbox.map((entry) => [entry.messageId, entry]));
   const queue = view.queued.map(({ id, message, busy }) => ({
     busy: busy ?? 'queue',
@@ -22,6 +21,9 @@ export function outgoing(view, outbox) {
     files: message ? message.parts.filter((part) => part.type === 'file') : (sent.get(id)?.files ?? []),
     state: 'queued',
   }));
+  // Most of the time nothing is on its way, and a session may be long.
+  if (!outbox.length) return { queue, pending: [] };
+  const shown = view.turns.flatMap((turn) => turn.messages.map((message) => message.id));
   const known = new Set([...shown, ...queue.map((entry) => entry.messageId)]);
   const rejected = new Map(view.rejected.map((entry) => [entry.id, entry.reason]));
   const pending = [];

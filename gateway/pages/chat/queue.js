@@ -77,7 +77,7 @@ function drawRow(node, { entry, place, actions }) {
   node.drawn = drawn;
   const files = entry.files?.length ? h('small', {}, `${entry.files.length} ${entry.files.length === 1 ? 'file' : 'files'}`) : null;
   const becomes = BECOMES[entry.busy] && h('small', {}, BECOMES[entry.busy]);
-  text.replaceChildren(...[entry.text && h('p', {}, entry.text), files, becomes].filter(Boolean));
+  text.replaceChildren(...[entry.text && h('p', { dir: 'auto' }, entry.text), files, becomes].filter(Boolean));
   const state = (entry.state === 'retrying' && entry.note) || SENDING[entry.state];
   if (state) return buttons.replaceChildren(h('span', { class: 'faint' }, state));
   buttons.replaceChildren(...rowButtons(node, entry, actions));

@@ -39,7 +39,7 @@ export function drawSaid(node, { message, branching }) {
 /** The nodes of what was said. */
 export function said(text, files) {
   const list = files.length > 0 && h('ul', { class: 'files', 'aria-label': 'Files' }, files.map((file) => h('li', {}, messageFile(file))));
-  return [list, (text || !files.length) && h('div', { class: 'user' }, text)].filter(Boolean);
+  return [list, (text || !files.length) && h('div', { class: 'user', dir: 'auto' }, text)].filter(Boolean);
 }
 
 function edit(node, message, branching) {

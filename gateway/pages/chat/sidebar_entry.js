@@ -1,5 +1,5 @@
 /** The open session as an entry of the list, newer than what the server lists. */
-import { openBelow } from '/client.js';
+import { openBelow } from '../../client.js';
 import { titleOf } from '../shared/format.js';
 
 /** `first`: its first message that is still on its way; `failed`: it cannot be shown. `named`: as a person or a model called it. */

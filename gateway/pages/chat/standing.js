@@ -1,5 +1,5 @@
 /** Where a message stands that was sent while the session works, in words; and what the session waits for first. */
-import { openBelow, openQuestions } from '/client.js';
+import { openBelow, openQuestions } from '../../client.js';
 import { announce } from './announcer.js';
 
 /** `receipt`: the server's answer to a message. */
@@ -13,12 +13,19 @@ export function waitsFor(view, transcript) {
   // What a handler asks keeps no message waiting.
   const [first] = [...openQuestions(view), ...openBelow(view)].filter(({ subject }) => subject !== 'handler');
   if (!first) return null;
-  const show = () => {
-    const card = [...transcript.querySelectorAll('form.card')].find((one) => one.dataset.question === first.question_id);
-    card?.scrollIntoView({ block: 'center' });
-    card?.querySelector('button, input, textarea, select')?.focus({ preventScroll: true });
-  };
-  return { words: what(first), show };
+  return { words: what(first), show: () => show(first, transcript) };
+}
+
+/** Leads to the oldest open question, whoever asks it. */
+export function toQuestion(view, transcript) {
+  const [first] = [...openQuestions(view), ...openBelow(view)];
+  if (first) show(first, transcript);
+}
+
+function show({ question_id: id }, transcript) {
+  const card = [...transcript.querySelectorAll('form.card')].find((one) => one.dataset.question === id);
+  card?.scrollIntoView({ block: 'center' });
+  card?.querySelector('button, input, textarea, select')?.focus({ preventScroll: true });
 }
 
 const what = ({ kind }) => ({ approval: 'your approval', budget: 'your decision about the limit' })[kind] ?? 'your answer';

@@ -1,5 +1,5 @@
 /** The line above the conversation of the chat page: who answers, what it cost so far, and ways out of the page. */
-import { openBelow } from '/client.js';
+import { openBelow } from '../../client.js';
 import { chatAddress } from '../shared/addresses.js';
 import { byId, h, setText } from '../shared/dom.js';
 import { ESTIMATED, cost, temporalLink, titleOf } from '../shared/format.js';

@@ -8,7 +8,10 @@ import { outcome } from '../shared/endings.js';
 import { ESTIMATED, between, cost, duration, stopNote, tokens, total } from '../shared/format.js';
 import { drawParts } from '../shared/parts.js';
 import { drawQuestions } from '../shared/questions.js';
+import { runsOf } from '../shared/runs.js';
 import { drawSaid, makeSaid } from './said.js';
+import { survivedWords } from './survivals.js';
+import { drawTrouble } from './trouble.js';
 import { drawTurnActions } from './turn_actions.js';
 
 export function makeTurn() {
@@ -18,28 +21,37 @@ export function makeTurn() {
     { class: 'turn' },
     h('div', { class: 'messages' }),
     dots,
+    h('p', { class: 'survived', hidden: true }),
     h('div', { class: 'outcome', hidden: true }),
     h('footer', { class: 'turn-footer' }, h('span', { class: 'turn-numbers' }), h('span', { class: 'turn-actions' })),
   );
 }
 
 /**
- * `around`: {places, told, asked, rests, forks, last, actions}: what stands around it; `asked`: what its handler asks; `rests`: the
+ * `around`: {places, told, asked, rests, forks, last, seen, actions}: what stands around it; `seen`: as in `survivals.js`; `asked`: what its handler asks; `rests`: the
  * session does nothing, and can be told to; `forks`: it can be forked; `last`: it is the newest.
  */
-export function drawTurn(node, turn, { places, told, asked, rests, forks, last, actions }) {
-  // A turn that did not change keeps its object, and then there is nothing to do.
-  const state = [turn, places, asked, turn.status === 'running' && told, rests, forks, last];
-  if (node.drawn?.every((value, at) => value === state[at])) return;
-  node.drawn = state;
-  const [messages, dots, result, footer] = node.children;
+export function drawTurn(node, turn, around) {
+  if (isDrawn(node, turn, around)) return;
+  node.drawn = stateOf(turn, around);
+  const { places, told, asked, rests, forks, last, seen, actions } = around;
+  const [messages, dots, survived, result, footer] = node.children;
   const running = turn.status === 'running';
   node.dataset.turn = turn.id;
   const asks = running && (openOf(turn) || Object.values(turn.tools).some((tool) => openOf(tool) || asksBelow(tool, told)));
   node.classList.toggle('running', running && !asks);
+  // What a turn adds while it runs is said by screen readers; what is only read back is not.
+  if (running) node.setAttribute('aria-live', 'polite');
   node.classList.toggle('last', last);
   dots.hidden = !running || asks || !isSilent(turn);
-  const options = { answer: actions.answer, told, below: { way: [], read: actions.readBelow } };
+  const toggle = (id) => {
+    if (!node.openRuns.delete(id)) node.openRuns.add(id);
+    node.drawn = null;
+    messages.keyedNodes.forEach((entry) => (entry.item = undefined));
+    drawTurn(node, turn, around);
+  };
+  const runs = { of: runsOf(turn.messages, turn.tools), open: (node.openRuns ??= new Set()), toggle };
+  const options = { answer: actions.answer, told, below: { way: [], read: actions.readBelow }, runs };
   const shown = [...turn.messages, ...unasked(turn)].map((message, at) => ({
     ...{ message, turn, options },
     branching: { place: isSaid(message) ? partingAt(places, turn.messages, at) : null, rests, actions },
@@ -49,9 +61,21 @@ export function drawTurn(node, turn, { places, told, asked, rests, forks, last, 
     make: ({ message }) => (message ? (message.role === 'user' ? makeSaid() : makeAnswer()) : h('div', { class: 'questions' })),
     update: (one, item) => UPDATE[item.question ? 'question' : item.message.role](one, item),
   });
+  drawSurvived(survived, survivedWords(turn, seen));
   drawOutcome(result, outcome(turn), last && rests && (() => actions.runOn(turn.id)));
   drawFooter(footer, turn, running, asks);
   drawTurnActions(footer.lastChild, turn, answeredAt(places, turn), { rests, forks, actions });
+}
+
+/** Whether the node shows this: a turn that did not change keeps its object. */
+export function isDrawn(node, turn, around) {
+  const state = stateOf(turn, around);
+  return node.drawn?.every((value, at) => value === state[at]) ?? false;
+}
+
+function stateOf(turn, { places, told, asked, rests, forks, last, seen, actions }) {
+  const asking = turn.status === 'running' || asked.length > 0;
+  return [turn, places, asked, asking && told, asking && actions.answer, seen, rests, forks, last];
 }
 
 const UPDATE = {
@@ -79,7 +103,8 @@ function drawFooter(footer, turn, running, asks) {
   const took = duration(between(turn.started_at, turn.finished_at));
   const spent = [cost(turn.cost_usd, turn.usage), tokens(total(turn.usage), turn.usage), took];
   const counted = total(turn.usage) > 0 || turn.finished_at;
-  const now = asks ? 'Waits for an answer' : workingSince(turn.started_at);
+  // That it waits is said by what it waits for.
+  const now = asks ? '' : workingSince(turn.started_at);
   setText(numbers, running ? now : counted ? spent.filter(Boolean).join(' · ') : '');
   numbers.title = !running && turn.usage?.estimated ? ESTIMATED : '';
 }
@@ -120,17 +145,16 @@ export function workingSince(iso) {
 }
 
 function makeAnswer() {
-  const again = h('p', { class: 'again', hidden: true });
-  return h('div', { class: 'answer' }, again, h('div', { class: 'parts' }), h('p', { class: 'note', hidden: true }));
+  return h('div', { class: 'answer' }, h('div', { class: 'parts' }), h('p', { class: 'note', hidden: true }));
 }
 
 function drawAnswer(node, { message, turn, options }) {
-  const [again, parts, note] = node.children;
-  const retried = message.live && message.attempt > 1;
-  again.hidden = !retried;
-  setText(again, retried ? `The connection to the model broke; attempt ${message.attempt}` : '');
+  const [parts, note] = node.children;
+  node.trouble = drawTrouble(note, node.trouble, message.live && turn.status === 'running' ? message : null);
   drawParts(parts, message, turn.tools, options);
   const why = stopNote(message);
+  // All of it is in the line of a run above.
+  node.hidden = parts.children.length > 0 && [...parts.children].every((part) => part.hidden) && !why;
   note.hidden = !why;
   setText(note, why ?? '');
   // Screen readers wait until the answer is whole instead of reading fragments.
@@ -145,6 +169,13 @@ function isSilent(turn) {
   const last = turn.messages.at(-1);
   if (last?.live) return !['text', 'tool_call'].includes(last.parts.at(-1)?.type);
   return !Object.values(turn.tools).some((tool) => tool.state === 'running');
+}
+
+function drawSurvived(node, words) {
+  node.hidden = !words;
+  if (!words || node.textContent === words.text) return;
+  node.title = words.title;
+  node.replaceChildren(icon('again'), h('span', {}, words.text));
 }
 
 /** `runOn()` runs the turn on; false where that is not possible now. */

@@ -285,6 +285,7 @@ export type DurableEvent =
 export type LiveFrame =
   | StepDelta
   | StepSnapshot
+  | StepRetrying
   | ToolProgress
   | AgentEvent
   | WorkersState
@@ -398,6 +399,8 @@ export interface AgentToolEntry {
   name: string;
   /** What it is for. */
   description: string;
+  /** JSON Schema of what a client tool gives; absent where any JSON is taken, and of other tools. */
+  output?: { [name: string]: JsonValue };
 }
 
 /** The session runs another definition from now on. */
@@ -1550,6 +1553,19 @@ export interface StepFinished {
   block?: Block;
   /** Why the answer is not of the form that the definition asks for (`answer:`), in words. */
   misfit?: string;
+}
+
+/** A model call has failed and is tried again. Each one replaces the last; a fragment of the step, or its `step.finished`, says that it is over. It comes within seconds, and to whoever comes meanwhile. */
+export interface StepRetrying {
+  type: 'step.retrying';
+  /** The step, such as `t7.s2`. */
+  step_id: string;
+  /** Attempts that failed. */
+  failures: number;
+  /** Why the last attempt failed; its type is `worker_died` where it was no fault of the provider's. */
+  error: ToolError;
+  /** When the next attempt begins; null: it has begun. */
+  retry_at: string | null;
 }
 
 /** All that an attempt at a step has streamed so far. It replaces what a viewer has of the step. */

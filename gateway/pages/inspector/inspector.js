@@ -3,7 +3,7 @@
  *
  * Rule: the timeline comes from the session's live events; prompts, which are large, are requested one step at a time.
  */
-import { PerdureClient, emptyView } from '/client.js';
+import { PerdureClient, emptyView } from '../../client.js';
 import { everyTurn } from '../view/branches.js';
 import { isCompaction, stepOf, turnOf } from '../view/ids.js';
 import { unwrapped } from '../view/sub_views.js';

@@ -39,15 +39,17 @@ export function keyed(parent, items, { key, make, update = () => {} }) {
     entry.node.remove();
     known.delete(id);
   }
-  items.forEach((item, index) => {
+  let place = parent.firstElementChild;
+  for (const item of items) {
     const id = key(item);
     let entry = known.get(id);
     if (!entry) known.set(id, (entry = { node: make(item), item: undefined }));
-    if (parent.children[index] !== entry.node) parent.insertBefore(entry.node, parent.children[index] ?? null);
-    if (entry.item === item) return;
+    if (place === entry.node) place = place.nextElementSibling;
+    else parent.insertBefore(entry.node, place);
+    if (entry.item === item) continue;
     entry.item = item;
     update(entry.node, item);
-  });
+  }
 }
 
 const ICONS = {

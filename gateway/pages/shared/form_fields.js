@@ -58,9 +58,19 @@ export function schemaForm({ properties = {}, required = [] }, prompt) {
   const fields = Object.entries(properties).map(([name, of]) => ({
     ...{ name, label: of.title, type: typeOf(of), required: required.includes(name) },
     options: of.enum ?? of.oneOf?.map((choice) => choice.const),
+    ...{ integer: of.type === 'integer', min: of.minimum, max: of.maximum },
   }));
   if (!fields.every(({ type }) => type)) return null;
   return fields.length ? askForm(fields, prompt) : { node: h('div', {}), read: () => ({}) };
+}
+
+/** The form for a tool's `output` schema; null where it has none, or one that no form can ask for. */
+export function outputForm(output, prompt) {
+  if (output?.type === 'object') return Object.keys(output.properties ?? {}).length ? schemaForm(output, prompt) : null;
+  if (!output || !typeOf(output)) return null;
+  // One value by itself.
+  const form = schemaForm({ properties: { answer: { title: prompt, ...output } }, required: ['answer'] }, prompt);
+  return { node: form.node, read: () => form.read()?.answer ?? null };
 }
 
 /** Shows an error at the field that `path` (`args.amount`) names; → whether there is such a field. */
@@ -91,13 +101,24 @@ export function checkJson({ target }) {
   }
 }
 
+/** Formats of text that browsers have a field for, by the name of its kind. */
+const FORMATS = { date: 'date', time: 'time', 'date-time': 'datetime-local', email: 'email', uri: 'url' };
+
 function typeOf({ type, format, enum: values, oneOf }) {
   if (type === 'string' && (values || oneOf)) return 'choice';
-  if (type === 'string') return format === 'date' ? 'date' : 'text';
+  if (type === 'string') return FORMATS[format] ?? 'text';
   return { integer: 'number', number: 'number', boolean: 'boolean' }[type] ?? null;
 }
 
-function askField({ name, label, type = 'text', options = [], required = false }) {
+const KINDS = new Set(['number', ...Object.values(FORMATS)]);
+
+/** A time of day that somebody picks is one of where they are; the schema's format asks for its zone. */
+function valueIn(field, kind) {
+  if (kind === 'number') return Number(field.value);
+  return kind === 'datetime-local' ? new Date(field.value).toISOString() : field.value;
+}
+
+function askField({ name, label, type = 'text', options = [], required = false, integer = false, min, max }) {
   const shared = { name, required };
   const text = label || words(name);
   const one = (field, value) => ({ node: row(text, field, required), inputs: [field], value });
@@ -108,9 +129,9 @@ function askField({ name, label, type = 'text', options = [], required = false }
     const select = h('select', shared, list);
     return one(select, () => select.value || undefined);
   }
-  const kind = { number: 'number', date: 'date' }[type] ?? 'text';
-  const field = h('input', { ...shared, type: kind, step: kind === 'number' ? 'any' : null, autocomplete: 'off' });
-  return one(field, () => (field.value === '' ? undefined : kind === 'number' ? Number(field.value) : field.value));
+  const kind = KINDS.has(type) ? type : 'text';
+  const field = h('input', { ...shared, type: kind, step: kind === 'number' ? (integer ? 1 : 'any') : null, min, max, autocomplete: 'off', dir: kind === 'text' ? 'auto' : null });
+  return one(field, () => (field.value === '' ? undefined : valueIn(field, kind)));
 }
 
 function choices(label, name, options, required, read) {

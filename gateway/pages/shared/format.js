@@ -66,8 +66,11 @@ export const notHere = (asks) => `This session is not here any more${asks ? ', o
 
 /** What a session is called: the first words of its user; '' while there are none. */
 export function titleOf({ turns }) {
-  const said = turns.flatMap(({ messages }) => messages).find(isSaid);
-  return textOf(said).slice(0, 80);
+  for (const { messages } of turns) {
+    const said = messages.find(isSaid);
+    if (said) return textOf(said).slice(0, 80);
+  }
+  return '';
 }
 
 /** A size in words. */

@@ -11,6 +11,8 @@ import { h } from './dom.js';
 /** Milliseconds between two requests: text that streams is drawn ten times a second. */
 const PAUSE = 90;
 const LONGEST_PAUSE = 5000;
+/** Milliseconds of a frame that are spent on showing what was drawn. */
+const SLICE = 6;
 /** What the gateway takes: characters of a text, and texts and characters of a request. */
 const LONGEST = 100_000;
 const MOST = { texts: 100, characters: 200_000 };
@@ -45,7 +47,7 @@ async function drawWaiting() {
     try {
       const drawn = await draw(asked.map(({ source, from }) => source.slice(from)));
       failures = 0;
-      asked.forEach((one, index) => take(one, drawn[index]));
+      await takeAll(asked, drawn);
     } catch {
       failures += 1;
       for (const { container } of asked) {
@@ -83,6 +85,17 @@ async function draw(texts) {
   const response = await fetch('/markdown', { method: 'POST', headers, body: JSON.stringify({ texts }) });
   if (!response.ok) throw new Error(`The server answered ${response.status}.`);
   return (await response.json()).drawn;
+}
+
+/** In slices, for a page of answers at once would hold up whoever scrolls. */
+async function takeAll(asked, drawn) {
+  let begun = performance.now();
+  for (const [index, one] of asked.entries()) {
+    take(one, drawn[index]);
+    if (performance.now() - begun < SLICE) continue;
+    await new Promise((resolve) => (document.hidden ? setTimeout(resolve) : requestAnimationFrame(resolve)));
+    begun = performance.now();
+  }
 }
 
 function take({ container, source, growing, from }, drawn) {

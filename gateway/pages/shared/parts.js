@@ -9,13 +9,15 @@ import { renderMarkdown } from './markdown.js';
 import { questionsBelow } from '../view/sub_views.js';
 import { drawFiles, messageFile } from './files.js';
 import { drawQuestions } from './questions.js';
+import { drawRun, makeRun, withRuns } from './run_row.js';
 import { drawSubAgent, spentBelow } from './sub_agents.js';
+import { titleOfTool } from './tool_titles.js';
 
 /**
  * Shows a message's parts in `container`; `tools` holds the turn's tool calls by `call_id`. `answer`: see `questions.js`;
- * `told`: the sub-agents' open questions according to a snapshot; `below`: see `sub_agents.js`.
+ * `told`: the sub-agents' open questions according to a snapshot; `below`: see `sub_agents.js`; `runs`: see `run_row.js`.
  */
-export function drawParts(container, message, tools = {}, { unfold = false, answer = null, told = null, below = null } = {}) {
+export function drawParts(container, message, tools = {}, { unfold = false, answer = null, told = null, below = null, runs = null } = {}) {
   const last = message.parts.length - 1;
   const items = message.parts
     .map((part, index) => ({
@@ -29,11 +31,13 @@ export function drawParts(container, message, tools = {}, { unfold = false, answ
       below,
     }))
     .filter(({ part }) => part.type !== 'tool_result' && (part.type !== 'reasoning' || part.text));
-  keyed(container, items, { key: ({ part, index }) => `${index} ${part.type}`, make, update });
+  keyed(container, runs ? withRuns(items, runs) : items, { key: ({ part, index }) => `${index} ${part.type}`, make, update });
 }
 
 function make({ part, unfold }) {
   switch (part.type) {
+    case 'run':
+      return makeRun();
     case 'text':
       return h('div', { class: 'md' });
     case 'reasoning': {
@@ -60,8 +64,10 @@ function make({ part, unfold }) {
 
 function update(node, item) {
   const { part, growing, tool } = item;
+  if (part.type === 'run') return drawRun(node, part);
+  node.hidden = item.folded === true;
   const drawn = node.drawnItem;
-  if (drawn && drawn.part === part && drawn.growing === growing && drawn.tool === tool && drawn.told === item.told) return;
+  if (drawn && drawn.part === part && drawn.growing === growing && drawn.tool === tool && drawn.told === item.told && drawn.answer === item.answer) return;
   node.drawnItem = item;
   if (part.type === 'text') {
     renderMarkdown(node, part.text, { growing });
@@ -113,10 +119,12 @@ function drawTool(node, item, isAsked) {
     .filter(Boolean)
     .join(', ');
   node.dataset.state = state;
+  const name = part.name || tool?.name;
+  const hint = errorOf(tool) ?? message;
   const shown = [
     h('span', { class: 'state-mark' }, mark ? icon(mark) : h('span', { class: 'spinner' })),
-    h('span', { class: 'tool-name' }, part.name || tool?.name || 'Tool'),
-    h('span', { class: message ? 'tool-hint said' : 'tool-hint' }, message ?? oneLine(tool?.session_id ? (input?.message ?? input) : input)),
+    h('span', { class: 'tool-name', title: name }, titleOfTool(name)),
+    h('span', { class: hint ? 'tool-hint words' : 'tool-hint', dir: 'auto' }, hint ?? oneLine(tool?.session_id ? (input?.message ?? input) : input)),
     fraction != null && h('progress', { max: 1, value: fraction, 'aria-label': 'Progress' }),
     h('span', { class: 'tool-state' }, took ? `${word}, ${took}` : word),
     icon('chevron'),
@@ -124,7 +132,14 @@ function drawTool(node, item, isAsked) {
   node.firstChild.replaceChildren(...shown.filter(Boolean));
   if (tool?.session_id) return drawSubAgent(node, { ...tool, call_id: part.call_id }, input, { ...item, drawParts });
   const changed = tool?.edited ? section('Input as the model wrote it', written ?? {}) : [];
-  node.lastChild.replaceChildren(...section('Input', input ?? {}), ...changed, ...output(tool));
+  const called = h('p', { class: 'called' }, h('code', {}, name ?? ''));
+  node.lastChild.replaceChildren(called, ...section('Input', input ?? {}), ...changed, ...output(tool));
+}
+
+/** Why the call failed, for its row; null where it did not. */
+function errorOf(tool) {
+  const message = tool?.state === 'failed' ? tool.result?.output?.message : null;
+  return typeof message === 'string' && message ? message.slice(0, 200) : null;
 }
 
 /** Whether the agent, or one further down, has an open question. */

@@ -8,7 +8,7 @@
 import { questionKey } from '../view/sub_views.js';
 import { budget } from './budget_card.js';
 import { h, keyed } from './dom.js';
-import { askForm, complain, schemaForm, table, valuesForm } from './form_fields.js';
+import { askForm, complain, outputForm, schemaForm, table, valuesForm } from './form_fields.js';
 import { expiresIn, fullTime } from './format.js';
 import { tooMany } from './limited.js';
 import { becameOf } from './outcomes.js';
@@ -19,8 +19,9 @@ import { linked } from './links.js';
 const TAKEN = 'Somebody else has answered already.';
 
 /**
- * `answer(question, body, {signal, onRetry})` sends and throws as `client.answer` does; null: this page is read-only. `below`: the
- * sub-agents' open questions (`sub_views.js`).
+ * `answer(question, body, {signal, onRetry})` sends and throws as `client.answer` does; null: this page is read-only. Its
+ * `about(question)` gives what is known of whoever asks, {agent, description, output}: the agent's name, what its tool does, and the
+ * JSON Schema of what a client tool gives. `below`: the sub-agents' open questions (`sub_views.js`).
  */
 export function drawQuestions(container, tool, answer = null, below = []) {
   // Questions that were settled before they were shown here appear inside, at the agent that asked.
@@ -44,7 +45,9 @@ function makeSlot() {
 
 function update(node, { question, edited, answer }) {
   if (question.state === 'open' && answer) {
-    if (!node.card) node.replaceChildren((node.card = makeCard(node, question, answer)));
+    // A card that was made before the agents were known may lack its fields, and nothing is typed into it yet.
+    const better = node.card?.lacks && !node.card.contains(document.activeElement) && answer.about?.(question).output;
+    if (!node.card || better) node.replaceChildren((node.card = makeCard(node, question, answer)));
     return;
   }
   const asked = askerOf(question);
@@ -69,14 +72,18 @@ function drawNote(slot) {
 function makeCard(slot, question, answer) {
   const { question_id: id, name, expires_at: expires } = question;
   const heading = `question-${question.session_id ?? ''}-${id}`;
-  const parts = contents(question);
+  const about = answer.about?.(question) ?? {};
+  const parts = contents(question, about);
   const title = h('h4', { id: heading, 'aria-level': 2 }, ...(parts.title ?? [h('code', {}, name), ' asks to run']));
   const until = expires && h('span', { class: 'expiry', title: fullTime(expires), data: { at: expires } }, expiresIn(expires));
-  const asker = question.agents && h('p', { class: 'asker' }, h('code', {}, askerOf(question)), ' asks');
+  const who = askerOf(question) ?? (question.kind === 'budget' ? null : about.agent);
+  const does = question.call_id && about.description ? `. The tool: ${about.description}` : '';
+  const asker = who && h('p', { class: 'asker' }, h('code', {}, who), ' asks', does);
   const said = h('p', { class: 'card-state', role: 'status' });
   const set = h('fieldset', { class: 'card-body' }, parts.nodes);
   const form = h('form', { class: 'card', novalidate: true, 'aria-labelledby': heading }, h('header', {}, asker, title, until), set, said);
   form.dataset.question = id;
+  form.lacks = about.output === undefined;
 
   async function send(body) {
     if (body === null || set.disabled) return;
@@ -116,12 +123,12 @@ function makeCard(slot, question, answer) {
   return form;
 }
 
-function contents(question) {
+function contents(question, about) {
   const { kind, subject, form, args } = question;
   if (kind === 'budget') return budget(question);
   if (subject === 'rewind') return rewind(question);
   if (kind === 'approval') return approval(question);
-  return form === 'outcome' ? lost(args) : input(question);
+  return form === 'outcome' ? lost(args) : input(question, about);
 }
 
 /** An approval: with the arguments as they are, or changed. */
@@ -146,7 +153,7 @@ function approval({ args, agents, remember: most, again, roles }) {
     if (form) holder.querySelector('input, textarea')?.focus();
   });
   return {
-    nodes: [changed, whose(roles), holder, h('div', { class: 'actions' }, yes, no, reason, edit), always].filter(Boolean),
+    nodes: [changed, whose(roles), holder, h('div', { class: 'actions' }, yes, edit, no, reason), always].filter(Boolean),
     no,
     yes: () => {
       const given = form ? form.read() : args;
@@ -159,10 +166,12 @@ function approval({ args, agents, remember: most, again, roles }) {
 }
 
 /** A question from a client tool, a tool's server, or a handler: a form for `ask_user` or with a schema, else any JSON. */
-function input({ form: asks, name, args, prompt, output, subject, roles }) {
-  const form = output ? schemaForm(output, prompt) : asks === 'fields' ? askForm(args.fields, prompt) : null;
-  const title = output ? linked(prompt) : [h('code', {}, name), ' needs an answer'];
+function input({ form: asks, name, args, prompt, output, subject, roles }, about) {
   const isHandler = subject === 'handler';
+  const isTool = !output && asks !== 'fields' && !isHandler;
+  const given = isTool ? outputForm(about.output, 'Answer') : null;
+  const form = given ?? (output ? schemaForm(output, prompt) : asks === 'fields' ? askForm(args.fields, prompt) : null);
+  const title = output ? linked(prompt) : [h('code', {}, name), ' needs an answer'];
   const told = isHandler ? [whose(roles)].filter(Boolean) : [table(args)];
   if (!form) return anything(title, told, 'Decline', output && !isHandler ? null : 'Reason, if you decline');
   const no = h('button', { type: 'button', class: 'button plain' }, 'Decline');
@@ -170,12 +179,12 @@ function input({ form: asks, name, args, prompt, output, subject, roles }) {
   // Without fields, the person only confirms what was done elsewhere.
   const yes = h('button', { type: 'submit', class: 'button primary' }, form.node.hasChildNodes() ? 'Send' : 'Done');
   return {
-    title: linked(prompt || 'A question for you'),
-    nodes: [isHandler && whose(roles), form.node, h('div', { class: 'actions' }, yes, no, reason)].filter(Boolean),
+    title: given && !prompt ? title : linked(prompt || 'A question for you'),
+    nodes: [isHandler && whose(roles), given && Object.keys(args ?? {}).length > 0 && table(args), form.node, h('div', { class: 'actions' }, yes, no, reason)].filter(Boolean),
     no,
     yes: () => {
       const result = form.read();
-      return result && { result };
+      return result === null ? null : { result };
     },
     declined: () => (reason ? withReason(reason) : { approved: false }),
   };

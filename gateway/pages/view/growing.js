@@ -7,7 +7,7 @@ export function finishStep(view, event) {
   const { adapted, skipped, misfit } = event;
   const told = { ...(adapted && { adapted }), ...(skipped && { skipped }), ...(misfit && { misfit }) };
   const numbers = { model, usage, cost_usd, timing, stop, attempt, request_sha256, finished_at: at, ...told };
-  const finish = (step) => ({ ...step, ...message, key: step_id, step_id, live: false, ...numbers });
+  const finish = (step) => ({ ...step, ...message, key: step_id, step_id, live: false, trouble: null, ...numbers });
   const sums = (whole) => ({ usage: added(whole.usage, usage), cost_usd: plus(whole.cost_usd, cost_usd) });
   return { ...patchStep(view, event, finish, sums), ...sums(view) };
 }
@@ -20,13 +20,23 @@ export function reduceStep(view, event) {
   if (old && (!old.live || event.attempt < old.attempt)) return view;
   if (event.type === 'step.snapshot') {
     const { attempt, n, parts } = event;
-    return patch((step) => ({ ...(step ?? newStep(event)), attempt, parts: parts.map(livePart), next: n }));
+    const over = n > 0 && { trouble: null };
+    return patch((step) => ({ ...(step ?? newStep(event)), attempt, parts: parts.map(livePart), next: n, ...over }));
   }
   const fresh = !old || event.attempt > old.attempt;
   const step = fresh ? { ...(old ?? newStep(event)), attempt: event.attempt, parts: [], next: 0 } : old;
   if (event.n < step.next) return view;
   if (event.n > step.next) return fresh ? patch(() => step, event.step_id) : { ...view, gap: event.step_id };
-  return patch(() => ({ ...step, parts: withDelta(step.parts, event), next: event.n + 1 }), view.gap);
+  return patch(() => ({ ...step, trouble: null, parts: withDelta(step.parts, event), next: event.n + 1 }), view.gap);
+}
+
+/** A model call that failed is tried again: `trouble` {failures, error, retry_at} is there until the answer goes on, `overcame` stays. */
+export function reduceRetrying(view, { step_id, failures, error, retry_at }) {
+  const turn = view.turns.find(({ id }) => id === turnOf(step_id));
+  const old = turn?.messages.find((message) => message.step_id === step_id);
+  if (turn?.status !== 'running' || (old && !old.live)) return view;
+  const trouble = { failures, error, retry_at };
+  return patchStep(view, { step_id, turn_id: turn.id }, (step) => ({ ...(step ?? newStep({ step_id })), trouble, overcame: trouble }));
 }
 
 /** A growing part in the form of messages; a tool call's input is text (`args_text`) until it is complete. */

@@ -11,7 +11,8 @@ const NO_USAGE = { input_tokens: 0, cached_tokens: 0, cache_write_tokens: 0, out
  * turns: of the branch that goes on, {id, status: 'running'|'finished', cause, reason, error, usage, cost_usd, started_at, finished_at,
  *   messages, tools, questions}; `questions` at limits: {question_id, kind: 'budget', state, scope, limit, cap, spent, needs, spent_usd, needs_usd,
  *   words, raised: {scope, limit, value, lifted?}, by, asked_at, settled_at}
- * messages: the API's, and for answers {key, step_id, live, attempt, model, usage, cost_usd, timing, stop, ...}
+ * messages: the API's, and for answers {key, step_id, live, attempt, model, usage, cost_usd, timing, stop, trouble, overcame, ...}, the last
+ *   two as in `growing.js`
  * tools: by call_id {state: 'asking'|'allowed'|'running'|'done'|'failed'|'stopped', name, args, result, started_at, duration_ms,
  *   attempts, progress, edited, questions, session_id, agent, usage, cost_usd}; `edited`: it runs with other arguments than the
  *   model's; `session_id`: of the sub-agent that answers it; `agent`: the sub-agent's own view, as far as known, and its spending

@@ -7,7 +7,7 @@
 import { rewound, withPlaces } from './branches.js';
 import { answeredTurn, endedTurn, pausedTurn, raisedTurn } from './budgets.js';
 import { compacted } from './folds.js';
-import { finishStep, reduceStep } from './growing.js';
+import { finishStep, reduceRetrying, reduceStep } from './growing.js';
 import { answeredBy, askedBy, asksForHandler } from './handlers.js';
 import { turnOf } from './ids.js';
 import { left, queued, rejected } from './queue.js';
@@ -29,6 +29,7 @@ export function openQuestions(view) {
 export function reduce(view, event) {
   if (event.type === 'session.snapshot') return fromSnapshot(view, event);
   if (event.type === 'step.delta' || event.type === 'step.snapshot') return reduceStep(view, event);
+  if (event.type === 'step.retrying') return reduceRetrying(view, event);
   if (event.type === 'tool.progress') return reduceProgress(view, event);
   if (event.type === 'agent.event') return reduceAgent(view, event);
   if (event.type === 'workers.state') return { ...view, missing: event.missing };

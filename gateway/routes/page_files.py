@@ -16,6 +16,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Scope
 
+from perdure.gateway.routes.client_module import joined
+
 PAGES: Final = Path(__file__).parent.parent / "pages"
 #: Pages are asked for anew each time (304 where nothing changed), so that an update is seen at the next reload.
 HEADERS: Final = {
@@ -26,6 +28,7 @@ HEADERS: Final = {
     "Referrer-Policy": "same-origin",
 }
 _KEPT: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
+CLIENT: Final = "client.js"
 _OWN: Final = "pages/"
 _SCRIPT: Final = re.compile(r'<script type="module" src="/([^"]+)"')
 _IMPORT: Final = re.compile(r"^(?:import|export)\s(?:[\w*{}\s,]+\sfrom\s)?'(\.[^']+)';", re.MULTILINE)
@@ -45,12 +48,20 @@ class VersionedFiles(PageFiles):
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         name = _file_of(path)
-        if name is None:
+        if path == CLIENT:
+            response: Response = Response(joined_client(), media_type="text/javascript", headers=HEADERS)
+        elif name is None:
             raise HTTPException(404)
-        response = await super().get_response(name, scope)
+        else:
+            response = await super().get_response(name, scope)
         if response.status_code in (200, 304) and scope["path_params"].get("version") == version():
             response.headers.update(_KEPT)
         return response
+
+
+def joined_client() -> str:
+    """`/client.js`, which is one file."""
+    return joined(PAGES / "client" / "client.js")
 
 
 def page(name: str) -> Response:
@@ -90,7 +101,9 @@ def _modules(entry: str) -> list[str]:
     found = [entry]
     for module in found:
         file = _file_of(module)
-        assert file is not None
+        # The client is one file.
+        if file is None:
+            continue
         for target in _IMPORT.findall((PAGES / file).read_text(encoding="utf-8")):
             needed = posixpath.normpath(posixpath.join(posixpath.dirname(module), target))
             if needed not in found:
@@ -99,6 +112,4 @@ def _modules(entry: str) -> list[str]:
 
 
 def _file_of(path: str) -> str | None:
-    if path == "client.js":
-        return "client/client.js"
     return path.removeprefix(_OWN) if path.startswith(_OWN) else None

@@ -9,9 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from perdure.gateway.http.bodies import SessionPath
-from perdure.gateway.routes.client_module import joined
 from perdure.gateway.routes.door import Door
-from perdure.gateway.routes.page_files import HEADERS, PAGES, page
+from perdure.gateway.routes.page_files import HEADERS, PAGES, joined_client, page
 
 #: The paths of pages that people open; other sites may link to them.
 LINKED: Final = re.compile(r"/|/docs|/guide(/[a-z]+)?|/(chat|sessions)/[^/]+")
@@ -36,9 +35,7 @@ async def inspector_page(session_id: SessionPath) -> Response:
 
 @router.get("/client.js")
 def client_script(request: Request) -> Response:
-    return _text(
-        request, joined(PAGES / "client" / "client.js"), "text/javascript", {"X-TypeScript-Types": "/client.d.ts"}
-    )
+    return _text(request, joined_client(), "text/javascript", {"X-TypeScript-Types": "/client.d.ts"})
 
 
 @router.get("/client.d.ts")

@@ -31,7 +31,7 @@ _status = 0
 
 #: The slowest files, in this order: started last, one of them would run on while the other processes are idle.
 _FIRST = (
-    *("test_never_over", "test_sealing"),
+    *("test_never_over", "test_sealing", "test_random_drops"),
     *("test_kill", "test_tool_kills", "test_bench", "test_versions", "test_pages", "test_pages_questions"),
     *("test_tracing", "test_metrics", "test_small_model", "test_chat_cli"),
     *("test_timer_routes", "test_sub_agents", "test_sdks", "test_new", "test_replay_cli", "test_what_if"),

@@ -7,7 +7,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from perdure.gateway.live.items import Frame
-from perdure.gateway.live.step import LiveStep
 from perdure.gateway.projections.ag_ui import Run
 from perdure.gateway.projections.ag_ui_messages import Conversation, native
 from perdure.gateway.projections.ag_ui_run_of import RunOf
@@ -21,6 +20,7 @@ from perdure.workflows.protocol.segments import said_in
 from perdure.workflows.vocabulary.events import Event, Events, StepFinished, StepStarted, ToolFinished, TurnFinished
 from tests.support.ag_ui import Client, verify
 from tests.support.core import AT, Story
+from tests.support.lost_frames import seen
 
 WORDS = st.sampled_from(["a", " b", "c ", "\n", "{", "é"])
 PARTS = st.one_of(
@@ -104,29 +104,6 @@ def said(step_id: str, answer: Any) -> tuple[list[dict[str, Any]], list[str]]:
         else:
             parts.append({"type": kind, "text": text})
     return parts, calls
-
-
-def seen(items: list[Event | Frame], drops: set[int]) -> list[Event | Frame]:
-    """What a viewer is sent, where the frames at these places are lost before the gateway."""
-    asked: list[int] = []
-    live = LiveStep(None, False, lambda: asked.append(1))
-    sent: list[Event | Frame] = []
-    streamed: StepProgress | None = None
-    for place, item in enumerate(items):
-        if isinstance(item, StepDelta | StepProgress):
-            streamed = follow_step(streamed, item)
-            if place not in drops:
-                sent += live.take(item)
-            if asked:
-                asked.clear()
-                sent += live.take(streamed.copy())
-            continue
-        sent.append(item)
-        if isinstance(item, StepStarted):
-            sent += live.started(item.step_id)
-        elif isinstance(item, StepFinished):
-            live.finished()
-    return sent
 
 
 def snapshot(items: list[Event | Frame]) -> Snapshot:

@@ -16,7 +16,7 @@ from perdure.temporal.live.frames import StepDelta, StepProgress
 from perdure.workflows.vocabulary.event_base import TurnEnd
 from perdure.workflows.vocabulary.events import Event, StepFinished, StepStarted
 from perdure.workflows.vocabulary.parts import Message, Part, Reasoning, Text, ToolCall
-from tests.support.ai_sdk_story import SESSION, Story, call, kept, shown
+from tests.support.ai_sdk_story import SESSION, Story, call, check, kept, shown
 
 Made = list[dict[str, Any]]
 Draw = Callable[[st.SearchStrategy[Any]], Any]
@@ -150,31 +150,6 @@ class Client:
             check(made)
             message.add(made)
         return shown(message.json())
-
-
-def check(made: Made) -> None:
-    """The rules of the stream that `ai` does not check, or takes as an error."""
-    kinds = [chunk["type"] for chunk in made]
-    in_step = False
-    speaks: set[str] = set()
-    for chunk, kind in zip(made, kinds, strict=True):
-        if kind in ("start-step", "finish-step"):
-            assert in_step == (kind == "finish-step")
-            assert speaks == set()
-            in_step = kind == "start-step"
-        elif kind in ("text-start", "reasoning-start"):
-            assert in_step
-            assert chunk["id"] not in speaks
-            speaks.add(chunk["id"])
-        elif kind in ("text-end", "reasoning-end"):
-            speaks.remove(chunk["id"])
-        elif kind in ("text-delta", "reasoning-delta"):
-            assert chunk["id"] in speaks
-    assert kinds[0] == "start"
-    assert kinds.count("start") == 1
-    assert not in_step
-    assert kinds[-1] in ("finish", "abort", "error")
-    assert not {"finish", "abort", "error"} & set(kinds[:-1])
 
 
 def loaded(events: list[Event]) -> list[dict[str, Any]]:

@@ -219,6 +219,20 @@ async def test_a_quick_run_reaches_one_of_many_viewers() -> None:
 
 @pytest.mark.slow
 @pytest.mark.server
+async def test_a_quick_run_of_reconnects_measures_each_protocol_in_each_way() -> None:
+    found = await run(frozenset({Rows.resume}), True, Console(file=io.StringIO()))
+    names = [row.name.removesuffix(", p95") for row in found.rows if row.name.endswith(", p95")]
+    assert names == [
+        f"{protocol}, {way}"
+        for way in ("watched", "alone", "restarted")
+        for protocol in ("native", "AI SDK", "AG-UI", "OpenAI")
+    ]
+    assert [row.unit for row in found.rows] == [*["ms"] * 8, *["times"] * 4] * 3
+    assert all(row.value is not None and row.value > 0 for row in found.rows)
+
+
+@pytest.mark.slow
+@pytest.mark.server
 async def test_a_quick_run_of_growth_measures_what_it_names() -> None:
     found = await run(frozenset({Rows.growth}), True, Console(file=io.StringIO()))
     assert [row.unit for row in found.rows] == ["times", "times", "KB", "times", "ms", "ms", "ms"]

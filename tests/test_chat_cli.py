@@ -9,7 +9,6 @@ import httpx2
 import pytest
 from typer.testing import CliRunner
 
-from perdure.temporal.app.chat.stream import events_in
 from perdure.temporal.app.chat.view import ChatView
 from perdure.temporal.app.cli import app
 from perdure.temporal.app.console.refused import Refused
@@ -107,11 +106,6 @@ def test_what_was_typed_here_is_not_repeated_and_nothing_is_obeyed() -> None:
         return "message.added", {"message": {"id": message_id, "role": "user", "parts": parts}}
 
     assert shown(added("mine"), added("theirs"), delta(0, "a\x9bb"), view=ChatView(typed={"mine"})) == "> hi [2J\nab"
-
-
-def test_frames_of_a_stream() -> None:
-    lines = [": perdure", "retry: 2000", "", "id: 4", "event: a", 'data: {"x":1}', "", ": keep-alive", "", "event: b"]
-    assert list(events_in(iter([*lines, "data:{}", ""]))) == [("a", 4, {"x": 1}), ("b", None, {})]
 
 
 @pytest.fixture

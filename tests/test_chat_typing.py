@@ -14,6 +14,8 @@ from rich.console import Console
 from perdure.temporal.app.chat.conversation import Conversation
 from perdure.temporal.app.chat.lines import Again, Attach, Edit, Help, Say, ShowQueue, Withdraw, read_line
 from perdure.temporal.app.chat.view import ChatView
+from perdure.temporal.app.console.connection import Connection
+from perdure.temporal.app.console.gateway import GatewayAddress
 from perdure.temporal.app.console.local_zone import local_zone
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
@@ -111,8 +113,8 @@ def test_a_command_whose_answer_is_lost_is_sent_again_as_the_same_command(anew: 
             raise httpx2.ReadError("the answer is lost")
         return httpx2.Response(202, json={"branch": "b2", "turn_id": "t2"})
 
-    with httpx2.Client(transport=httpx2.MockTransport(gateway), base_url="http://gateway") as http:
-        conversation = Conversation(http, Console(file=io.StringIO()), "s1", 0, None)
+    with Connection(GatewayAddress("http://gateway", "", ""), httpx2.MockTransport(gateway)) as connection:
+        conversation = Conversation(connection, Console(file=io.StringIO()), "s1", 0, None)
         conversation.obey(Again(anew=anew))
         conversation.obey(Again(anew=anew))
     first, repeated, later = sent

@@ -1,7 +1,6 @@
 """The browser's client under Node: the SSE parser, a stream that breaks, messages that are sent again.
 
-`client.js` is laid out as the gateway serves it (`/client.js` beside `/pages/`), so its imports resolve as in a
-browser.
+`client.js` is what the gateway serves as `/client.js`: one file, with all that it imports joined into it.
 """
 
 import json
@@ -13,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from perdure.gateway.routes.client_module import NotJoined, joined
+from tests.test_python_client import WORDS
 
 PAGES = Path(__file__).parent.parent / "gateway" / "pages"
 
@@ -30,7 +32,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Node:
         pytest.skip("node is not installed, so the browser's client cannot be run outside a browser")
     site = tmp_path_factory.mktemp("site")
     shutil.copytree(PAGES, site / "pages")
-    shutil.copy(PAGES / "client" / "client.js", site / "client.js")
+    (site / "client.js").write_text(joined(PAGES / "client" / "client.js"))
     (site / "package.json").write_text('{"type": "module"}')
 
     def run(script: str, given: Any = None) -> Any:
@@ -264,3 +266,119 @@ PICKED = {"question_id": "t1.s1.c1.input", "result": {"from": "x", "callId": "t1
 )
 def test_an_app_s_function_answers_a_client_tool(node: Node, given: Event, sent: list[Event], ran: int) -> None:
     assert node(CLIENT_TOOLS, given) == {"sent": sent, "ran": ran}
+
+
+FOLLOW = """
+const frame = (event) => `event: ${event.type}\\ndata: ${JSON.stringify(event)}\\n\\n`;
+const fetch = async (url, { method }) => {
+  if (method === 'POST') return new Response('{"seq": 0, "message_id": "m1"}', { status: 202 });
+  return new Response(new ReadableStream({
+    start(feed) { for (const event of input) feed.enqueue(new TextEncoder().encode(frame(event))); },
+  }));
+};
+const perdure = new client.PerdureClient({ fetch });
+"""
+
+
+def test_a_turn_is_its_own_events_and_no_others(node: Node) -> None:
+    events = told(
+        {"type": "session.started", "agent": "assistant", "digest": "d", "inputs": {}, "turn_id": None},
+        {"type": "turn.started", "cause": "message", "turn_id": "t1"},
+        {"type": "message.added", "message": {"id": "other", "turn_id": "t1"}, "turn_id": "t1"},
+        {"type": "message.queued", "message_id": "m1", "position": 1, "turn_id": None},
+        {"type": "turn.finished", "reason": "done", "turn_id": "t1"},
+        {"type": "turn.started", "cause": "message", "turn_id": "t2"},
+        {"type": "message.added", "message": {"id": "m1", "turn_id": "t2"}, "turn_id": "t2"},
+        {"type": "turn.finished", "reason": "done", "turn_id": "t2"},
+        {"type": "turn.started", "cause": "message", "turn_id": "t3"},
+    )
+    live = [
+        {"type": "step.delta", "step_id": "t1.s1", "attempt": 1, "n": 0, "part": 0, "kind": "text", "delta": "No"},
+        {"type": "tool.progress", "call_id": "t2.s1.c1", "message": "so far"},
+    ]
+    script = """
+    const seen = [];
+    for await (const event of perdure.turn('s', { messageId: 'm1', text: 'Hello' })) seen.push(event.seq ?? event.type);
+    output(seen);
+    process.exit();
+    """
+    assert node(FOLLOW + script, [*events[:4], live[0], *events[4:7], live[1], *events[7:]]) == [
+        *(4, 6, 7, "tool.progress", 8),
+    ]
+
+
+def test_the_words_are_all_there_whatever_of_the_stream_is_missing(node: Node) -> None:
+    script = """
+    import { Words } from './pages/client/words.js';
+    const words = new Words();
+    output(input.map(([type, data]) => words.take({ type, ...data })));
+    """
+    assert node(script, [[kind, data] for kind, data, _ in WORDS]) == [more for _, _, more in WORDS]
+
+
+def test_a_loop_over_events_ends_with_the_session_and_by_a_signal(node: Node) -> None:
+    script = """
+    const seen = [];
+    for await (const { seq } of perdure.events('s')) seen.push(seq);
+    const abort = new AbortController();
+    const read = async () => {
+      for await (const { seq } of perdure.events('s', { signal: abort.signal })) if (seq === 2) abort.abort();
+    };
+    const cut = await read().catch((error) => error.name);
+    output([seen, cut, await read().catch((error) => error.name)]);
+    process.exit();
+    """
+    assert node(FOLLOW + script, SESSION) == [[1, 2, 3, 4, 5], "AbortError", "AbortError"]
+
+
+def test_a_thousand_drops_lose_and_repeat_nothing(node: Node) -> None:
+    script = """
+    let seed = 7;
+    const chance = (below) => Math.floor((seed = (seed * 16807) % 2147483647) / 2147483647 * below);
+    const told = Array.from({ length: 800 }, (_, at) => ({ type: 'todo.updated', seq: at + 1, id: 'é'.repeat(chance(40)) }));
+    told.push({ type: 'session.closed', seq: 801, reason: 'closed' });
+    const frames = told.map((one) => `id: ${one.seq}\\nevent: ${one.type}\\ndata: ${JSON.stringify(one)}\\n\\n`);
+    let drops = 0;
+    const fetch = async (url, { headers }) => {
+      const kind = chance(4);
+      if (kind < 2) drops++;
+      if (kind === 0) throw new TypeError('network error');
+      if (kind === 1) return new Response('{"code": "stopping"}', { status: 503 });
+      const rest = frames.slice(headers['Last-Event-ID'] ?? 0);
+      const whole = new TextEncoder().encode([': perdure\\nretry: 2000\\n\\n', ...rest].join(''));
+      const until = chance(400);
+      if (until < whole.length) drops++;
+      return new Response(new ReadableStream({
+        pull(feed) {
+          if (!this.sent) return (this.sent = true), feed.enqueue(whole.slice(0, until));
+          if (until < whole.length) feed.error(new TypeError('network error'));
+          else feed.close();
+        },
+      }));
+    };
+    const wait = globalThis.setTimeout;
+    // Pauses are not waited for; how long the client takes silence for a broken connection is.
+    globalThis.setTimeout = (run, ms) => wait(run, ms < 10_000 ? 0 : ms);
+    const seen = [];
+    for await (const event of new client.PerdureClient({ fetch }).events('s')) seen.push(event);
+    output({ same: JSON.stringify(seen) === JSON.stringify(told), drops });
+    """
+    found = node(script)
+    assert found["same"]
+    assert found["drops"] > 1000
+
+
+@pytest.mark.parametrize(
+    ("other", "why"),
+    [
+        ("import { b } from './b.js';\nconst one = 1;\n", "one is declared in b.js and in a.js"),
+        ("import { b as c } from './b.js';\n", "a.js renames what it imports from ./b.js"),
+        ("import * as b from './b.js';\n", "a.js has an import of another kind"),
+        ("import { a } from './a.js';\n", "a.js imports itself by way of a.js"),
+    ],
+)
+def test_modules_that_do_not_fit_into_one_scope_are_not_joined(tmp_path: Path, other: str, why: str) -> None:
+    (tmp_path / "b.js").write_text("export const b = 2;\nconst one = 1;\n")
+    (tmp_path / "a.js").write_text(f"{other}export const a = 3;\n")
+    with pytest.raises(NotJoined, match=why):
+        joined(tmp_path / "a.js")

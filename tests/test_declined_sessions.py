@@ -72,6 +72,7 @@ async def test_after_a_declined_message_the_session_goes_on(
     shown = [texts(step["prompt"]["messages"]) for step in steps]
     assert ("user", f"some {BAD}") in shown[1]
     assert ("user", f"some {BAD}") not in shown[2]
+    assert [step["prompt"].get("left_out") for step in steps] == [None, None, [{"turn_id": "t2", "step_id": "t2.s1"}]]
 
 
 @every_wire
@@ -90,6 +91,8 @@ async def test_after_a_declined_result_the_session_goes_on(
     assert "left out" in sent
     steps = (await sessions.http.get(f"/v1/sessions/{session}/trace")).json()["steps"]
     assert steps[-1]["request_matches"] is True
+    left_out = [{"turn_id": "t1", "step_id": "t1.s2", "calls": ["t1.s1.c1"]}]
+    assert steps[-1]["prompt"]["left_out"] == left_out
     assert BAD in json.dumps((await sessions.snapshot(session))["messages"])
 
 

@@ -38,7 +38,15 @@ from tests.support.serving import serve
 
 #: Routes that ask nobody who calls. Each new one has to be thought about.
 OPEN = {
-    *("GET /", "GET /client.js", "GET /docs", "GET /guide", "GET /guide/{name}", "GET /sessions/{session_id}"),
+    *(
+        "GET /",
+        "GET /client.js",
+        "GET /client.d.ts",
+        "GET /docs",
+        "GET /guide",
+        "GET /guide/{name}",
+        "GET /sessions/{session_id}",
+    ),
     *("GET /healthz", "GET /healthz/stream", "GET /healthz/traffic", "GET /readyz"),
     *("POST /v1/sign-in", "DELETE /v1/sign-in"),
 }

@@ -284,6 +284,9 @@ async def test_the_trace_shows_what_the_model_was_told(http: httpx2.AsyncClient,
     assert ([step["step_id"] for step in page["steps"]], page["next_cursor"]) == (["t1.s2"], 2)
     one = (await http.get(f"/v1/sessions/{session}/trace?step=t2.s1")).json()
     assert one == {"steps": [steps[2]], "next_cursor": None}
+    small = (await http.get(f"/v1/sessions/{session}/trace?prompts=false")).json()["steps"]
+    without = {"prompt": None, "request": None, "request_matches": None}
+    assert small == [{**step, **without} for step in steps]
     first = (await http.get(f"/v1/sessions/{session}/trace?before=2&limit=1")).json()
     assert [step["step_id"] for step in first["steps"]] == ["t1.s2"]
     both = await http.get(f"/v1/sessions/{session}/trace?after=0&before=2")

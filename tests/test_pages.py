@@ -193,6 +193,9 @@ async def test_the_inspector_shows_turns_and_exact_prompts(page: Page, dev: Any,
         "inspect this question",
         "An answer to inspect.",
         "A thought to keep.",
+        "The answer is complete",
+        "Shown below exactly as it was sent",
+        "All of it: this is the first step that the session keeps.",
     ):
         await expect(detail).to_contain_text(shown)
 
@@ -231,7 +234,14 @@ async def test_the_inspector_forks_a_session_from_a_turn(page: Page, dev: Any, p
     await page.goto(f"{dev.url}/sessions/{session}")
     await expect(page.locator(".turn")).to_have_count(2)
 
-    await page.get_by_role("button", name="Fork from here").first.click()
+    fork = page.get_by_role("button", name="Fork from here").first
+    await fork.click()
+    await expect(page.get_by_role("dialog")).to_contain_text("up to turn t1: “question number 1”")
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    await expect(fork).to_be_focused()
+    await fork.press("Enter")
+    await page.get_by_role("button", name="Fork", exact=True).click()
 
     await expect(page.locator("#facts a")).to_have_text(f"{session}, t1")
     await expect(page.locator(".turn")).to_have_count(1)

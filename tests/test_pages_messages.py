@@ -247,3 +247,5 @@ async def test_a_summary_of_earlier_conversation_is_a_line_that_unfolds(
     await page.goto(f"{dev.url}/sessions/{session_of(page)}")
     await page.locator(".folded-past button.row").first.click()
     await expect(page.locator("#detail")).to_contain_text("Summary k1")
+    await page.locator("button.row[data-step='t2.s1']").click()
+    await expect(page.locator("#detail .not-given")).to_contain_text("in their place stands the summary k1")

@@ -111,7 +111,7 @@ async def test_what_somebody_may_not_do_is_not_offered(house: House, browser: Br
         await inspector.locator("button.row").click()
         detail = inspector.locator("#detail")
         await expect(detail).to_contain_text("is for people whose sign-in has the scope session:trace")
-        await expect(detail).not_to_contain_text("Would be sent the same today")
+        await expect(detail).not_to_contain_text("The prompt as it was sent")
         await expect(inspector.get_by_role("button", name="Fork from here")).to_be_hidden()
 
         # Somebody else's link.
@@ -143,6 +143,6 @@ async def test_what_somebody_may_not_do_is_not_offered(house: House, browser: Br
         inspector = await browser.new_page()
         await inspector.goto(f"{url}/sessions/{session}#step=t1.s1")
         detail = inspector.locator("#detail")
-        await expect(detail).to_contain_text("Would be sent the same today")
+        await expect(detail).to_contain_text("The prompt as it was sent")
         await expect(inspector.get_by_role("button", name="Fork from here")).to_be_visible()
         house.app.state.watches.cut()

@@ -17,6 +17,7 @@ from perdure.gateway.projections.openai_response import ResponseProjection
 from perdure.temporal.live.frames import StepDelta, StepProgress
 from perdure.temporal.live.streamed import follow_step
 from perdure.workflows.vocabulary.events import Event, StepFinished, StepStarted
+from tests.support import lost_frames
 from tests.support.told_turns import ToldTurn, text, thought
 
 ID = ResponseId("s1", "m1")
@@ -124,6 +125,31 @@ def test_a_lost_attempt_neither_loses_nor_doubles_what_was_said(turn: ToldTurn, 
     known = {(event["sequence_number"], event["type"]) for event in record}
     replayed = seen(list(turn.durable), after)
     assert {(event["sequence_number"], event["type"]) for event in replayed} <= known
+
+
+@settings(max_examples=60)
+@given(turn=turns(loses=True), drops=st.sets(st.integers(0, 60)), place=st.integers(0, 60), cut=st.integers(0, 60))
+def test_frames_that_are_lost_before_the_gateway_are_missed_by_nobody(
+    turn: ToldTurn, drops: set[int], place: int, cut: int
+) -> None:
+    """Neither by who reads on, nor by who is cut off and comes again."""
+    sent = lost_frames.seen(turn.told, drops)
+    record, read = seen(list(turn.durable)), seen(sent)
+    assert accumulated(read) == accumulated(record)
+    first = seen(sent[:place])[:cut]
+    if first and first[-1] != record[-1]:
+        read = [*first, *seen(late(sent, place), first[-1]["sequence_number"])]
+    numbers = [event["sequence_number"] for event in read]
+    assert all(one < other for one, other in pairwise(numbers))
+    assert read[-1] == record[-1]
+    heard: dict[str, str] = {}
+    for event in read:
+        if "delta" in event:
+            heard[event["item_id"]] = heard.get(event["item_id"], "") + event["delta"]
+    for item in record[-1]["response"]["output"] if record[-1]["response"]["status"] == "completed" else []:
+        said = "".join(part["text"] for part in item.get("content", []) + item.get("summary", []))
+        # No fragment is doubled or in another's place.
+        assert said.startswith(heard.get(item["id"], ""))
 
 
 @given(words=st.text(max_size=300), cuts=st.lists(st.integers(0, 300)))

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import httpx2
 import pytest
 
 from perdure.temporal.app.chat.requests import Requests
 from perdure.temporal.app.chat.stream import LIMITED, QUEUE, Frame, InBackground, frames_after
-from perdure.temporal.app.chat.waits import told_to_wait
+from perdure.temporal.app.console.connection import Connection
+from perdure.temporal.app.console.gateway import GatewayAddress
 from tests.support.view_story import Node, open_node
 
 _EVENT = b'id: 1\nevent: session.started\ndata: {"seq": 1}\n\n'
@@ -28,8 +28,8 @@ def too_many(code: str = "rate_limited", seconds: str = "0") -> tuple[int, dict[
 
 
 @contextmanager
-def answering(*answers: tuple[int, dict[str, str], bytes]) -> Iterator[tuple[httpx2.Client, list[Any]]]:
-    """A client of a server that gives these answers in turn, and the bodies that it was sent."""
+def answering(*answers: tuple[int, dict[str, str], bytes]) -> Iterator[tuple[Connection, list[Any]]]:
+    """A connection to a server that gives these answers in turn, and the bodies that it was sent."""
     left, bodies = list(answers), []
 
     class Handler(BaseHTTPRequestHandler):
@@ -52,8 +52,8 @@ def answering(*answers: tuple[int, dict[str, str], bytes]) -> Iterator[tuple[htt
     serving = threading.Thread(target=server.serve_forever)
     serving.start()
     try:
-        with httpx2.Client(base_url=f"http://127.0.0.1:{server.server_port}") as http:
-            yield http, bodies
+        with Connection(GatewayAddress(f"http://127.0.0.1:{server.server_port}", "", "")) as connection:
+            yield connection, bodies
     finally:
         server.shutdown()
         serving.join()
@@ -80,21 +80,6 @@ def test_a_stream_too_many_is_asked_for_again() -> None:
             (LIMITED, None, {"words": "(too many event streams are open; trying again in 0 s)"}),
             ("session.started", 1, {"seq": 1}),
         ]
-
-
-@pytest.mark.parametrize(
-    ("status", "headers", "wait"),
-    [
-        (429, {"Retry-After": "7"}, 7),
-        (429, {"Retry-After": "100000"}, 60),
-        (429, {}, None),
-        (429, {"Retry-After": "Fri, 31 Dec 1999 23:59:59 GMT"}, None),
-        (503, {"Retry-After": "7"}, None),
-    ],
-)
-def test_how_long_a_refusal_has_a_terminal_wait(status: int, headers: dict[str, str], wait: float | None) -> None:
-    told = told_to_wait(httpx2.Response(status, headers=headers, json={"code": "rate_limited"}))
-    assert (told and told[1]) == wait
 
 
 def test_no_more_is_read_than_somebody_takes() -> None:

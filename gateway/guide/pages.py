@@ -44,6 +44,7 @@ PAGES: Final = (
     Page("http", "HTTP"),
     Page("events", "Events"),
     Page("openai", "OpenAI's clients"),
+    Page("programs", "JavaScript and Python"),
     Page("clients", "Clients"),
     Page("ag-ui", "AG-UI"),
     Page("testing", "Testing"),

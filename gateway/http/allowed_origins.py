@@ -1,7 +1,7 @@
 """Pages of other origins that may use the API: those that the operator lists, by CORS (the Fetch standard).
 
 Rule 1: an origin is listed in whole, scheme, host and port. Nothing stands for several.
-Rule 2: such a page reaches what `client.js` needs: the API, and `client.js` with its modules; no other page and no metrics.
+Rule 2: such a page reaches what `client.js` needs: the API, `client.js` and its types; no other page and no metrics.
 Rule 3: it may send a session's cookie, for that is how an EventSource says who it is.
 """
 
@@ -13,7 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import Message, Scope, Send
 
-_PATHS: Final = re.compile(r"/v1/.*|/client\.js|/pages/.*")
+_PATHS: Final = re.compile(r"/v1/.*|/client\.(js|d\.ts)|/pages/.*")
 _PREFLIGHT: Final = {
     "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE",
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Content-Disposition, Last-Event-ID, Traceparent",

@@ -1,4 +1,8 @@
-"""Headers that every answer has, also one that something outside of the routes gives."""
+"""Headers that every answer has, also one that something outside of the routes gives.
+
+Rule: a stream never says that it closes its connection. Node's `fetch` takes whatever came of such an answer for all of it,
+also where the connection is dropped in the middle (undici, `onHttpSocketEnd`), and so a cut stream for a whole one.
+"""
 
 from typing import Final
 
@@ -14,7 +18,7 @@ _HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-sto
 
 class AnswerHeaders:
     """ASGI middleware, to be the outermost: no answer is read as another type than it says, and none is kept. While the
-    gateway is `draining`, each closes its connection."""
+    gateway is `draining`, each that is no stream closes its connection."""
 
     def __init__(self, app: ASGIApp, draining: Draining | None = None) -> None:
         self._app = app
@@ -28,7 +32,7 @@ class AnswerHeaders:
                 headers = MutableHeaders(raw=list(message.get("headers", ())))
                 for name, value in (_HEADERS | told).items():
                     headers.setdefault(name, value)
-                if self._draining:
+                if self._draining and not headers.get("content-type", "").startswith("text/event-stream"):
                     headers["Connection"] = "close"
                 message = {**message, "headers": headers.raw}
             await send(message)

@@ -118,6 +118,9 @@ class _Bounded(H11Protocol):
         """Drops the connection once what was written is sent. An answer that is not finished then ends for its reader in an
         error, and here without one."""
         self.cycle.disconnected = True
+        if self.scope["http_version"] == "1.0":
+            # Without chunks, the end of the connection is that of the answer, as for a proxy that speaks no newer version.
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.transport.close()
 
     def _enter(self, phase: tuple[str, object] | None) -> None:

@@ -57,6 +57,16 @@ class CallTrace(Frozen):
     blocked: Blocked | None = Field(default=None, exclude_if=absent)
 
 
+class LeftOutShown(Frozen):
+    """What a provider had declined, and later requests do not hold any more."""
+
+    turn_id: str
+    #: The step whose answer was declined.
+    step_id: str
+    #: Calls whose results give way to a note; absent where the whole exchange is left out.
+    calls: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
+
+
 class PromptShown(Frozen):
     """What the model was told."""
 
@@ -66,6 +76,12 @@ class PromptShown(Frozen):
     tools: tuple[ToolSpec, ...]
     #: JSON Schema that the final answer has to keep to; absent where it is text.
     output: dict[str, JsonValue] | None = Field(default=None, exclude_if=absent)
+    #: Messages at the beginning of the conversation that are not among `messages`: a summary stands for them.
+    folded: int = Field(default=0, exclude_if=operator.not_)
+    #: Ids of those of `messages` whose long results are given in short.
+    shortened: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
+    #: What of the conversation is not given, because a provider declined it.
+    left_out: tuple[LeftOutShown, ...] = Field(default=(), exclude_if=operator.not_)
 
 
 class TriedModel(Frozen):
@@ -102,7 +118,7 @@ class StepTrace(Frozen):
     status: Literal["running", "finished"]
     started_at: datetime | None
     finished_at: datetime | None
-    #: Null where the session no longer keeps the definition that the step ran with.
+    #: Null where the session no longer keeps the definition that the step ran with, and with `prompts=false`.
     prompt: PromptShown | None
     #: The body for the provider, as today's code builds it.
     request: JsonValue

@@ -1,14 +1,17 @@
 """Pages: the chat and the inspector. Everything comes from this server, nothing from other hosts."""
 
+import hashlib
 import re
 from pathlib import Path
 from typing import Any, Final
 
 from fastapi import APIRouter
 from fastapi.staticfiles import StaticFiles
+from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from perdure.gateway.http.bodies import SessionPath
+from perdure.gateway.routes.client_module import joined
 from perdure.gateway.routes.door import Door
 
 PAGES: Final = Path(__file__).parent.parent / "pages"
@@ -52,5 +55,19 @@ async def inspector_page(session_id: SessionPath) -> FileResponse:
 
 
 @router.get("/client.js")
-async def client_script() -> FileResponse:
-    return FileResponse(PAGES / "client" / "client.js", headers=HEADERS)
+def client_script(request: Request) -> Response:
+    return _text(
+        request, joined(PAGES / "client" / "client.js"), "text/javascript", {"X-TypeScript-Types": "/client.d.ts"}
+    )
+
+
+@router.get("/client.d.ts")
+def client_types(request: Request) -> Response:
+    return _text(request, (PAGES / "client" / "client.d.ts").read_text(encoding="utf-8"), "application/typescript", {})
+
+
+def _text(request: Request, text: str, media_type: str, headers: dict[str, str]) -> Response:
+    tag = f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
+    if tag in request.headers.get("If-None-Match", ""):
+        return Response(status_code=304, headers={**HEADERS, "ETag": tag})
+    return Response(text, media_type=media_type, headers={**HEADERS, **headers, "ETag": tag})

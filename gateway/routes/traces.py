@@ -13,7 +13,7 @@ from perdure.gateway.routes.context import App, Caller
 from perdure.gateway.routes.door import Door
 from perdure.temporal.sessions.errors import FieldError
 
-#: Bytes of JSON after which a page ends: each step shows its whole conversation.
+#: Bytes of JSON after which a page ends: each step with its prompt shows its whole conversation.
 PAGE_BYTES: Final = 8 * 1024 * 1024
 
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["trace"], route_class=Door)
@@ -35,6 +35,9 @@ async def get_trace(
     ] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     step: Annotated[str | None, Query(max_length=100, description="Only this step")] = None,
+    prompts: Annotated[
+        bool, Query(description="`false`: `prompt` and `request` are null, so that a page of many steps is small")
+    ] = True,
 ) -> Response:
     """Steps in order, a page at a time: from the first on, or, with `before`, from the last one back."""
     if after is not None and before is not None:
@@ -46,7 +49,7 @@ async def get_trace(
         found = await session.step(step)
         if found is None:
             raise invalid("step", "is no step that this session keeps")
-        return _answer([await trace.step_json(found)], None)
+        return _answer([await trace.step_json(found, with_prompt=prompts)], None)
     shown: list[bytes] = []
     size = 0
     if before is not None:
@@ -54,14 +57,14 @@ async def get_trace(
         for one in reversed(steps):
             if size > PAGE_BYTES:
                 break
-            shown.insert(0, await trace.step_json(one))
+            shown.insert(0, await trace.step_json(one, with_prompt=prompts))
             size += len(shown[0])
         return _answer(shown, None, previous=start + len(steps) - len(shown))
     start = after or 0
     async for one in session.steps(start):
         if len(shown) >= limit or size > PAGE_BYTES:
             return _answer(shown, start + len(shown))
-        shown.append(await trace.step_json(one))
+        shown.append(await trace.step_json(one, with_prompt=prompts))
         size += len(shown[-1])
     return _answer(shown, None)
 

@@ -22,7 +22,7 @@ from perdure.temporal.sessions.summaries import Summaries
 from perdure.temporal.sessions.trace_calls import calls_json
 from perdure.temporal.sessions.transcripts import Transcripts
 from perdure.temporal.stores.blobs import BlobStore
-from perdure.workflows.protocol.compacted import Summary
+from perdure.workflows.protocol.compacted import Summary, trimmed
 from perdure.workflows.protocol.queries import PageRequest
 from perdure.workflows.protocol.steps import ModelInputRequest, Prompt, StepRecord, View
 from perdure.workflows.protocol.traces import TraceStep
@@ -195,7 +195,17 @@ class TraceReader:
             ],
             "tools": fragment([tool.model_dump(mode="json") for tool in prompt.tools]),
             **({} if prompt.output is None else {"output": fragment(prompt.output)}),
+            **_shorter(prompt, seen),
         }
+
+
+def _shorter(prompt: Prompt, seen: tuple[Message, ...]) -> dict[str, Any]:
+    """How a prompt tells less than the conversation; there only where it does."""
+    given = trimmed(seen, prompt.start, prompt.trim)
+    shortened = [message.id for message, shown in zip(seen, given, strict=True) if shown is not message]
+    left_out = [one.model_dump(mode="json", include={"turn_id", "step_id", "calls"}) for one in prompt.left_out]
+    told = {"folded": prompt.start, "shortened": shortened, "left_out": left_out}
+    return {name: value for name, value in told.items() if value}
 
 
 def _numbers(view: View) -> list[int]:

@@ -173,6 +173,31 @@ def chunks_of(items: list[Any], *, ends: bool = True) -> list[Chunk]:
     return [*made, *answer.ending()] if ends else made
 
 
+def check(made: list[Chunk]) -> None:
+    """The rules of the stream that `ai` does not check, or takes as an error."""
+    kinds = [chunk["type"] for chunk in made]
+    in_step = False
+    speaks: set[str] = set()
+    for chunk, kind in zip(made, kinds, strict=True):
+        if kind in ("start-step", "finish-step"):
+            assert in_step == (kind == "finish-step")
+            assert speaks == set()
+            in_step = kind == "start-step"
+        elif kind in ("text-start", "reasoning-start"):
+            assert in_step
+            assert chunk["id"] not in speaks
+            speaks.add(chunk["id"])
+        elif kind in ("text-end", "reasoning-end"):
+            speaks.remove(chunk["id"])
+        elif kind in ("text-delta", "reasoning-delta"):
+            assert chunk["id"] in speaks
+    assert kinds[0] == "start"
+    assert kinds.count("start") == 1
+    assert not in_step
+    assert kinds[-1] in ("finish", "abort", "error")
+    assert not {"finish", "abort", "error"} & set(kinds[:-1])
+
+
 def kept(made: list[Chunk]) -> dict[str, Any]:
     """What a client of these chunks shows in the end: without steps that were tried again."""
     message = AnswerMessage()

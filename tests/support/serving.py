@@ -10,10 +10,14 @@ from starlette.types import ASGIApp
 
 
 @asynccontextmanager
-async def serve(app: ASGIApp, http: type[asyncio.Protocol] | Literal["auto"] = "auto") -> AsyncIterator[int]:
-    """Yields the port, on 127.0.0.1."""
+async def serve(
+    app: ASGIApp, http: type[asyncio.Protocol] | Literal["auto"] = "auto", port: int = 0
+) -> AsyncIterator[int]:
+    """Yields the port, on 127.0.0.1; 0 takes a free one."""
     server = uvicorn.Server(
-        uvicorn.Config(app, port=0, http=http, log_config=None, ws="none", lifespan="off", timeout_graceful_shutdown=1)
+        uvicorn.Config(
+            app, port=port, http=http, log_config=None, ws="none", lifespan="off", timeout_graceful_shutdown=1
+        )
     )
     running = asyncio.create_task(server.serve())
     try:

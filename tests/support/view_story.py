@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from perdure.gateway.routes.client_module import joined
+
 PAGES = Path(__file__).parent.parent.parent / "gateway" / "pages"
 USAGE = {
     "input_tokens": 10,
@@ -46,7 +48,7 @@ def open_node(site: Path) -> Node:
     if binary is None:
         pytest.skip("node is not installed, so the pages' reducer cannot be run outside a browser")
     shutil.copytree(PAGES, site / "pages")
-    shutil.copy(PAGES / "client" / "client.js", site / "client.js")
+    (site / "client.js").write_text(joined(PAGES / "client" / "client.js"))
     (site / "package.json").write_text('{"type": "module"}')
 
     def run(script: str, given: Any) -> Any:

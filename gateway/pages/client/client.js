@@ -1,10 +1,14 @@
 /**
- * The browser's (and Node's) client of a Perdure server. No dependencies, no DOM.
+ * The client of a Perdure server, for browsers and for Node (20 or newer). No dependencies, no DOM; one file, which may be saved.
  *
- *   const client = new PerdureClient();
- *   const { session_id } = await client.createSession({ agent: 'assistant', sessionId: newId() });
- *   const live = client.watch(session_id, { onView: view => draw(view), onState: state => {} });
- *   await client.send(session_id, { text: 'Hello', messageId: newId() });
+ *   import { PerdureClient } from 'https://perdure.example.com/client.js';
+ *   const client = new PerdureClient({ baseUrl: 'https://perdure.example.com' });
+ *   const { session_id } = await client.createSession({ agent: 'assistant' });
+ *   for await (const words of client.say(session_id, { text: 'Hello' })) process.stdout.write(words);
+ *
+ * A page that draws a whole conversation lets `watch` keep a view of it (types: `View` in client.d.ts):
+ *
+ *   const live = client.watch(session_id, { onView: (view) => draw(view) });
  *
  * Questions of a session are in the view (`openQuestions(view)`) and are answered by `answer`; questions of its sub-agents
  * (`openBelow(view)`) are answered at the question's own `session_id`. Client tools can answer by themselves:
@@ -13,21 +17,23 @@
  *
  * Rule 1: the sender makes the id, so every request can be repeated until the server has answered.
  * Rule 2: what is refused as one too many (429) is made again once the server says so.
- * Rule 3: only `session.closed` ends a stream; after any other break it reconnects and resumes where it was.
- * `view.js` describes the view that `watch` keeps.
+ * Rule 3: only `session.closed` ends a stream; after any other break it reconnects and resumes where it was, without
+ * repeating an event.
  */
 
-// This file is served as /client.js, the others below /pages/.
-import { openBelow } from './pages/view/sub_views.js';
-import { ClientTools } from './pages/client/client_tools.js';
-import { Opening } from './pages/client/opening.js';
-import { Renewal } from './pages/client/renewal.js';
-import { PerdureError, isLimited, retrying, seconds } from './pages/client/requests.js';
-import { SessionStream, sseParser } from './pages/client/stream.js';
-import { SubSessions } from './pages/client/sub_sessions.js';
-import { upload } from './pages/client/uploads.js';
-import { withEarlier } from './pages/view/earlier.js';
-import { emptyView, openQuestions, reduce, withFacts, withPlaces } from './pages/view/view.js';
+// Served as /client.js, which is one module: what is imported here is joined into it (`routes/client_module.py`).
+import { openBelow } from '../view/sub_views.js';
+import { ClientTools } from './client_tools.js';
+import { TurnFilter, eventsOf } from './following.js';
+import { Opening } from './opening.js';
+import { Renewal } from './renewal.js';
+import { PerdureError, isLimited, retrying, seconds } from './requests.js';
+import { SessionStream, sseParser } from './stream.js';
+import { SubSessions } from './sub_sessions.js';
+import { upload } from './uploads.js';
+import { Words } from './words.js';
+import { withEarlier } from '../view/earlier.js';
+import { emptyView, openQuestions, reduce, withFacts, withPlaces } from '../view/view.js';
 
 export { PerdureError, SessionStream, emptyView, openBelow, openQuestions, reduce, sseParser, withFacts };
 
@@ -39,6 +45,9 @@ export function newId() {
 
 /** Of a request that nobody sees being made again. */
 const TRIES = 5;
+/** Seconds that one request waits for a turn, and what is waited before the next one does. */
+const WAIT_S = 60;
+const BREATH_MS = 100;
 
 export class PerdureClient {
   /**
@@ -63,6 +72,50 @@ export class PerdureClient {
   send(sessionId, { messageId = newId(), text, parts, busy, signal, onRetry }) {
     const body = { message_id: messageId, ...(parts ? { parts } : { text }), busy };
     return retrying(() => this.call('POST', `${path(sessionId)}/messages`, { body, signal }), { signal, onRetry });
+  }
+
+  /**
+   * Sends a message and waits for its turn, also over restarts of the server.
+   * → {turn: {turn_id, reason, usage, cost_usd, error?}, messages, ...} once the turn has ended, or {status: 'waiting', questions} as soon
+   * as the session waits for a person; called again with the same `messageId`, it waits on.
+   */
+  sendAndWait(sessionId, { messageId = newId(), text, parts, busy, signal, onRetry }) {
+    const body = { message_id: messageId, ...(parts ? { parts } : { text }), busy };
+    const target = `${path(sessionId)}/messages?wait=${WAIT_S}`;
+    const attempt = async () => {
+      for (;;) {
+        const answer = await this.call('POST', target, { body, signal });
+        if (answer.turn || answer.status === 'waiting') return answer;
+        // A server that stops answers at once; another takes over.
+        await new Promise((resolve) => setTimeout(resolve, BREATH_MS));
+      }
+    };
+    return retrying(attempt, { signal, onRetry });
+  }
+
+  /**
+   * Sends a message and yields its own events and those of its turn, to the turn's end, also over restarts of the server.
+   * Takes what `send` takes. Whoever leaves the loop early only stops listening.
+   */
+  async *turn(sessionId, { messageId = newId(), onState, ...said }) {
+    const { seq } = await this.send(sessionId, { ...said, messageId });
+    const filter = new TurnFilter(messageId);
+    for await (const event of this.events(sessionId, { after: seq, signal: said.signal, onState })) {
+      yield* filter.take(event);
+      if (filter.over) return;
+    }
+  }
+
+  /**
+   * Sends a message and yields the text of its turn as it comes, to print it: whatever a broken stream has missed comes later.
+   * Where the model had to be asked once more, its new answer begins a new paragraph. Takes what `send` takes.
+   */
+  async *say(sessionId, said) {
+    const words = new Words();
+    for await (const event of this.turn(sessionId, said)) {
+      const more = words.take(event);
+      if (more) yield more;
+    }
   }
 
   /** Uploads a File or Blob → {uri, media_type, name, bytes}, for parts {type: 'file', uri}. `onProgress` gets a fraction. */
@@ -128,6 +181,12 @@ export class PerdureClient {
     const fetch = (target, request) => this.request(target, request);
     return new SessionStream({ url, after, begin, fetch, onEvent, onState }).start();
   }
+
+  /**
+   * The session's events after the cursor `after` (null: from the start) in a loop, until the session is closed; each durable event
+   * once. Leaving the loop, or aborting `signal`, ends the connection.
+   */
+  events = (sessionId, { after = null, signal, onState } = {}) => eventsOf(this, sessionId, { after, signal, onState });
 
   /**
    * `stream` and `reduce` together: calls `onView(view, event)` after each event that changed something.

@@ -61,10 +61,13 @@ export class SessionStream {
       }
       const retryIn = backoff(this.failures++, error?.retryAfter);
       this.onState({ name: 'waiting', error, retryIn });
+      let timer;
       await new Promise((resolve) => {
         this.wakeUp = resolve;
-        setTimeout(resolve, retryIn);
+        timer = setTimeout(resolve, retryIn);
       });
+      // Otherwise it would keep a program of Node's running that has closed its streams.
+      clearTimeout(timer);
     }
   }
 

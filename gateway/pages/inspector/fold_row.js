@@ -1,8 +1,7 @@
 /** A compaction in the timeline: what it made of the request, what it cost, and the way to its model call. */
 import { h, icon } from '../shared/dom.js';
 import { foldWords } from '../shared/folds.js';
-import { cost, duration, inputTokens, tokens, total } from '../shared/format.js';
-import { shortModel } from './spans.js';
+import { cost, duration, inputTokens, shortModel, tokens, total } from '../shared/format.js';
 
 export function makeFold({ fold, pick }) {
   const { title, size, note } = foldWords(fold);

@@ -5,7 +5,7 @@
  */
 import { stepNumber } from '../view/ids.js';
 import { questionKey, questionsBelow } from '../view/sub_views.js';
-import { duration, total } from '../shared/format.js';
+import { duration, modelName, shortModel, total } from '../shared/format.js';
 import { limitName } from '../shared/limits.js';
 import { becameOf } from '../shared/outcomes.js';
 
@@ -14,11 +14,13 @@ const SHORTEST_WAIT = 60;
 const NO_STEP = { step_id: null };
 
 /**
- * `traced`: steps of the trace by message id, for turns whose events are no longer stored.
- * → {start, end, rows}: rows {key, kind: 'wait'|'model'|'tool'|'ask', label, note, stepId, state, tokens, estimated, cost, session, segments},
- * `session`: of the sub-agent that answers a call, and segments {from, to, kind, title}, all times in milliseconds since 1970.
+ * `traced`: steps of the trace by message id, for turns whose events are no longer stored; `heard`: when the first token of a step
+ * that runs was heard, by its id.
+ * → {start, end, rows}: rows {key, kind: 'wait'|'model'|'tool'|'ask', label, note, stepId, callId, state, error, tokens, estimated, cost, session,
+ * segments, waits}, `session`: of the sub-agent that answers a call; `error`: why a call failed; segments {from, to, kind, title}; `waits`:
+ * when a tool that ran was waiting for a person, [{from, to}]. All times are milliseconds since 1970.
  */
-export function rowsOf(turn, traced, now) {
+export function rowsOf(turn, { traced, heard, now }) {
   const steps = turn.messages
     .map((message) => (message.step_id ? message : traced.get(message.id)))
     .filter((step) => step?.started_at);
@@ -26,7 +28,7 @@ export function rowsOf(turn, traced, now) {
   const rows = steps.flatMap((step) => {
     const tools = Object.entries(turn.tools).filter(([callId]) => callId.startsWith(`${step.step_id}.`));
     return [
-      modelRow(step, turn, now),
+      modelRow(step, turn, heard, now),
       ...tools.flatMap(([callId, tool]) => callRows(callId, tool, step, traced, now)),
     ];
   });
@@ -49,7 +51,7 @@ export function rowsOf(turn, traced, now) {
   return { start, end: Math.max(ended, start + 1), rows };
 }
 
-function modelRow(step, turn, now) {
+function modelRow(step, turn, heard, now) {
   const from = Date.parse(step.started_at);
   const to = step.finished_at ? Date.parse(step.finished_at) : turn.status === 'running' ? now : from;
   const segments = [];
@@ -62,7 +64,8 @@ function modelRow(step, turn, now) {
       { from: asked, to: first, kind: 'first', title: `To the first token: ${duration(first - asked)}` },
       { from: first, to, kind: 'stream', title: `Writing: ${duration(to - first)}` },
     );
-  } else segments.push({ from, to, kind: step.live ? 'stream running' : 'stream', title: duration(to - from) });
+  } else if (step.live) segments.push(...liveSegments(step, from, to, heard));
+  else segments.push({ from, to, kind: 'stream', title: `Took ${duration(to - from)}` });
   const tries = step.attempt > 1 ? `attempt ${step.attempt}` : '';
   const note = `step ${stepNumber(step.step_id)}`;
   const shared = { key: step.step_id, kind: 'model', stepId: step.step_id, segments, note, tries };
@@ -70,13 +73,22 @@ function modelRow(step, turn, now) {
   return {
     ...shared,
     label: shortModel(step.model),
-    title: step.model,
+    title: modelName(step.model),
     state,
     tokens: step.usage ? total(step.usage) : null,
     estimated: step.usage?.estimated,
     cost: step.cost_usd,
     priced: !!step.usage,
   };
+}
+
+/** Of a step that runs: until its first token comes, it waits. */
+function liveSegments({ step_id: id, parts }, from, to, heard) {
+  const silent = !parts?.length;
+  const first = silent ? to : Math.min(to, Math.max(from, heard.get(id) ?? from));
+  const word = silent ? 'Waits for the first token' : 'To the first token';
+  const waiting = { from, to: first, kind: silent ? 'first running' : 'first', title: `${word}: ${duration(first - from)}` };
+  return silent ? [waiting] : [waiting, { from: first, to, kind: 'stream running', title: `Writing: ${duration(to - first)}` }];
 }
 
 /**
@@ -89,7 +101,9 @@ function callRows(callId, tool, step, traced, now) {
   const asks = questions.filter((one) => one.asked_at).map((one) => askRow(one, tool, step, now));
   const isClient = questions[0]?.kind === 'input' && ['result', 'fields'].includes(questions[0].form);
   const own = (isClient && asks.length) || (!tool.started_at && tool.state === 'asking') ? null : toolRow(callId, tool, step, traced, now);
-  return [...asks, own, ...below.map((one) => askRow(one, one, step, now))].filter(Boolean);
+  const deep = below.map((one) => askRow(one, one, step, now));
+  if (own) own.waits = [...asks, ...deep].flatMap((row) => row.segments);
+  return [...asks, own, ...deep].filter(Boolean);
 }
 
 function askRow(question, tool, step, now) {
@@ -105,9 +119,7 @@ function askRow(question, tool, step, now) {
 }
 
 function toolRow(callId, tool, step, traced, now) {
-  const kept = traced.size
-    ? [...traced.values()].flatMap((one) => one.tools ?? []).find((one) => one.call_id === callId)
-    : null;
+  const kept = traced.get(step.step_id)?.tools?.find((one) => one.call_id === callId);
   const { started_at: startedAt, duration_ms: took, attempts, session_id: session } = { ...kept, ...definedOf(tool) };
   const known = startedAt ?? step.finished_at;
   if (!known) return null;
@@ -120,8 +132,15 @@ function toolRow(callId, tool, step, traced, now) {
   const share = said?.fraction == null ? '' : `${Math.round(said.fraction * 100)} %`;
   const note = [share, said?.message].filter(Boolean).join(' ');
   const spent = tool.usage && { tokens: total(tool.usage), estimated: tool.usage.estimated, cost: tool.cost_usd, priced: true };
-  const shared = { key: callId, kind: 'tool', label: tool.name, note, tries, stepId: step.step_id, state: tool.state, segments };
-  return { ...shared, session, ...spent };
+  const shared = { key: callId, callId, kind: 'tool', label: tool.name, note, tries, stepId: step.step_id, state: tool.state, segments };
+  const error = tool.state === 'failed' ? wordsOf(tool.result?.output) : null;
+  return { ...shared, error, session, ...spent };
+}
+
+/** Why a call failed, from its result. */
+function wordsOf(output) {
+  if (typeof output === 'string') return output;
+  return [output?.message, output?.type && `(${output.type})`].filter(Boolean).join(' ') || 'It failed.';
 }
 
 const definedOf = (tool) => Object.fromEntries(Object.entries(tool).filter(([, value]) => value != null));
@@ -138,16 +157,4 @@ function gaps(start, began, ended, spans) {
     until = Math.max(until, to);
   }
   return waits;
-}
-
-/** `claude-sonnet-5-5` for `anthropic/claude-sonnet-5-5`. */
-export function shortModel(model) {
-  return model ? model.slice(model.indexOf('/') + 1) : 'model';
-}
-
-/** Tick times for an axis of `length` milliseconds: at most five round values. */
-export function ticks(length) {
-  const power = 10 ** Math.floor(Math.log10(Math.max(length, 1) / 5));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => length / size <= 5);
-  return Array.from({ length: Math.floor(length / step) + 1 }, (_, index) => index * step);
 }

@@ -114,6 +114,21 @@ export function stopNote(message) {
   return STOPS[message.stop] ?? null;
 }
 
+/** `provider/model` for people. The demo model goes by the name of what it stands in for, and is not that. */
+export function modelName(model) {
+  if (!model?.startsWith(DEMO)) return model ?? '';
+  const other = model.slice(DEMO.length);
+  return other && other !== 'demo' ? `Demo model, in place of ${other}` : 'Demo model';
+}
+
+/** `claude-sonnet-5-5` for `anthropic/claude-sonnet-5-5`. */
+export function shortModel(model) {
+  if (model?.startsWith(DEMO)) return 'Demo model';
+  return model ? model.slice(model.indexOf('/') + 1) : 'model';
+}
+
+const DEMO = 'demo/';
+
 export const STATUS = { idle: 'Idle', working: 'Working', waiting: 'Waiting for an answer', closed: 'Closed' };
 
 export function temporalLink(temporalUi, workflowId) {

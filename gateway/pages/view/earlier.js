@@ -18,12 +18,12 @@ export function saidBy(messages) {
 export function withEarlier(view, { turns, earlier }) {
   const found = new Map(turns.map((turn) => [turn.id, turn]));
   // The page before may have begun in the middle of a turn.
-  const known = view.turns.map((turn) => (found.has(turn.id) && !turn.whole ? joined(found.get(turn.id), turn) : turn));
+  const known = view.turns.map((turn) => (found.has(turn.id) && !turn.whole ? joinedTurn(found.get(turn.id), turn) : turn));
   const ids = new Set(view.turns.map((turn) => turn.id));
   return { ...view, turns: [...turns.filter((turn) => !ids.has(turn.id)), ...known], earlier };
 }
 
-function joined(before, turn) {
+function joinedTurn(before, turn) {
   if (before.whole) return before;
   const keys = new Set(turn.messages.map((message) => message.key));
   const messages = [...before.messages.filter((message) => !keys.has(message.key)), ...turn.messages];

@@ -5,7 +5,7 @@ import { questionOf } from './tool_calls.js';
 const REASONS = ['superseded', 'stopped', 'expired'];
 
 /** Whether a question, or the event that asks it, is a handler's. */
-export const isOfHandler = ({ subject }) => subject === 'handler';
+export const asksForHandler = ({ subject }) => subject === 'handler';
 
 /** The questions with the one that `event` asks. */
 export function askedBy(asked, event) {
@@ -23,7 +23,7 @@ export function answeredBy(asked, { question_id: id, value = null, reason = null
 
 /** The questions as a snapshot tells them: those that are missing there were answered in the meantime. */
 export function askedThen(asked, questions) {
-  const told = questions.filter(isOfHandler);
+  const told = questions.filter(asksForHandler);
   const open = new Set(told.map((one) => one.question_id));
   const kept = asked.map((one) => (one.state === 'open' && !open.has(one.question_id) ? { ...one, state: 'answered' } : one));
   return withAsked(kept, told);
@@ -32,7 +32,7 @@ export function askedThen(asked, questions) {
 /** The questions with those of a snapshot that are not among them, as where their turns are not in the view. */
 export function withAsked(asked, questions) {
   const known = new Set(asked.map((one) => one.question_id));
-  const more = questions.filter((one) => isOfHandler(one) && !known.has(one.question_id));
+  const more = questions.filter((one) => asksForHandler(one) && !known.has(one.question_id));
   return more.length ? [...asked, ...more.map(({ kind, ...one }) => questionOf({ ...one, type: kind }))] : asked;
 }
 

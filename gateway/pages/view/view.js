@@ -8,7 +8,7 @@ import { rewound, withPlaces } from './branches.js';
 import { answeredTurn, endedTurn, pausedTurn, raisedTurn } from './budgets.js';
 import { compacted } from './folds.js';
 import { finishStep, reduceStep } from './growing.js';
-import { answeredBy, askedBy, isOfHandler } from './handlers.js';
+import { answeredBy, askedBy, asksForHandler } from './handlers.js';
 import { turnOf } from './ids.js';
 import { left, queued, rejected } from './queue.js';
 import { fromSnapshot, withFacts } from './snapshots.js';
@@ -92,7 +92,7 @@ function reduceFact(view, event) {
       return rested(finishCall(view, event));
     case 'approval.requested':
     case 'input.requested':
-      if (isOfHandler(event)) return { ...view, asked: askedBy(view.asked, event) };
+      if (asksForHandler(event)) return { ...view, asked: askedBy(view.asked, event) };
       return rested(patchTool(view, event, askingTool));
     case 'approval.resolved':
     case 'input.received':
@@ -141,7 +141,7 @@ function reduceAgent(view, { call_id, session_id, event }) {
 /** A session waits as long as any question is open; what a handler asks holds no turn up. */
 function rested(view) {
   if (!['working', 'waiting'].includes(view.status)) return view;
-  return { ...view, status: openQuestions(view).every(isOfHandler) ? 'working' : 'waiting' };
+  return { ...view, status: openQuestions(view).every(asksForHandler) ? 'working' : 'waiting' };
 }
 
 /** The status of a session that waits, once a handler's question is settled. */

@@ -33,6 +33,7 @@ from perdure.temporal.app.bench.measures import (
     neighbours,
     purses,
     replays,
+    resumes,
     throughput,
     tokens,
     turns,
@@ -56,6 +57,7 @@ _OF_RIG: dict[Rows, tuple[Callable[[Rig, bool, _Step], Awaitable[list[Row]]], _S
     Rows.history: (histories.measure, (1000 + histories.AROUND, 100 + histories.AROUND)),
     Rows.idle: (idle.measure, (7, 7)),
     Rows.kill: (kills.measure, (6, 2)),
+    Rows.resume: (resumes.measure, (resumes.steps_of(False), resumes.steps_of(True))),
 }
 _OF_PLANT: dict[Rows, tuple[Callable[[Plant, bool, _Step], Awaitable[list[Row]]], _Steps]] = {
     Rows.turns: (throughput.measure, (30, 3)),

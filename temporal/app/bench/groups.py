@@ -12,6 +12,7 @@ class Rows(StrEnum):
     history = "history"
     idle = "idle"
     kill = "kill"
+    resume = "resume"
     turns = "turns"
     memory = "memory"
     replay = "replay"

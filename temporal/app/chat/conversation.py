@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-import httpx2
 from rich.console import Console
 from rich.segment import Segments
 from rich.text import Text
@@ -30,6 +29,7 @@ from perdure.temporal.app.chat.rewind import Rewind, last_said
 from perdure.temporal.app.chat.stream import ENDED, LIMITED, SILENT, Frame, InBackground, frames_after
 from perdure.temporal.app.chat.view import ChatView
 from perdure.temporal.app.chat.waits import SILENCE
+from perdure.temporal.app.console.connection import Connection
 from perdure.temporal.app.console.gateway import problem_of
 from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.app.console.terminal import one_line
@@ -38,19 +38,19 @@ from perdure.temporal.app.console.terminal import one_line
 class Conversation:
     """`cursor` is the `seq` up to which the session has been shown."""
 
-    def __init__(self, http: httpx2.Client, console: Console, session: str, cursor: int, turn: str | None) -> None:
+    def __init__(self, gateway: Connection, console: Console, session: str, cursor: int, turn: str | None) -> None:
         """`turn` is the one that runs already."""
         self.session = session
         self.closed = False
         rewrites = console.is_terminal and not console.is_dumb_terminal
         self.view = ChatView(rewrites=rewrites, markdown=MarkdownStream(console) if rewrites else None)
         self._path = f"/v1/sessions/{session}"
-        self._http = http
+        self._gateway = gateway
         self._console = console
         self._cursor = cursor
         self._keyboard = Keyboard()
         self._prompt = Prompt()
-        self._requests = Requests(http, self._path, self._say)
+        self._requests = Requests(gateway, self._path, self._say)
         self._asking = Asking(self._requests, self._prompt, self._say)
         self._reader: InBackground | None = None
         #: What is waited for: the turn, and the messages from here that are in none yet.
@@ -166,7 +166,7 @@ class Conversation:
     def _attach(self, path: str) -> None:
         """Uploads a file, which goes with the next message."""
         try:
-            part = upload(self._http, path)
+            part = upload(self._gateway, path)
         except Refused as refused:
             self._say(str(refused), "red")
             return
@@ -217,7 +217,7 @@ class Conversation:
     def _stream(self) -> InBackground:
         """The session's frames after the cursor, read from the first use on."""
         if self._reader is None:
-            self._reader = InBackground(frames_after(self._http, self._path, self._cursor), self._arrived)
+            self._reader = InBackground(frames_after(self._gateway, self._path, self._cursor), self._arrived)
         return self._reader
 
     def _arrived(self, frame: Frame | None) -> None:

@@ -1,19 +1,16 @@
 """A session's event stream as `perdure chat` reads it, however often it breaks."""
 
-import json
 import queue
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-import httpx2
-
-from perdure.temporal.app.chat.waits import pause, told_to_wait
-from perdure.temporal.app.console.gateway import problem_of
+from perdure.client import Event, errors
+from perdure.temporal.app.chat.waits import away, too_many
+from perdure.temporal.app.console.connection import Connection
+from perdure.temporal.app.console.gateway import problem_in
 from perdure.temporal.app.console.refused import Refused
 
-AWAY: Final = (httpx2.TransportError, httpx2.RemoteProtocolError)
 _HEARD_S: Final = 0.5
 #: Frames that wait while a person answers a question, or types.
 QUEUE: Final = 10_000
@@ -27,53 +24,20 @@ ENDED: Final = "perdure.ended"
 Frame = tuple[str, int | None, dict[str, Any]]
 
 
-def events_in(lines: Iterator[str]) -> Iterator[Frame]:
-    """Type, `seq` (None for live frames) and data of each frame of an event stream."""
-    fields: dict[str, str] = {}
-    for line in lines:
-        name, _, value = line.partition(":")
-        if line:
-            fields[name] = value.removeprefix(" ")
-            continue
-        if "data" in fields:
-            yield fields.get("event", ""), int(fields["id"]) if "id" in fields else None, json.loads(fields["data"])
-        fields = {}
-
-
-def frames_after(http: httpx2.Client, path: str, cursor: int) -> Iterator[Frame]:
-    """The session's frames after a cursor, for ever; `SILENT` where nobody answers for the second time, `LIMITED` where
+def frames_after(gateway: Connection, path: str, cursor: int) -> Iterator[Frame]:
+    """The session's frames after a cursor, to its end; `SILENT` where nobody answers for the second time, `LIMITED` where
     there are too many streams or requests. Raises `Refused`."""
-    failures = 0
-    while True:
-        wait: float | None = None
-        try:
-            headers = {"Last-Event-ID": str(cursor)}
-            with http.stream("GET", f"{path}/events", headers=headers) as response:
-                if response.status_code == 204:
-                    yield ENDED, None, {}
-                    return
-                if response.status_code == 200:
-                    for kind, seq, data in events_in(response.iter_lines()):
-                        failures = 0
-                        cursor = data["seq"] if kind == "session.snapshot" else max(cursor, seq or 0)
-                        yield kind, seq, data
-                elif response.status_code < 500:
-                    response.read()
-                    if (told := told_to_wait(response)) is not None:
-                        words, wait = told
-                        yield LIMITED, None, {"words": words}
-                    elif response.status_code != 429:
-                        raise Refused(problem_of(response))
-        except AWAY:
-            pass
-        if wait is not None:
-            time.sleep(wait)
-            continue
-        if failures == 1:
-            # The first time, a stream that was cut is simply taken up again.
-            yield SILENT, None, {}
-        pause(failures)
-        failures += 1
+    try:
+        for item in gateway.events(path, cursor):
+            if isinstance(item, Event):
+                yield item.type, item.seq, item.data
+            elif (words := too_many(item)) is not None:
+                yield LIMITED, None, {"words": words}
+            elif away(item) is not None:
+                yield SILENT, None, {}
+    except errors.PerdureError as error:
+        raise Refused(problem_in(error, keyed=bool(gateway.address.key))) from None
+    yield ENDED, None, {}
 
 
 class InBackground:

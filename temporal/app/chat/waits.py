@@ -1,17 +1,13 @@
-"""How long `perdure chat` waits before it asks again, and what it says meanwhile."""
+"""What a command says while the client waits before it asks again."""
 
-import time
 from typing import Final
 
-import httpx2
+from perdure.client import Wait, errors
 
 #: Told once somebody has to wait.
 SILENCE: Final = "(the gateway does not answer; trying again)"
 #: The same where the gateway says why.
 NO_WORKER: Final = "(no worker is running; your message is kept, and goes out as soon as one is back)"
-_WAITS_S: Final = (0.3, 0.5, 1.0, 2.0)
-#: Longer than a limit of requests ever says; whoever told more is asked all the same.
-_MOST_S: Final = 60
 _TOO_MANY: Final = {
     "rate_limited": "too many requests",
     "too_many_streams": "too many event streams are open",
@@ -19,27 +15,15 @@ _TOO_MANY: Final = {
 }
 
 
-def pause(failures: int) -> None:
-    """Waits before what failed so often is tried again."""
-    time.sleep(_WAITS_S[min(failures, len(_WAITS_S) - 1)])
-
-
-def told_to_wait(answer: httpx2.Response) -> tuple[str, float] | None:
-    """What to say, and the seconds to wait, where the answer refuses one request too many. It must have been read."""
-    if answer.status_code != 429:
+def too_many(wait: Wait) -> str | None:
+    """What to say where there was too much at once."""
+    if not isinstance(wait.error, errors.TooMany):
         return None
-    try:
-        seconds = min(float(answer.headers["retry-after"]), _MOST_S)
-        code = answer.json()["code"]
-    except (KeyError, ValueError, TypeError):
+    return f"({_TOO_MANY.get(wait.error.code, 'too much at once')}; trying again in {wait.seconds:.0f} s)"
+
+
+def away(wait: Wait) -> str | None:
+    """What to say where nobody answers for the second time: a connection that broke once is simply taken up again."""
+    if wait.failures != 2 or isinstance(wait.error, errors.TooMany):
         return None
-    return f"({_TOO_MANY.get(code, 'too much at once')}; trying again in {seconds:.0f} s)", max(seconds, _WAITS_S[0])
-
-
-def why_of(answer: httpx2.Response) -> str:
-    """What to say of an answer that does not take the request for now. It must have been read."""
-    try:
-        return NO_WORKER if answer.json()["code"] == "no_worker" else SILENCE
-    except (KeyError, ValueError, TypeError):
-        # Of a proxy.
-        return SILENCE
+    return NO_WORKER if wait.error.code == "no_worker" else SILENCE

@@ -7,18 +7,16 @@ may fail for good.
 import uuid
 from typing import Any, Final
 
-import httpx2
 from rich.console import Console
 
+from perdure.client import errors
 from perdure.temporal.app.chat.conversation import Conversation
 from perdure.temporal.app.chat.lines import read_line
-from perdure.temporal.app.chat.stream import AWAY
+from perdure.temporal.app.console.connection import Connection
 from perdure.temporal.app.console.gateway import GatewayAddress, problem_of
 from perdure.temporal.app.console.local_zone import local_zone
 from perdure.temporal.app.console.refused import Refused
 
-#: Longer than the gateway is silent: it sends a comment every 15 s.
-_TIMEOUT: Final = httpx2.Timeout(40, connect=5)
 #: Messages shown of a session that is taken up again.
 _LAST: Final = 6
 
@@ -26,11 +24,11 @@ _LAST: Final = 6
 def chat(session: str | None, agent: str, gateway: GatewayAddress) -> None:
     """Takes up `session`, or begins a new one of `agent`, and talks until the person leaves. Raises `Refused`."""
     console = Console(highlight=False, soft_wrap=True, markup=False)
-    with httpx2.Client(base_url=gateway.url, headers=gateway.headers, timeout=_TIMEOUT) as http:
+    with Connection(gateway) as connection:
         try:
-            conversation = _take_up(http, console, session) if session else _begin(http, console, agent)
-        except AWAY as error:
-            raise gateway.away(error) from None
+            conversation = _take_up(connection, console, session) if session else _begin(connection, console, agent)
+        except errors.Unreachable as error:
+            raise gateway.away(error.__cause__ or error) from None
         converse(conversation)
         console.print(
             f"\nperdure chat {conversation.session}{gateway.options} takes this session up again", style="dim"
@@ -48,29 +46,29 @@ def converse(conversation: Conversation) -> None:
         pass
 
 
-def _begin(http: httpx2.Client, console: Console, agent: str) -> Conversation:
+def _begin(connection: Connection, console: Console, agent: str) -> Conversation:
     zone = local_zone()
     metadata: dict[str, Any] = {} if zone is None else {"metadata": {"timezone": zone}}
-    answer = http.post("/v1/sessions", json={"agent": agent, "session_id": uuid.uuid4().hex, **metadata})
+    answer = connection.ask_once("POST", "/v1/sessions", {"agent": agent, "session_id": uuid.uuid4().hex, **metadata})
     if answer.status_code not in (200, 201):
         raise Refused(problem_of(answer))
     session = answer.json()["session_id"]
-    serves = http.get(f"/v1/agents/{agent}")
+    serves = connection.ask_once("GET", f"/v1/agents/{agent}")
     demo = " (the demo model answers)" if serves.is_success and serves.json()["demo"] else ""
     console.print(f"{agent}, session {session}{demo}\n/help says what you can type", style="dim")
-    return Conversation(http, console, session, 0, None)
+    return Conversation(connection, console, session, 0, None)
 
 
-def _take_up(http: httpx2.Client, console: Console, session: str) -> Conversation:
+def _take_up(connection: Connection, console: Console, session: str) -> Conversation:
     # A new conversation need not wait until this is loaded.
     from perdure.temporal.app.console.direct import checked_id
 
-    answer = http.get(f"/v1/sessions/{checked_id(session, 'session')}")
+    answer = connection.ask_once("GET", f"/v1/sessions/{checked_id(session, 'session')}")
     if answer.status_code != 200:
         raise Refused(problem_of(answer))
     snapshot = answer.json()
     console.print(f"{snapshot['agent']}, session {session}, {snapshot['status']}", style="dim")
-    conversation = Conversation(http, console, session, snapshot["seq"], snapshot["turn_id"])
+    conversation = Conversation(connection, console, session, snapshot["seq"], snapshot["turn_id"])
     conversation.closed = snapshot["status"] == "closed"
     conversation.expect(snapshot["questions"])
     conversation.show_last(snapshot["messages"][-_LAST:], snapshot.get("todo", ()))

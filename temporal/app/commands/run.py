@@ -5,21 +5,19 @@ Rule: the result goes to standard output, and all else to standard error, so tha
 
 import json
 import uuid
-from typing import Any, Final
+from typing import Any
 
-import httpx2
 import typer
 from rich.console import Console
 
-from perdure.temporal.app.chat.stream import AWAY, ENDED, LIMITED, SILENT, frames_after
-from perdure.temporal.app.chat.waits import SILENCE, pause, told_to_wait
+from perdure.client import Wait, errors
+from perdure.temporal.app.chat.stream import ENDED, LIMITED, SILENT, frames_after
+from perdure.temporal.app.chat.waits import SILENCE, too_many
+from perdure.temporal.app.console.connection import Connection
 from perdure.temporal.app.console.gateway import GatewayAddress, problem_of
 from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.app.console.terminal import arguments, dollars, one_line, result, tokens
 from perdure.temporal.app.worker_runs.inputs import read_pairs
-
-#: Longer than the gateway is silent: it sends a comment every 15 s.
-_TIMEOUT: Final = httpx2.Timeout(40, connect=5)
 
 
 def run_once(
@@ -40,17 +38,17 @@ def run_once(
     body: dict[str, Any] = {"agent": agent, "inputs": given, "idempotency_key": key or uuid.uuid4().hex}
     if message is not None:
         body["message"] = message
-    with httpx2.Client(base_url=gateway.url, headers=gateway.headers, timeout=_TIMEOUT) as http:
-        run_id = str(_asked(http, "POST", "/v1/runs", console, body)["run_id"])
+    with Connection(gateway) as connection:
+        run_id = str(_asked(connection, "POST", "/v1/runs", console, body)["run_id"])
         console.print(f"run {run_id}", style="dim")
         if not wait:
             typer.echo(run_id)
             return
         try:
-            _follow(http, console, run_id, gateway)
+            _follow(connection, console, run_id, gateway)
         except KeyboardInterrupt:
             raise Refused(f"no longer waited for; the run goes on: GET {gateway.url}/v1/runs/{run_id}") from None
-        found = _asked(http, "GET", f"/v1/runs/{run_id}?wait=20", console)
+        found = _asked(connection, "GET", f"/v1/runs/{run_id}?wait=20", console)
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
     elif found["status"] == "done":
@@ -66,10 +64,10 @@ def run_once(
 def agent_of(gateway: GatewayAddress, agent: str) -> dict[str, Any]:
     """The agent as the gateway knows it. Raises `Refused`."""
     try:
-        with httpx2.Client(base_url=gateway.url, headers=gateway.headers, timeout=_TIMEOUT) as http:
-            answer = http.get(f"/v1/agents/{agent}")
-    except AWAY as error:
-        raise gateway.away(error) from None
+        with Connection(gateway) as connection:
+            answer = connection.ask_once("GET", f"/v1/agents/{agent}")
+    except errors.Unreachable as error:
+        raise gateway.away(error.__cause__ or error) from None
     if answer.status_code != 200:
         raise Refused(problem_of(answer))
     found: dict[str, Any] = answer.json()
@@ -77,31 +75,24 @@ def agent_of(gateway: GatewayAddress, agent: str) -> dict[str, Any]:
 
 
 def _asked(
-    http: httpx2.Client, method: str, path: str, console: Console, body: dict[str, Any] | None = None
+    connection: Connection, method: str, path: str, console: Console, body: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """What the gateway answers, however often it is away. Raises `Refused`."""
-    failures = 0
-    while True:
-        why = SILENCE
-        try:
-            answer = http.request(method, path, json=body)
-            if answer.is_success:
-                found: dict[str, Any] = answer.json()
-                return found
-            if answer.status_code not in (429, 502, 503, 504):
-                raise Refused(problem_of(answer))
-            why = (told_to_wait(answer) or (SILENCE, 0))[0]
-        except AWAY:
-            pass
-        if failures == 1:
-            console.print(why, style="dim")
-        pause(failures)
-        failures += 1
+
+    def tell(wait: Wait) -> None:
+        if wait.failures == 2:
+            console.print(too_many(wait) or SILENCE, style="dim")
+
+    answer = connection.ask(method, path, body, tell)
+    if not answer.is_success:
+        raise Refused(problem_of(answer))
+    found: dict[str, Any] = answer.json()
+    return found
 
 
-def _follow(http: httpx2.Client, console: Console, run_id: str, gateway: GatewayAddress) -> None:
+def _follow(connection: Connection, console: Console, run_id: str, gateway: GatewayAddress) -> None:
     """Tells what the run does until its session is closed."""
-    for kind, _, data in frames_after(http, f"/v1/sessions/{run_id}", 0):
+    for kind, _, data in frames_after(connection, f"/v1/sessions/{run_id}", 0):
         if kind in ("session.closed", ENDED) or (kind == "session.snapshot" and data["status"] == "closed"):
             return
         if (line := _line(kind, data, f"perdure chat {run_id}{gateway.options}")) is not None:

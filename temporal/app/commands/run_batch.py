@@ -10,15 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import typer
 from rich.console import Console
 
+from perdure.client import Perdure
 from perdure.temporal.app.commands.run import agent_of
 from perdure.temporal.app.console.gateway import GatewayAddress
 from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.app.console.terminal import dollars
-from perdure.temporal.app.worker_runs.client import TIMEOUT, RunClient
+from perdure.temporal.app.worker_runs.client import RunClient
 from perdure.temporal.app.worker_runs.inputs import read_pairs
 from perdure.temporal.app.worker_runs.progress import BatchProgress
 from perdure.temporal.app.worker_runs.results import Results
@@ -74,11 +74,8 @@ async def _all(
     """Runs what has no result yet, so many at a time. The ids of runs that wait for people. Raises `Refused`."""
     waiting: list[str] = []
     left = iter([row for row in table.rows if row.number not in results.found])
-    limits = httpx2.Limits(max_connections=parallel, max_keepalive_connections=parallel)
-    async with httpx2.AsyncClient(
-        base_url=gateway.url, headers=gateway.headers, timeout=TIMEOUT, limits=limits
-    ) as http:
-        client = RunClient(http, progress.say)
+    async with Perdure(gateway.url, headers=gateway.headers) as perdure:
+        client = RunClient(perdure, progress.say)
 
         async def work(rows: Iterator[Row]) -> None:
             for row in rows:

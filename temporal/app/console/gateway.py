@@ -6,6 +6,7 @@ from typing import Final
 
 import httpx2
 
+from perdure.gateway.client.errors import PerdureError
 from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.environment import DEFAULT_DATA_DIR, environment
 from perdure.temporal.server.dev_addresses import find_dev
@@ -32,7 +33,7 @@ class GatewayAddress:
         """What says who calls."""
         return {"Authorization": f"Bearer {self.key}"} if self.key else {}
 
-    def away(self, error: Exception) -> Refused:
+    def away(self, error: BaseException) -> Refused:
         """What to tell a person where nobody answers there."""
         return Refused(f"no gateway answers at {self.url} ({error}); {self.origin}")
 
@@ -82,8 +83,17 @@ def problem_of(answer: httpx2.Response) -> str:
         said, code = str(problem["detail"]), problem.get("code")
     except (ValueError, KeyError, TypeError, AttributeError):
         said, code = f"the gateway answered {answer.status_code}", None
-    keyed = "authorization" in answer.request.headers
-    match answer.status_code:
+    return _words(answer.status_code, said, code, keyed="authorization" in answer.request.headers)
+
+
+def problem_in(error: PerdureError, *, keyed: bool) -> str:
+    """The same of an exception. `keyed`: an API key was sent."""
+    said = error.problem.get("detail") or f"the gateway answered {error.status}"
+    return _words(error.status, str(said), error.problem.get("code"), keyed=keyed)
+
+
+def _words(status: int, said: str, code: str | None, *, keyed: bool) -> str:
+    match status:
         case 401 if keyed:
             return f"{said} Give another one: {_HOW} (perdure keys list shows which there are)"
         case 401:

@@ -1,21 +1,19 @@
 """Runs of agents over the gateway's HTTP, however often the gateway is away."""
 
-import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
 import httpx2
 
-from perdure.temporal.app.chat.stream import AWAY
-from perdure.temporal.app.chat.waits import SILENCE, told_to_wait
+from perdure.client import Perdure, Wait
+from perdure.temporal.app.chat.waits import SILENCE, too_many
 from perdure.temporal.app.console.gateway import problem_of
 from perdure.temporal.app.console.refused import Refused
 
 #: Seconds that one request waits for the end of a run.
 _WAIT_S: Final = 30
-TIMEOUT: Final = httpx2.Timeout(_WAIT_S + 20, connect=5)
-_PAUSES_S: Final = (0.1, 0.3, 1.0, 2.0)
-_LATER: Final = (429, 502, 503, 504)
+#: The failure in a row of which a person is told.
+_TOLD_AT: Final = 4
 #: Nobody may ask: that holds for every other request as well.
 _NOBODYS: Final = (401, 403)
 #: Of a run that was not there before.
@@ -23,9 +21,9 @@ _IS_NEW: Final = 202
 
 
 class RunClient:
-    def __init__(self, http: httpx2.AsyncClient, say: Callable[[str], None]) -> None:
+    def __init__(self, perdure: Perdure, say: Callable[[str], None]) -> None:
         """`say` tells a person why it takes long. A request that is sent twice happens once, if its body has a key."""
-        self._http = http
+        self._perdure = perdure
         self._say = say
 
     async def run(self, body: dict[str, Any], *, anew: bool = False) -> dict[str, Any]:
@@ -57,19 +55,9 @@ class RunClient:
 
     async def _patiently(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx2.Response:
         """Sends until somebody answers."""
-        failures = 0
-        while True:
-            pause = _PAUSES_S[min(failures, len(_PAUSES_S) - 1)]
-            why = SILENCE
-            try:
-                answer = await self._http.request(method, path, json=body)
-                if answer.status_code not in _LATER:
-                    return answer
-                if (told := told_to_wait(answer)) is not None:
-                    why, pause = told
-            except AWAY:
-                pass
-            if failures == len(_PAUSES_S):
-                self._say(why)
-            failures += 1
-            await asyncio.sleep(pause)
+
+        def tell(wait: Wait) -> None:
+            if wait.failures == _TOLD_AT:
+                self._say(too_many(wait) or SILENCE)
+
+        return await self._perdure.exchange(method, path, json=body, on_wait=tell)

@@ -28,6 +28,8 @@ def plots_of(group: Group, rows: Sequence[Row]) -> list[str]:
             plots = _history(rows)
         case "kill":
             plots = [_each("Every restart, seconds", rows, "s")]
+        case "resume":
+            plots = [_curves(f"To the first event, {way}", rows, way, "reconnects") for way in _crowds(rows)]
         case "idle":
             plots = _idle(rows)
         case "turns":
@@ -111,7 +113,7 @@ def _turns(rows: Sequence[Row]) -> list[str]:
 
 
 def _crowds(rows: Sequence[Row]) -> list[str]:
-    """Endings such as `1 at 50/s` in the names of rows measured under that load."""
+    """Endings such as `1 at 50/s` in the names of rows, which say under which load or in which way they were measured."""
     names = [_who(row) for row in rows if "curve" in row.details]
     return list(dict.fromkeys(name.rpartition(", ")[2] for name in names))
 

@@ -49,6 +49,26 @@ async def read(url: str, method: str = "GET", body: Any = None, *, begins: Calla
     return answer
 
 
+async def first_event(url: str) -> tuple[float, float]:
+    """Seconds from before the connection until the first byte of the answer at `url`, and until the first event in it, which
+    is a server-sent event with data. Raises `BenchFailed` where none comes."""
+    parts = urlsplit(url)
+    began = time.perf_counter()
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    first, came = 0.0, b""
+    try:
+        writer.write(_head(url, "GET", None, "text/event-stream", "keep-alive"))
+        while b"\ndata: " not in came:
+            data = await reader.read(65536)
+            first = first or time.perf_counter() - began
+            came += data
+            if not data or b" 200 " not in came.partition(b"\r\n")[0]:
+                raise BenchFailed(f"{url} sent no event: {came[:500].decode(errors='replace')}")
+        return first, time.perf_counter() - began
+    finally:
+        writer.close()
+
+
 class Token(NamedTuple):
     """A token's sending and arrival times, as `time.time()`."""
 

@@ -7,7 +7,6 @@ from playwright.async_api import Page, expect
 
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
-from tests.support.accessibility import grave_faults
 from tests.support.browsing import choose, say, session_of, type_in
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
@@ -250,51 +249,3 @@ async def test_a_summary_of_earlier_conversation_is_a_line_that_unfolds(
     await expect(page.locator("#detail")).to_contain_text("Summary k1")
     await page.locator("button.row[data-step='t2.s1']").click()
     await expect(page.locator("#detail .not-given")).to_contain_text("in their place stands the summary k1")
-
-
-@pytest.mark.slow
-async def test_nothing_shuts_out_who_uses_a_screen_reader_or_needs_contrast(
-    page: Page, dev: Any, provider: FakeProvider
-) -> None:
-    faults = await grave_faults(page, "a new chat")
-    provider.script(
-        Reply(text="Let me see.", tools=(("calculator", {"expression": "6*7"}),)), Reply(text="It is *42*.")
-    )
-    await say(page, "six times seven?")
-    await expect(page.locator("form.card")).to_be_visible()
-    await choose(page, "Queue")
-    for text in ("wait for me", "hurry"):
-        await type_in(page, text)
-    await expect(page.locator("#queue li").last.get_by_role("button", name="Withdraw")).to_be_visible()
-    faults += await grave_faults(page, "an approval and a queue")
-    await page.set_viewport_size({"width": 390, "height": 664})
-    faults += await grave_faults(page, "an approval and a queue on a small screen")
-    await page.set_viewport_size({"width": 1280, "height": 720})
-    await page.locator("#queue li").first.get_by_role("button", name="Edit this message").click()
-    faults += await grave_faults(page, "a message that waits is edited")
-    await page.keyboard.press("Escape")
-    for left in (1, 0):
-        await page.locator("#queue li").last.get_by_role("button", name="Withdraw").click()
-        await expect(page.locator("#queue li")).to_have_count(left)
-    provider.default(Reply(text="It is **43**."))
-    await page.get_by_role("button", name="Approve").click()
-    await expect(page.locator(".answer", has_text="It is 42.")).to_be_visible()
-    await page.locator("details.tool > summary").click()
-    faults += await grave_faults(page, "an answer and a tool")
-    await page.get_by_role("button", name="Answer again").click()
-    await expect(page.locator(".turn-footer .arrows")).to_have_text("2/2")
-    faults += await grave_faults(page, "branches")
-    session = session_of(page)
-    await page.goto(f"{dev.url}/sessions/{session}")
-    await page.locator("[data-step]").first.click()
-    faults += await grave_faults(page, "the inspector")
-    for name in ("", "/tools", "/events"):
-        await page.goto(f"{dev.url}/guide{name}")
-        faults += await grave_faults(page, f"the guide{name}")
-    await page.goto(f"{dev.url}/")
-    await page.get_by_role("button", name="New chat").click()
-    await page.get_by_role("radio", name="capped").check()
-    await say(page, "is it dear")
-    await expect(page.locator("form.card")).to_contain_text("cost limit is reached")
-    faults += await grave_faults(page, "a budget")
-    assert faults == []

@@ -5,7 +5,6 @@ from playwright.async_api import Page, expect
 
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
-from tests.support.accessibility import grave_faults
 from tests.support.browsing import say
 
 pytestmark = [pytest.mark.server, pytest.mark.browser, pytest.mark.slow]
@@ -38,7 +37,6 @@ async def test_a_list_appears_changes_and_is_there_after_a_reload(page: Page, pr
     await expect(rows).to_have_text(["Look at the order (in progress)", "Refund <b>the lamp</b> (to do)"])
     await expect(list_.locator("summary")).to_have_text("To do: 0 of 2 done. Now: Look at the order")
     await expect(page.locator(".answer", has_text="Begun.")).to_be_visible()
-    assert await grave_faults(page, "a to-do list") == []
 
     provider.script(todo("done", "doing"), todo("done", "done"), Reply(text="All done."))
     await say(page, "go on")

@@ -17,7 +17,6 @@ from perdure.gateway.auth.key_file import KeyFile, SigningKey, read_keys
 from perdure.gateway.auth.sign_ins import SignIns
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.sessions.scopes import BROWSER, OF_A_USER
-from tests.support.accessibility import grave_faults
 from tests.support.browsing import WAIT_MS, open_browser, session_of
 from tests.support.serving import serve
 from tests.support.session_lab import Lab, Play, lab_on
@@ -193,7 +192,6 @@ async def test_a_person_signs_in_goes_on_after_the_key_is_revoked_and_signs_out(
         dialog = page.get_by_role("dialog", name="Sign in")
         await expect(dialog).to_be_visible()
         await expect(page.get_by_label("Key or token")).to_be_focused()
-        assert await grave_faults(page, "the sign-in") == []
         await page.keyboard.press("Escape")
         await page.keyboard.press("Escape")
         await expect(dialog).to_be_visible()
@@ -223,7 +221,6 @@ async def test_a_person_signs_in_goes_on_after_the_key_is_revoked_and_signs_out(
         await inspector.goto(f"http://127.0.0.1:{port}/sessions/{session_id}")
         await expect(inspector.locator("#timeline")).to_contain_text("Good night")
         await expect(inspector.locator("#signed-in")).to_contain_text("ann")
-        assert await grave_faults(inspector, "the inspector, signed in") == []
 
         # Whoever signs out leaves nothing for whoever comes next.
         await page.get_by_role("button", name="Sign out").click()

@@ -32,9 +32,9 @@ def reference(document: dict[str, Any]) -> str:
     for name, schema in sorted(document["components"]["schemas"].items()):
         if name not in ("JsonValue", "StreamItem"):
             parts += _schema(name, schema)
-    parts += ["#### StreamItem", *_stream_item(document["components"]["schemas"]["StreamItem"])]
+    parts += ["### StreamItem", *_stream_item(document["components"]["schemas"]["StreamItem"])]
     parts += ["## Problems", _PROBLEMS]
-    parts += [f"#### {code}\n\n**{kind.status}** {kind.title}." for code, kind in KINDS.items()]
+    parts += [f"### {code}\n\n**{kind.status}** {kind.title}." for code, kind in KINDS.items()]
     return "\n\n".join(parts)
 
 
@@ -79,7 +79,7 @@ def _content(content: dict[str, Any]) -> Iterator[str]:
 
 
 def _schema(name: str, schema: dict[str, Any]) -> Iterator[str]:
-    yield f"#### {name}"
+    yield f"### {name}"
     if said := schema.get("description"):
         yield said
     if table := fields(schema, _link):

@@ -1,5 +1,6 @@
 """The guide and the HTTP reference. Each page is rendered once for a process, when somebody first asks for it."""
 
+from dataclasses import replace
 from functools import cache
 
 from fastapi import APIRouter
@@ -36,7 +37,9 @@ async def docs(request: Request) -> HTMLResponse:
         from perdure.gateway.openapi.reference import reference
 
         text = render(reference(request.app.openapi()), folder=FOLDER, resolve=resolve)
-        shown = request.app.state.docs_page = framed(text, "/docs")
+        # The list beside the page leads to the routes; the schemas and problems are too many for it.
+        routes = tuple(one for one in text.headings if one.level == 2 or "/" in one.text)
+        shown = request.app.state.docs_page = framed(replace(text, headings=routes), "/docs")
     return HTMLResponse(shown, headers=HEADERS)
 
 

@@ -28,7 +28,7 @@ class Command:
         self.output: list[str] = []
         self._news = asyncio.Event()
 
-    async def start(self) -> None:
+    async def start(self, within_s: float = 60) -> None:
         """Returns once it has reported that it is ready."""
         self._process = await asyncio.create_subprocess_exec(
             *self._program,
@@ -40,7 +40,7 @@ class Command:
             start_new_session=True,
         )
         assert self._process.stdout is not None
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(within_s):
             async for line in self._process.stdout:
                 self.output.append(line.decode().rstrip())
                 if line.startswith(b"ready "):

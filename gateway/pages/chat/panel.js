@@ -11,8 +11,8 @@ export function showPanel(shown) {
   document.body.classList.toggle('with-sidebar', over);
   byId('scrim').hidden = !over;
   for (const node of [byId('main'), document.querySelector('.skip')]) node.inert = over;
-  for (const [name, value] of Object.entries({ role: 'dialog', 'aria-modal': 'true' }))
-    over ? byId('sidebar').setAttribute(name, value) : byId('sidebar').removeAttribute(name);
+  byId('sidebar').setAttribute('role', over ? 'dialog' : 'complementary');
+  over ? byId('sidebar').setAttribute('aria-modal', 'true') : byId('sidebar').removeAttribute('aria-modal');
   byId('open-sidebar').setAttribute('aria-expanded', String(over));
   if (before && !over && NARROW.matches) byId('open-sidebar').focus();
 }

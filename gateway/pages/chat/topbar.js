@@ -14,7 +14,7 @@ import { drawTab } from './tab_status.js';
 export function drawTopbar({ view, sessionId, name, title, agent, temporalUi, connection }) {
   const known = sessionId !== null && view.seq > 0;
   const { parent, demo } = view.session;
-  setText(byId('agent-name'), name);
+  setText(byId('agent-name'), name || 'Perdure');
   drawTab((title || titleOf(view)).slice(0, 60), known ? statusOf(view) : 'idle');
   byId('demo').hidden = !(sessionId ? (demo ?? agent?.demo) : agent?.demo);
   setText(byId('cost'), known && view.cost_usd !== 0 ? cost(view.cost_usd, view.usage) : '');

@@ -54,14 +54,14 @@ function alone({ name, description }) {
 function picker(agents, agent, onPick) {
   const mixed = agents.some(({ demo }) => !demo);
   const card = ({ name, description, demo }) => {
-    const [called, told] = [`agent-${name}`, `agent-${name}-about`];
+    const told = `agent-${name}-about`;
     const checked = name === agent.name;
     const pick = () => onPick(name);
     const props = { type: 'radio', name: 'agent', value: name, checked, onchange: pick };
-    const radio = h('input', { ...props, 'aria-labelledby': called, 'aria-describedby': description ? told : null });
+    const radio = h('input', { ...props, 'aria-label': name, 'aria-describedby': description ? told : null });
     const about = description && h('span', { class: 'told', id: told, dir: 'auto' }, description);
     const badge = mixed && demo && h('span', { class: 'badge demo' }, 'Demo model');
-    return h('div', { class: 'agent-card' }, radio, h('span', { class: 'called', id: called }, name), badge, about);
+    return h('div', { class: 'agent-card' }, radio, h('span', { class: 'called' }, name), badge, about);
   };
   return h('fieldset', { id: 'agent', class: 'agent-cards' }, h('legend', { class: 'hidden' }, 'Agent'), agents.map(card));
 }

@@ -153,11 +153,11 @@ function output(tool) {
   if (!failed || typeof value?.message !== 'string') return section('Output', value);
   const kind = h('code', {}, value.type);
   const more = value.content ? section('Beside it', value.content) : [];
-  return [h('h4', {}, 'Output'), h('p', { class: 'tool-error' }, value.message, ' ', kind), ...more];
+  return [h('p', { class: 'title' }, 'Output'), h('p', { class: 'tool-error' }, value.message, ' ', kind), ...more];
 }
 
 function section(title, value) {
-  return [h('h4', {}, title), h('pre', { tabindex: 0, 'aria-label': title }, h('code', {}, pretty(value)))];
+  return [h('p', { class: 'title' }, title), h('pre', { tabindex: 0, 'aria-label': title }, h('code', {}, pretty(value)))];
 }
 
 function oneLine(input) {

@@ -136,12 +136,13 @@ async def _tools(scene: Scene, text: str) -> None:
     await scene.world.rest(session)
     await scene.chat(session)
     await scene.see(".answer", "could not look")
-    await scene.see("details.tool[data-state=failed]")
+    await scene.see("button.run", "failed")
 
 
 @state("tools-unfolded")
 async def tools_unfolded(scene: Scene) -> None:
     await _tools(scene, "Flights and hotels, in detail?")
+    await scene.page.locator("button.run").click()
     for tool in await scene.page.locator("details.tool > summary").all():
         await tool.click()
     await scene.see("details.tool[open]", "mended")

@@ -101,7 +101,7 @@ async def _make(world: World, state: State, taken: Taken) -> None:
             if name == "phone" and state.phone:
                 await state.phone(scene)
             if state.pictured:
-                taken.pictures[f"{state.name}.{name}"] = read(await _still(page))
+                taken.pictures[f"{state.name}.{name}"] = await _still(page)
             # Dark and light differ in colours alone.
             rules = ["color-contrast"] if name == "dark" and "light" in state.looks else None
             taken.faults += await faults_of(page, f"{state.name}.{name}", rules)
@@ -121,12 +121,12 @@ def _is_here(url: str) -> bool:
     return url.startswith(("http://127.0.0.1:", "data:", "blob:"))
 
 
-async def _still(page: Page) -> bytes:
-    """A picture of the page, once two in a row are the same."""
+async def _still(page: Page) -> Image.Image:
+    """A picture of the page, once two in a row look the same; their alpha may differ, though nothing is transparent."""
     await page.evaluate(_READY)
-    last = b""
+    last: Image.Image | None = None
     for _ in range(_PATIENCE):
-        shot = await page.screenshot(animations="disabled", caret="hide")
+        shot = read(await page.screenshot(animations="disabled", caret="hide"))
         if shot == last:
             return shot
         last = shot

@@ -13,7 +13,7 @@ const SHARE = 0.25;
 const FOLD = 0.08;
 const MOST = 0.5;
 /** Ticks this near to a fold, or to the end, have no room for their text. */
-const NEAR = 0.07;
+const NEAR = 0.12;
 const WORK = new Set(['first', 'stream', 'call']);
 
 /** `start`, `end` and `rows` of `spans.js` → {shown, folds: [{from, to, shown}]}: `shown` milliseconds are drawn in all, and before a fold. */

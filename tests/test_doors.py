@@ -40,6 +40,7 @@ from tests.support.serving import serve
 OPEN = {
     *(
         "GET /",
+        "GET /chat/{session_id}",
         "GET /client.js",
         "GET /client.d.ts",
         "GET /docs",

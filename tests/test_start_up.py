@@ -21,6 +21,9 @@ HEAVY = (
     *("perdure.workflows", "perdure.activities", "perdure.gateway", "perdure.temporal.settings"),
 )
 
+#: Of these, what needs nothing but httpx2: the Python client, which the commands use.
+LIGHT = ("perdure.gateway", "perdure.gateway.client", "perdure.gateway.client.errors")
+
 #: Requests the help of every command in one process, and prints their number and the modules loaded by then.
 HELP = """
 import json, sys
@@ -85,7 +88,8 @@ class Answering(ThreadingHTTPServer):
 
 def heavy(loaded: set[str]) -> set[str]:
     """The slow modules in `loaded`."""
-    return {name for name in loaded if f"{name}.".startswith(tuple(f"{package}." for package in HEAVY))}
+    packages = tuple(f"{package}." for package in HEAVY)
+    return {name for name in loaded if f"{name}.".startswith(packages) and name not in LIGHT}
 
 
 def imported_by(*arguments: str, folder: Path) -> tuple[set[str], str]:

@@ -211,7 +211,7 @@ async def test_the_pages_open_a_long_session_at_its_end(dev: Dev, session: str, 
         await expect(page.locator("#transcript > .turn")).to_have_count(TURNS)
         await expect(page.locator("#transcript").get_by_text(re.compile("^question 1 "))).to_have_count(1)
         await expect(page.get_by_role("button", name="Show earlier")).to_be_hidden()
-        footers = await page.locator("#transcript .turn-footer").all_inner_texts()
+        footers = await page.locator("#transcript .turn-footer").all_text_contents()
         assert all("tokens" in footer for footer in footers)
         assert len(footers) == TURNS
 

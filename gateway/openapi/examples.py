@@ -206,6 +206,12 @@ FRAMES: Final[dict[str, dict[str, Any]]] = {
         "n": 3,
         "parts": [{"type": "text", "text": "Let me see to"}],
     },
+    "step.retrying": {
+        "step_id": "t1.s1",
+        "failures": 2,
+        "error": {"type": "model_overloaded", "message": "The provider is overloaded (529).", "retryable": True},
+        "retry_at": "2026-02-27T11:00:04Z",
+    },
     "tool.progress": {"call_id": "t1.s1.c1", "message": "page 3 of 4", "fraction": 0.75},
     "workers.state": {"missing": ["sessions"]},
     "agent.event": {

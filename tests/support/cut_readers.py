@@ -98,8 +98,10 @@ class NativeReader(Reader):
                 self.over = True
 
     def _take_live(self, kind: str, data: dict[str, Any]) -> None:
-        assert kind in ("step.delta", "step.snapshot"), kind
+        assert kind in ("step.delta", "step.snapshot", "step.retrying"), kind
         assert data["step_id"] == self._step
+        if kind == "step.retrying":
+            return
         assert data["attempt"] >= self._attempt
         if kind == "step.snapshot":
             self._attempt, self._n, self._said = data["attempt"], data["n"], data["parts"]

@@ -2,11 +2,9 @@
 
 import asyncio
 import contextlib
-import json
 import re
 import socket
 import struct
-from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +18,7 @@ from perdure.temporal.app.fakes.replies import Reply
 from perdure.workflows.vocabulary.events import Event
 from tests.support.dev import Dev
 from tests.support.needs import missing
+from tests.support.programs import lines_of
 from tests.support.session_client import Frame, Sessions, frames_of
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
@@ -134,19 +133,6 @@ def eventsource(node: str) -> list[str]:
     return [node, str(CLIENTS / "follow.mjs")]
 
 
-async def lines_of(command: list[str], url: str) -> AsyncGenerator[dict[str, Any]]:
-    process = await asyncio.create_subprocess_exec(*command, url, *TYPES, stdout=asyncio.subprocess.PIPE)
-    assert process.stdout is not None
-    try:
-        async for line in process.stdout:
-            yield json.loads(line)
-        assert await process.wait() == 0
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-
-
 async def test_cut_again_and_again(
     dev: Dev, http: httpx2.AsyncClient, provider: FakeProvider, eventsource: list[str]
 ) -> None:
@@ -156,7 +142,7 @@ async def test_cut_again_and_again(
     seen: list[dict[str, Any]] = []
     async with asyncio.timeout(60), CuttingProxy(dev.port, list(CUTS)) as proxy:
         url = f"{proxy.url}/v1/sessions/{session}/events"
-        async with contextlib.aclosing(lines_of(eventsource, url)) as lines:
+        async with contextlib.aclosing(lines_of(*eventsource, url, *TYPES)) as lines:
             async for line in lines:
                 seen.append(line)
                 # While there are cuts left, another message is sent; then the session is closed.
@@ -192,7 +178,7 @@ async def test_a_closed_session_is_read_once(
         await viewer.until("session.closed")
     async with asyncio.timeout(60), CuttingProxy(dev.port, []) as proxy:
         url = f"{proxy.url}/v1/sessions/{session}/events"
-        *events, last = [line async for line in lines_of(eventsource, url)]
+        *events, last = [line async for line in lines_of(*eventsource, url, *TYPES)]
     assert [event["type"] for event in events] == [
         *("session.started", "turn.started", "message.added", "step.started", "step.finished", "turn.finished"),
         "session.closed",

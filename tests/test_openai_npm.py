@@ -16,6 +16,7 @@ from tests.support.ai_sdk_page import CLIENTS
 from tests.support.dev import Dev
 from tests.support.needs import missing
 from tests.support.pictures import picture
+from tests.support.programs import Obeying, running
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -38,21 +39,8 @@ def definitions() -> dict[str, str]:
     return {"clerk.yaml": CLERK, "judge.yaml": JUDGE}
 
 
-class Client:
+class Client(Obeying):
     """The client's process."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-
-    async def do(self, act: str, **given: Any) -> dict[str, Any]:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps({"do": act, **given}).encode() + b"\n")
-        async with asyncio.timeout(60):
-            line = await self._process.stdout.readline()
-        assert line, "the client's process has ended"
-        told: dict[str, Any] = json.loads(line)
-        return told
 
     async def call(self, path: str, *args: Any) -> Any:
         """What a method of the client gives."""
@@ -69,15 +57,8 @@ async def client(node: str, dev: Dev, provider: FakeProvider) -> AsyncIterator[C
     if not (CLIENTS / "node_modules" / "openai").is_dir():
         missing("npm's openai (npm install --prefix tests/clients)")
     provider.reset()
-    process = await asyncio.create_subprocess_exec(
-        *(node, "--no-warnings", str(CLIENTS / "openai.mjs"), f"{dev.url}/v1"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        limit=2**24,
-    )
-    yield Client(process)
-    process.kill()
-    await process.wait()
+    async with running(node, "--no-warnings", CLIENTS / "openai.mjs", f"{dev.url}/v1") as process:
+        yield Client(process)
 
 
 def joined(*reads: dict[str, Any]) -> dict[str, str]:

@@ -3,7 +3,6 @@ without their caller doing anything, and miss and repeat nothing.
 """
 
 import asyncio
-import json
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
@@ -23,6 +22,7 @@ from tests.support.browsing import open_browser
 from tests.support.guide_examples import examples
 from tests.support.hook_page import react_app
 from tests.support.ports import free_ports
+from tests.support.programs import lines_of
 from tests.support.serving import serve
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
@@ -304,16 +304,9 @@ async def told_by(node: str, url: str, scenario: str, folder: Path) -> AsyncGene
     """What a program says that uses `client.js` as a person has saved it."""
     saved = folder / "client.mjs"
     await save_client(url, saved)
-    process = await asyncio.create_subprocess_exec(node, OWN, saved, url, scenario, stdout=asyncio.subprocess.PIPE)
-    assert process.stdout is not None
-    try:
-        async for line in process.stdout:
-            yield json.loads(line)
-        assert await process.wait() == 0
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+    async with aclosing(lines_of(node, OWN, saved, url, scenario)) as lines:
+        async for told in lines:
+            yield told
 
 
 async def save_client(url: str, file: Path) -> None:

@@ -1,6 +1,6 @@
 /** The line above the conversation of the chat page: who answers, what it cost so far, and ways out of the page. */
 import { openBelow } from '../../client.js';
-import { chatAddress } from '../shared/addresses.js';
+import { chatAddress, inspectorAddress } from '../shared/addresses.js';
 import { byId, h, setText } from '../shared/dom.js';
 import { ESTIMATED, cost, temporalLink, titleOf } from '../shared/format.js';
 import { tooMany } from '../shared/limited.js';
@@ -20,7 +20,7 @@ export function drawTopbar({ view, sessionId, name, title, agent, temporalUi, co
   setText(byId('cost'), known && view.cost_usd !== 0 ? cost(view.cost_usd, view.usage) : '');
   byId('cost').title = known && view.usage?.estimated ? ESTIMATED : 'What this session has cost so far';
   drawLink('above', known && parent && chatAddress(parent.session_id));
-  drawLink('inspector', known && `/sessions/${encodeURIComponent(sessionId)}`);
+  drawLink('inspector', known && inspectorAddress(sessionId));
   drawLink('temporal', temporalLink(temporalUi, view.session.workflow_id));
   drawModels(sessionId, view, agent);
   drawConnection(connection ?? {});

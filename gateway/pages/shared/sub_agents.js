@@ -4,6 +4,7 @@
  * Rule 1: it is expanded while the agent works and collapsed once it has ended, until a person expands or collapses it.
  * Rule 2: what is unknown of a finished agent is read when the call is expanded, never before.
  */
+import { inspectorAddress } from './addresses.js';
 import { table } from './form_fields.js';
 import { cost, textOf, total } from './format.js';
 import { h, keyed, setText } from './dom.js';
@@ -43,7 +44,7 @@ export function drawSubAgent(node, tool, input, { below, drawParts, unfold }) {
   drawResult(parts.result, tool, !parts.work.firstChild);
   setText(parts.note, noteOf(parts, shallow));
   parts.note.hidden = !parts.note.textContent;
-  parts.link.href = `/sessions/${encodeURIComponent(tool.session_id)}`;
+  parts.link.href = inspectorAddress(tool.session_id);
   if (node.open) complete(parts);
 }
 

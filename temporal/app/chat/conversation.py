@@ -50,6 +50,7 @@ class Conversation:
         self._cursor = cursor
         self._keyboard = Keyboard()
         self._prompt = Prompt()
+        self.hears_ctrl_c = self._prompt.waking.hears_ctrl_c
         self._requests = Requests(gateway, self._path, self._say)
         self._asking = Asking(self._requests, self._prompt, self._say)
         self._reader: InBackground | None = None

@@ -1,21 +1,15 @@
 """The prompt at a question of `perdure chat`, which gives way where the question is settled elsewhere.
 
-Rule 1: only the main thread reads; the thread that reads the session's stream interrupts it by a signal, which works in a
-terminal and on a pipe alike. Where a system has no such signal, the prompt stays, and the gateway refuses a late answer.
+Rule 1: only the main thread reads; the thread that reads the session's stream wakes it (`waking.py`), in a terminal and on a
+pipe alike. Where a system cannot, the prompt stays, and the gateway refuses a late answer.
 Rule 2: a line that was begun is lost with its question: nobody asks for it any more.
 """
 
-import signal
-import threading
-import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from perdure.temporal.app.chat.stream import ENDED
-
-_SIGNAL: Final = getattr(signal, "SIGUSR1", None)
-#: A signal that comes just before the main thread waits for a key does not wake it, so it is sent again.
-_AGAIN_S: Final = 0.05
+from perdure.temporal.app.chat.waking import Waking
 
 
 class Settled(Exception):
@@ -47,6 +41,7 @@ class Prompt:
         self._open: dict[str, Mapping[str, Any]] = {}
         #: The question whose answer is being read.
         self._reading: str | None = None
+        self.waking: Final = Waking(self._give_way)
 
     def expect(self, questions: Iterable[Mapping[str, Any]]) -> None:
         """Watches these questions from now on, and no others."""
@@ -55,8 +50,6 @@ class Prompt:
     def read(self, question_id: str, line: Callable[[], str]) -> str:
         """What `line` reads as an answer to a question that was expected. Raises `Settled` as soon as it is settled
         elsewhere, and what `line` raises."""
-        if _SIGNAL is not None:
-            signal.signal(_SIGNAL, self._give_way)
         self._reading = question_id
         try:
             if question_id not in self._open:
@@ -70,17 +63,16 @@ class Prompt:
         for question_id, question in tuple(self._open.items()):
             if settles(kind, event, question):
                 self._open.pop(question_id, None)
-        while _SIGNAL is not None and self._interrupts:
-            signal.pthread_kill(threading.main_thread().ident or 0, _SIGNAL)
-            time.sleep(_AGAIN_S)
+        if self._interrupts:
+            self.waking.wake()
 
     @property
     def _interrupts(self) -> bool:
         reading = self._reading
         return reading is not None and reading not in self._open
 
-    def _give_way(self, *_signal: object) -> None:
-        # A signal that comes late must not end the reading of another answer.
+    def _give_way(self) -> None:
+        # What wakes late, or for a Ctrl-C, must not end the reading of another answer.
         if self._interrupts:
             self._reading = None
             raise Settled

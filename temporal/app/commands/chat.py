@@ -38,10 +38,11 @@ def chat(session: str | None, agent: str, gateway: GatewayAddress) -> None:
 def converse(conversation: Conversation) -> None:
     """Reads lines until the input ends, the session is closed or Ctrl-C is pressed while nothing runs."""
     try:
-        conversation.follow()
-        while not conversation.closed:
-            conversation.obey(read_line(input("> ")))
+        with conversation.hears_ctrl_c():
             conversation.follow()
+            while not conversation.closed:
+                conversation.obey(read_line(input("> ")))
+                conversation.follow()
     except (EOFError, KeyboardInterrupt):
         pass
 

@@ -17,10 +17,9 @@ from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
-from mdit_py_plugins.dollarmath import dollarmath_plugin
 from mdit_py_plugins.gfm import gfm_plugin
 
-from perdure.gateway.markdown.formulas import bracketed, formula
+from perdure.gateway.markdown.formulas import bracketed, dollars, formula
 from perdure.gateway.markdown.highlighting import highlighted
 from perdure.gateway.markdown.tables import SCROLLING
 
@@ -102,7 +101,7 @@ def _adapt(token: Token) -> None:
 def _parser() -> MarkdownIt:
     markdown = MarkdownIt("commonmark", {"html": False, "breaks": True})
     markdown.use(gfm_plugin)
-    markdown.use(dollarmath_plugin, allow_space=False, allow_digits=False, double_inline=True, allow_blank_lines=False)
+    markdown.use(dollars)
     markdown.use(bracketed)
     for name, rule in _RULES.items():
         markdown.add_render_rule(name, rule)

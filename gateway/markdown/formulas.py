@@ -6,6 +6,8 @@ from typing import Final
 from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock
 from markdown_it.rules_inline import StateInline
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+from mdit_py_plugins.dollarmath.index import math_inline_dollar
 
 #: Characters. A longer formula is shown as it is written.
 _LONGEST: Final = 2_000
@@ -26,6 +28,24 @@ def formula(latex: str, *, block: bool) -> str:
             # The library has dozens of its own, and whichever it is, the formula stays as it is written.
             pass
     return f'<code class="formula">{escape(latex)}</code>'
+
+
+def dollars(markdown: MarkdownIt) -> None:
+    """A plugin: `$…$` and `$$…$$` make formulas, but not sums of money."""
+    markdown.use(dollarmath_plugin, allow_space=False, allow_digits=False, allow_blank_lines=False)
+    rule = math_inline_dollar(allow_space=False, allow_digits=False, allow_double=True)
+
+    def inline(state: StateInline, silent: bool) -> bool:
+        if state.pos:
+            return rule(state, silent)
+        # For what stands before the first character, the rule looks at the last one: `$x$ is 5` were no formula.
+        text, state.src = state.src, f"{state.src} "
+        try:
+            return rule(state, silent)
+        finally:
+            state.src = text
+
+    markdown.inline.ruler.at("math_inline", inline)
 
 
 def bracketed(markdown: MarkdownIt) -> None:

@@ -1,7 +1,8 @@
 /**
  * Files for the next message: dropped, pasted or chosen, uploaded at once, and shown above the text box until they are sent.
  *
- * Rule: what was uploaded outlives a reload, as a draft does. A file that cannot be taken says why, in place.
+ * Rule 1: what was uploaded outlives a reload, as a draft does. A file that cannot be taken says why, in place.
+ * Rule 2: a file goes to the session that it was given for, and to no other.
  */
 import { h, icon, keyed, setText } from '../shared/dom.js';
 import { bytes, sentence } from '../shared/format.js';
@@ -11,14 +12,40 @@ const STORED = 'perdure.attachments';
 const MOST = 20;
 
 export class Attachments {
-  #entries = [];
+  /** By session; null is the new chat. */
+  #all = new Map();
+  #place = null;
   #waiting = [];
   #last = 0;
 
   /** `onChange()` after each change. `list`: where they are drawn. */
   constructor({ client, storage, list, onChange }) {
     Object.assign(this, { client, storage, list, onChange });
-    this.restore(stored(storage));
+  }
+
+  get #entries() {
+    return this.#all.get(this.#place) ?? [];
+  }
+
+  set #entries(entries) {
+    this.#all.set(this.#place, entries);
+  }
+
+  /** Another session is shown, or null for a new chat. */
+  open(place) {
+    this.#place = place;
+    if (!this.#all.has(place)) this.#entries = stored(this.storage, keyOf(place)).map((file) => this.#ready(file));
+    this.#changed();
+  }
+
+  /** What was given for the new chat goes with the session that it has become. */
+  move(place) {
+    const entries = this.#entries;
+    this.#entries = [];
+    this.#changed();
+    this.#place = place;
+    this.#entries = entries;
+    this.#changed();
   }
 
   get busy() {
@@ -44,7 +71,7 @@ export class Attachments {
     const taken = [...files].slice(0, room);
     for (const file of taken) {
       const entry = { id: ++this.#last, name: file.name || 'pasted', bytes: file.size, media_type: file.type, file };
-      this.#entries.push(entry);
+      this.#entries = [...this.#entries, entry];
       thumbnail(file).then((preview) => this.#change(entry, { preview }));
       this.#upload(entry);
     }
@@ -54,8 +81,12 @@ export class Attachments {
 
   /** Puts back what was sent and not taken. */
   restore(files) {
-    this.#entries.push(...files.map((file) => ({ ...file, id: ++this.#last, state: 'ready' })));
+    this.#entries = [...this.#entries, ...files.map((file) => this.#ready(file))];
     this.#changed();
+  }
+
+  #ready(file) {
+    return { ...file, id: ++this.#last, state: 'ready' };
   }
 
   /** The files that are ready, [{uri, media_type, name, bytes, preview}]; the list is empty afterwards. */
@@ -88,13 +119,18 @@ export class Attachments {
 
   #change(entry, change) {
     Object.assign(entry, change);
-    if (this.#entries.includes(entry)) this.#changed();
+    if (this.#entries.includes(entry)) return this.#changed();
+    for (const [place, entries] of this.#all) if (entries.includes(entry)) this.#store(place, entries);
+  }
+
+  #store(place, entries) {
+    const ready = entries.filter((entry) => entry.state === 'ready').map(plain);
+    if (ready.length) keep(this.storage, keyOf(place), ready);
+    else this.storage.removeItem(keyOf(place));
   }
 
   #changed() {
-    const ready = this.#entries.filter((entry) => entry.state === 'ready').map(plain);
-    if (ready.length) keep(this.storage, STORED, ready);
-    else this.storage.removeItem(STORED);
+    this.#store(this.#place, this.#entries);
     this.list.hidden = this.empty;
     // A new object for each drawing, for the entries themselves change in place.
     keyed(this.list, this.#entries.map((entry) => ({ entry })), {
@@ -128,9 +164,11 @@ function draw(node, { entry }) {
 
 const plain = ({ uri, media_type, name, bytes: size, preview = null }) => ({ uri, media_type, name, bytes: size, preview });
 
-function stored(storage) {
+const keyOf = (place) => (place === null ? STORED : `${STORED}.${place}`);
+
+function stored(storage, key) {
   try {
-    return JSON.parse(storage.getItem(STORED) ?? '[]');
+    return JSON.parse(storage.getItem(key) ?? '[]');
   } catch {
     return [];
   }
@@ -138,9 +176,6 @@ function stored(storage) {
 
 /** Stores `files` under `key`, without their previews where there is no room for these. */
 export function keep(storage, key, value) {
-  try {
-    storage.setItem(key, JSON.stringify(value));
-  } catch {
+  if (!storage.setItem(key, JSON.stringify(value)))
     storage.setItem(key, JSON.stringify(value, (name, one) => (name === 'preview' ? null : one)));
-  }
 }

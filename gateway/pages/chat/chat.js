@@ -9,6 +9,7 @@ import { unwrapped } from '../view/sub_views.js';
 import { byId, icon, scheduler } from '../shared/dom.js';
 import { Earlier, OPENED } from '../shared/earlier.js';
 import { SignIn } from '../shared/sign_in.js';
+import { lasting, ofTab } from '../shared/stores.js';
 import { messageActions } from './actions.js';
 import { followAddress, sessionInAddress, showInAddress } from './address.js';
 import { followAgents } from './agents.js';
@@ -66,10 +67,10 @@ const page = {
   connection: null,
 };
 const draw = scheduler(drawPage);
-const outbox = new Outbox(client, localStorage, draw, tellDisposition);
-const composer = new Composer({ storage: localStorage, send: submit, said: () => everySaid(page.view), onChange: drawComposer });
+const outbox = new Outbox(client, lasting, draw, tellDisposition);
+const composer = new Composer({ storage: lasting, send: submit, said: () => everySaid(page.view), onChange: drawComposer });
 const busyChoice = new BusyChoice();
-const attachments = new Attachments({ client, storage: localStorage, list: byId('attachments'), onChange: draw });
+const attachments = new Attachments({ client, storage: lasting, list: byId('attachments'), onChange: draw });
 const { sidebar, search } = sessionsSide({
   client,
   current: currentEntry,
@@ -80,7 +81,7 @@ const { sidebar, search } = sessionsSide({
 });
 const [scroll, transcript, welcome] = ['scroll', 'transcript', 'welcome'].map(byId);
 const stopping = new Stopping({ client, page, onChange: draw, leave: () => composer.focus() });
-const survivals = new Survivals(sessionStorage);
+const survivals = new Survivals(ofTab);
 const find = new Find({ client, page, transcript, leave: () => composer.focus() });
 const earlier = new Earlier({ button: byId('earlier'), scroll, read: () => page.live.readEarlier(), auto: true });
 
@@ -89,10 +90,9 @@ async function start() {
   listen();
   signIn.look();
   outbox.resume();
-  const remembered = localStorage.getItem(REMEMBERED);
+  const remembered = lasting.getItem(REMEMBERED);
   open(sessionInAddress() ?? remembered, { instead: true, recalled: sessionInAddress() === null });
   sidebar.refresh();
-  composer.restore();
   setInterval(() => tick(transcript), 1000);
   await followAgents(client, {
     mayRead: () => signIn.holds('agents:read'),
@@ -130,13 +130,15 @@ function open(sessionId, { instead = false, recalled = false } = {}) {
   stopping.reset();
   survivals.open(sessionId);
   find.hide();
+  composer.open(sessionId);
+  attachments.open(sessionId);
   transcript.replaceChildren();
   transcript.keyedNodes = undefined;
   if (sessionId) {
-    localStorage.setItem(REMEMBERED, sessionId);
+    lasting.setItem(REMEMBERED, sessionId);
     watch(sessionId);
   } else {
-    localStorage.removeItem(REMEMBERED);
+    lasting.removeItem(REMEMBERED);
     welcome.replaceChildren();
     drawNewChat();
   }
@@ -160,7 +162,7 @@ async function watch(sessionId) {
       page.connection = state;
       survivals.connection(state, page.view);
       if (state.name === 'open') refreshFacts(live);
-      if (isMissing(state)) localStorage.removeItem(REMEMBERED);
+      if (isMissing(state)) lasting.removeItem(REMEMBERED);
       if (isMissing(state) && page.recalled) return open(null, { instead: true });
       draw();
     },
@@ -189,7 +191,9 @@ function refreshFacts(live) {
 function submit({ interrupt = false, text: given = null } = {}) {
   const text = given ?? composer.text;
   if ((!text && attachments.empty) || page.view.closed) return;
-  if (attachments.busy) return void attachments.settled().then(() => submit({ interrupt }));
+  const shown = page.sessionId;
+  // Whoever has left for another session meanwhile finds it unsent.
+  if (attachments.busy) return void attachments.settled().then(() => page.sessionId === shown && submit({ interrupt }));
   if (attachments.failed) return notice('Remove the files that could not be added, or try again.');
   const isNew = page.sessionId === null;
   const barred = isNew ? barrier(signIn) : null;
@@ -207,6 +211,8 @@ function submit({ interrupt = false, text: given = null } = {}) {
   outbox.send({ sessionId, messageId: newId(), ...said, create, busy });
   page.follow = true;
   if (isNew) {
+    // Of a starter, what is in the box stays there.
+    for (const part of [composer, attachments]) part.move(sessionId);
     open(sessionId);
     sidebar.refreshSoon();
   }
@@ -278,7 +284,7 @@ const actions = {
     const [entry] = outbox.of(page.sessionId).filter((one) => one.messageId === messageId);
     outbox.drop([messageId]);
     if (entry?.create && !page.live) open(null);
-    if (entry && !composer.text) composer.put(entry.text);
+    if (entry && !composer.text) composer.restore(entry.text);
     if (entry?.files) attachments.restore(entry.files);
     draw();
   },
@@ -293,10 +299,11 @@ function drawIcons() {
   for (const [id, name] of Object.entries(icons)) byId(id).append(icon(name));
 }
 
-function addFiles(files) {
+function addFiles(files, folders = 0) {
   if (composer.box.disabled) return;
   const tooMany = attachments.add(files);
   if (tooMany) notice(`A message takes 20 files; ${tooMany} more were left out.`);
+  else if (folders) notice('A folder cannot be added. Drop the files that are in it.');
   composer.focus();
 }
 

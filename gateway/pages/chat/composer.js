@@ -2,7 +2,8 @@
  * The box that messages are written in, and its keys: Enter sends, Ctrl or Cmd and Enter interrupts, ArrowUp in an empty box
  * brings back what was said last.
  *
- * Rule: nothing typed is lost. A draft outlives a reload; what is recalled never takes the place of a draft.
+ * Rule: nothing typed is lost. A draft outlives a reload, and is of the session that it was typed for; what is recalled never takes
+ * the place of a draft.
  */
 import { byId } from '../shared/dom.js';
 
@@ -12,15 +13,15 @@ const TALLEST = 220;
 export class Composer {
   /** Of what was said, what is in the box: 1 is the newest; 0: what is in the box was typed. */
   #recalled = 0;
+  /** The session; null is the new chat. */
+  #place = null;
 
   /** `send({interrupt})`; `said()` → what was said in this session, the newest last; `onChange()` after each change of the text. */
   constructor({ storage, send, said, onChange }) {
     Object.assign(this, { storage, send, said, onChange, box: byId('message') });
     this.box.addEventListener('keydown', (event) => this.#press(event));
     this.box.addEventListener('input', () => {
-      this.#recalled = 0;
-      storage.setItem(DRAFT, this.box.value);
-      this.#fit();
+      this.restore(this.box.value);
     });
     byId('composer').addEventListener('submit', (event) => (event.preventDefault(), send({ interrupt: false })));
   }
@@ -29,12 +30,39 @@ export class Composer {
     return this.box.value.trim();
   }
 
-  restore() {
-    this.put(this.storage.getItem(DRAFT) ?? '');
+  /** Another session is shown, or null for a new chat. */
+  open(place) {
+    this.#place = place;
+    this.#put(this.storage.getItem(this.#key) ?? '');
   }
 
-  put(text) {
+  /** What was typed for the new chat goes with the session that it has become. */
+  move(place) {
+    const draft = this.storage.getItem(this.#key) ?? '';
+    this.storage.removeItem(this.#key);
+    this.#place = place;
+    this.restore(draft);
+  }
+
+  /** Makes `text` the draft. */
+  restore(text) {
+    if (text) this.storage.setItem(this.#key, text);
+    else this.storage.removeItem(this.#key);
+    // A value that is set moves the cursor.
+    if (text === this.box.value) this.#typed();
+    else this.#put(text);
+  }
+
+  get #key() {
+    return this.#place === null ? DRAFT : `${DRAFT}.${this.#place}`;
+  }
+
+  #put(text) {
     this.box.value = text;
+    this.#typed();
+  }
+
+  #typed() {
     this.#recalled = 0;
     this.#fit();
   }
@@ -42,8 +70,7 @@ export class Composer {
   /** The text, which is no longer in the box. */
   take() {
     const { text } = this;
-    this.put('');
-    this.storage.removeItem(DRAFT);
+    this.restore('');
     return text;
   }
 
@@ -77,7 +104,7 @@ export class Composer {
     const next = this.#recalled + by;
     if (next < 0 || next > said.length || (!next && !this.#recalled)) return;
     event.preventDefault();
-    this.put(next ? said.at(-next) : '');
+    this.#put(next ? said.at(-next) : '');
     this.#recalled = next;
     this.box.setSelectionRange(this.box.value.length, this.box.value.length);
   }

@@ -2,7 +2,7 @@
 
 import { byId } from '../shared/dom.js';
 
-/** `onFiles(files)` gets them. While files hang over the conversation, a veil says what will become of them. */
+/** `onFiles(files, folders)` gets them, and how many folders were among them, which no browser reads as a file. While files hang over the conversation, a veil says what will become of them. */
 export function takeFiles(onFiles) {
   const [veil, box, button, input] = ['drop', 'message', 'attach', 'file-input'].map(byId);
   // The whole page: anywhere else, the browser would open the file in place of the conversation.
@@ -24,7 +24,10 @@ export function takeFiles(onFiles) {
     if (!holdsFiles(event)) return;
     event.preventDefault();
     over(0);
-    onFiles([...event.dataTransfer.files]);
+    const { files, items } = event.dataTransfer;
+    const given = [...items].filter(({ kind }) => kind === 'file').map((item) => item.webkitGetAsEntry());
+    const kept = [...files].filter((_, place) => !given[place]?.isDirectory);
+    onFiles(kept, files.length - kept.length);
   });
   box.addEventListener('paste', (event) => {
     const { files, types } = event.clipboardData;

@@ -16,7 +16,7 @@ export class Outbox {
   /** `onChange()` after each change of any entry's state, `onSent(receipt)` with the server's answer to a message. */
   constructor(client, storage, onChange, onSent) {
     Object.assign(this, { client, storage, onChange, onSent });
-    for (const key of Object.keys(storage).filter((name) => name.startsWith(PREFIX))) {
+    for (const key of storage.keys().filter((name) => name.startsWith(PREFIX))) {
       const entry = JSON.parse(storage.getItem(key));
       this.#entries.set(entry.messageId, { ...entry, state: 'sending' });
     }

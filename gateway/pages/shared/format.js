@@ -75,7 +75,7 @@ export function titleOf({ turns }) {
 
 /** A size in words. */
 export function bytes(count) {
-  if (count < 1000) return `${count} bytes`;
+  if (count < 1000) return count === 1 ? '1 byte' : `${count} bytes`;
   return count < 1e6 ? `${Math.round(count / 1000)} kB` : `${(count / 1e6).toFixed(1)} MB`;
 }
 

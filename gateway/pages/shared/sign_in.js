@@ -8,6 +8,7 @@
  */
 import { chatAddress } from './addresses.js';
 import { h, setText } from './dom.js';
+import { lasting, ofTab } from './stores.js';
 
 const TARGET = '/v1/sign-in';
 const WHO = 'perdure.who';
@@ -58,7 +59,7 @@ export class SignIn {
   }
 
   #open() {
-    const known = localStorage.getItem(WHO) !== null;
+    const known = lasting.getItem(WHO) !== null;
     const key = h('input', {
       id: 'sign-in-key',
       type: 'password',
@@ -130,14 +131,14 @@ export class SignIn {
   #draw(known) {
     const { asks, signed_in: signedIn, tenant, subject, name, session } = known;
     const who = `${tenant}/${subject}`;
-    const before = localStorage.getItem(WHO);
+    const before = lasting.getItem(WHO);
     if (asks && before !== null && before !== who) {
       forget();
-      localStorage.setItem(WHO, who);
+      lasting.setItem(WHO, who);
       this.#leaving = true;
       return location.replace('/');
     }
-    if (asks) localStorage.setItem(WHO, who);
+    if (asks) lasting.setItem(WHO, who);
     // A token of one session leads to it.
     if (session && location.pathname === '/' && !location.hash) {
       history.replaceState(null, '', chatAddress(session));
@@ -161,8 +162,8 @@ async function signOut() {
 
 /** Drafts, messages on their way, and which session was open. */
 function forget() {
-  for (const store of [localStorage, sessionStorage])
-    for (const name of Object.keys(store)) if (OURS.test(name)) store.removeItem(name);
+  for (const store of [lasting, ofTab])
+    for (const name of store.keys()) if (OURS.test(name)) store.removeItem(name);
 }
 
 function ask(method, body) {

@@ -75,8 +75,9 @@ async def test_inputs_are_for_the_session_that_begins(http: httpx2.AsyncClient, 
         ({"id": "a/b", "messages": [user("Hi")]}, "id"),
         ({"id": "wrong", "messages": [user("Hi", "no spaces, please")]}, "messages[0].id"),
         ({"id": "wrong", "messages": [user("x"), user(" ", "u2")]}, "messages[1].parts"),
-        ({"id": "wrong", "message": user("Hi", "u1", {"type": "file", "url": "blob:x"})}, "message.parts[0].uri"),
-        ({"id": "wrong", "message": user("Hi", "u1", {"type": "data-timer", "data": 1})}, "message.parts[0].name"),
+        ({"id": "wrong", "message": user("Hi", "u1", {"type": "file", "url": "blob:x"})}, "message.parts[0].url"),
+        ({"id": "wrong", "message": user("Hi", "u1", {"type": "data-timer", "data": 1})}, "message.parts[0].type"),
+        ({"id": "wrong", "message": user("", "u1", {"type": "step-start"}, {"type": "file"})}, "message.parts[1].url"),
         ({"id": "wrong", "message": {**user("Hi"), "role": "system"}}, "message.role"),
         ({"id": "a~t1.s1.c1", "message": user("Hi")}, "id"),
     ],
@@ -117,8 +118,9 @@ async def test_only_the_answer_that_is_named_is_stopped(http: httpx2.AsyncClient
         async for line in lines:
             if "one" in line:
                 break
-        other = await http.post(f"{url}/stopped/stop", json={"activeStreamId": "t7"})
-        assert (other.status_code, other.json()) == (200, {"success": True})
+        for name in ("t7", "of another maker"):
+            other = await http.post(f"{url}/stopped/stop", json={"activeStreamId": name})
+            assert (other.status_code, other.json()) == (200, {"success": True})
         assert (await http.get("/v1/sessions/stopped")).json()["status"] == "working"
         named = {"assistantMessage": {"id": "t1", "role": "assistant", "parts": []}}
         assert (await http.post(f"{url}/stopped/stop", json=named)).json() == {"success": True}

@@ -22,6 +22,14 @@ from perdure.workflows.vocabulary.questions import Question
 _MAX_REASON: Final = 2000
 #: An id that has room for the mark of an edit.
 _ID: Final = re.compile(r"[A-Za-z0-9._~:-]{1,190}")
+#: What clients call the fields of a part, by its type and by their names in the session.
+_NAMES: Final = {
+    ("file", "uri"): "url",
+    ("file", "media_type"): "mediaType",
+    ("file", "name"): "filename",
+    ("data", "name"): "type",
+    ("data", "value"): "data",
+}
 _SETTLED: Final = ("output-available", "output-error", "output-denied")
 
 
@@ -114,8 +122,9 @@ def user_message_id(message: ClientMessage, field: str) -> str:
 def parts_of(message: ClientMessage, field: str) -> EditMessageBody:
     """What a user's message says. Raises `InvalidRequest`, which names the part."""
     parts: list[dict[str, JsonValue]] = []
-    for part in message.parts:
-        kind = part.get("type")
+    places: list[int] = []
+    for place, part in enumerate(message.parts):
+        kind, before = part.get("type"), len(parts)
         if kind == "text" and str(part.get("text", "")).strip():
             parts.append({"type": "text", "text": part.get("text")})
         elif kind == "file":
@@ -124,14 +133,26 @@ def parts_of(message: ClientMessage, field: str) -> EditMessageBody:
             parts.append({"type": "file", "uri": part.get("url"), **media_type, **named})
         elif isinstance(kind, str) and kind.startswith("data-"):
             parts.append({"type": "data", "name": kind.removeprefix("data-"), "value": part.get("data")})
+        places += [place] * (len(parts) - before)
     if not parts:
         raise InvalidRequest(f"{field}.parts", "has no text and no file")
     try:
         return EditMessageBody.model_validate({"parts": parts})
     except ValidationError as error:
-        found = from_validation([{**one, "loc": (field, *one["loc"])} for one in error.errors()])
+        found = from_validation([{**one, "loc": (field, *_place(one["loc"], places))} for one in error.errors()])
         wrong = [FieldError(f"{field}.{one.field}", one.message) for one in found.errors]
         raise InvalidRequest(None, "; ".join(f"{one.field}: {one.message}" for one in wrong[:3]), wrong) from None
+
+
+def _place(loc: tuple[str | int, ...], places: list[int]) -> list[str | int]:
+    """Where the client has what is wrong at `loc` of a part; `places` are those of the parts."""
+    match loc:
+        case (head, int(place), str(kind), str(name), *rest):
+            return [head, places[place], kind, _NAMES.get((kind, name), name), *rest]
+        case (head, int(place), *rest):
+            return [head, places[place], *rest]
+        case _:
+            return [*loc]
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,9 @@ async def stop_chat(
         raise Problem("session_not_found")
     named = body.named if body is not None else None
     answer = read_answer_id(named) if named is not None else None
-    await chat.session.stop(answer.turn_id if answer is not None else None)
+    # A message that has not begun to come bears an id of its client's. A stream's id is always ours, or another one's.
+    if answer is not None or body is None or body.activeStreamId is None:
+        await chat.session.stop(answer.turn_id if answer is not None else None)
     return JSONResponse({"success": True})
 
 

@@ -3,12 +3,15 @@
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from perdure.gateway.http.chat_bodies import new_parts, told
+from perdure.gateway.http.openai_bodies import CreateResponse
 from perdure.gateway.http.openai_envelope import envelope
 from perdure.gateway.http.openai_input import Decision, Output, read_input
 from perdure.gateway.http.problems import Problem
 from perdure.gateway.routes.response_turn import Settled
+from perdure.temporal.sessions.validation import from_validation
 from tests.support.told_turns import ToldTurn
 
 PNG = "data:image/png;base64,iVBORw0KGgo="
@@ -67,7 +70,15 @@ def test_answers() -> None:
         ([], "input"),
         ([{"role": "user", "content": []}], "input[0].content"),
         ([{"role": "user", "content": [{"type": "input_audio"}]}], "input[0].content[0]"),
-        ([{"role": "user", "content": [{"type": "input_image", "image_url": "ftp://x"}]}], "input[0].content[0].uri"),
+        (
+            [{"role": "user", "content": [{"type": "input_image", "image_url": "ftp://x"}]}],
+            "input[0].content[0].image_url",
+        ),
+        ([{"role": "user", "content": [{"type": "input_file", "file_id": "file_x"}]}], "input[0].content[0].file_id"),
+        (
+            [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "blob:x"}}]}],
+            "input[0].content[0].image_url.url",
+        ),
         ([{"role": "user", "content": [{"type": "input_file"}]}], "input[0].content[0]"),
         ([{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}], "input[1]"),
         ([{"role": "developer", "content": "x"}], "input[0]"),
@@ -151,3 +162,20 @@ def test_a_refusal_in_openai_s_words() -> None:
         "code": "validation",
     }
     assert envelope(503, {"title": "Away"})["type"] == "server_error"
+
+
+@pytest.mark.parametrize(
+    ("fields", "errors"),
+    [
+        ({"input": 5}, {"input": "must be text, or must be a list"}),
+        ({"input": [5]}, {"input": "must be text", "input[0]": "must be a JSON object"}),
+        ({"conversation": 5}, {"conversation": "must be text, or must be a JSON object"}),
+        ({"conversation": {"id": 5}}, {"conversation": "must be text", "conversation.id": "must be text"}),
+        ({"Input": 5, "str": 5}, dict.fromkeys(["Input", "str"], "is not a field that this request takes")),
+    ],
+)
+def test_what_may_be_of_several_kinds_is_named_by_its_field(fields: dict[str, Any], errors: dict[str, str]) -> None:
+    with pytest.raises(ValidationError) as refused:
+        CreateResponse.model_validate({"model": "a", "input": "b", **fields})
+    found = from_validation([{**one, "loc": ("body", *one["loc"])} for one in refused.value.errors()])
+    assert {one.field: one.message for one in found.errors} == errors

@@ -127,30 +127,36 @@ def _content_part(part: JsonValue, field: str) -> UserPart:
     match part:
         case {"type": "input_text" | "text", "text": str(text)}:
             return _part(TextPart, field, {"type": "text", "text": text})
-        case {"type": "input_image", "image_url": str(url)} | {"type": "image_url", "image_url": {"url": str(url)}}:
-            return _file(field, url, None, media_type=_IMAGE)
+        case {"type": "input_image", "image_url": str(url)}:
+            return _file(field, "image_url", url, None, media_type=_IMAGE)
+        case {"type": "image_url", "image_url": {"url": str(url)}}:
+            return _file(field, "image_url.url", url, None, media_type=_IMAGE)
         case {"type": "input_file"} | {"type": "file", "file": dict()}:
-            inner = part["file"] if part["type"] == "file" else part
+            inner, above = (part["file"], "file.") if part["type"] == "file" else (part, "")
             assert isinstance(inner, dict)
             name = inner.get("filename")
             for key in ("file_data", "file_url", "file_id"):
                 if isinstance(inner.get(key), str):
-                    return _file(field, str(inner[key]), name if isinstance(name, str) else None)
+                    given = name if isinstance(name, str) else None
+                    return _file(field, above + key, str(inner[key]), given, filename=f"{above}filename")
             raise invalid(field, "needs file_data (a data: URI), file_url, or the uri of an upload as file_id")
         case {"type": "input_image", "file_id": str(upload)}:
-            return _file(field, upload, None)
+            return _file(field, "file_id", upload, None)
         case {"type": "input_audio"}:
             raise invalid(field, "is sound: send it as input_file, with a data: URI")
         case _:
             raise invalid(field, "must be input_text with text, input_image with image_url, or input_file")
 
 
-def _file(field: str, uri: str, name: str | None, media_type: str | None = None) -> FilePart:
-    """What is behind an address is named by its caller: an image without a known ending, a document by its ending."""
+def _file(
+    field: str, key: str, uri: str, name: str | None, media_type: str | None = None, filename: str = "filename"
+) -> FilePart:
+    """What is behind an address is named by its caller: an image without a known ending, a document by its ending. `key` and
+    `filename` are where the part `field` has the address and the name."""
     fields: dict[str, Any] = {"type": "file", "uri": uri, "name": name}
     if uri.startswith(("http://", "https://")):
         fields["media_type"] = _type_of(uri) or media_type or "application/pdf"
-    return _part(FilePart, field, fields)
+    return _part(FilePart, field, fields, uri=key, name=filename)
 
 
 _TYPES: Final = {
@@ -172,12 +178,14 @@ def _type_of(address: str) -> str | None:
     return _TYPES.get(path.rpartition(".")[2].lower())
 
 
-def _part(kind: type[P], field: str, fields: dict[str, Any]) -> P:
+def _part(kind: type[P], field: str, fields: dict[str, Any], **names: str) -> P:
+    """`names` are those of the part's fields in the request, where they are others."""
     try:
         return kind.model_validate(fields)
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"]))
+        name = names.get(name, name)
         words = str(first["msg"]).removeprefix("Value error, ")
         raise invalid(f"{field}.{name}" if name not in ("text", "") else field, words) from None
 

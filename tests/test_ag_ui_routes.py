@@ -101,6 +101,9 @@ async def test_the_same_run_again_sends_nothing_anew(http: httpx2.AsyncClient, p
     again = await run(http, thread=thread)
     assert again[0]["runId"] == "r1"
     assert Client().apply(again).messages == Client([said()]).apply(first).messages
+    # Another text under the id of that message would be lost.
+    conflict = await refused(http, thread=thread, run="r2", messages=[said("Something else")])
+    assert conflict[:2] == (409, "id_conflict")
     assert len((await Sessions(http).snapshot(thread))["messages"]) == 2
 
 

@@ -276,6 +276,7 @@ async def test_a_message_that_waits_can_be_taken_back(client: AsyncOpenAI, provi
     assert second.status == "queued"
     cancelled = await client.responses.cancel(second.id)
     assert cancelled.status == "cancelled"
+    assert "turn_id" not in (cancelled.metadata or {})
     assert (await client.responses.retrieve(first.id)).status == "in_progress"
     assert (await client.responses.cancel(first.id)).status == "cancelled"
     events = [event.type async for event in await client.responses.retrieve(second.id, stream=True)]

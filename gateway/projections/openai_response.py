@@ -171,6 +171,8 @@ class ResponseProjection:
                     events.tell({"type": "response.queued", "response": self._shown("queued", [])})
             case MessageRejected():
                 self._begin(event)
+                # The turn that it waited for is not its own.
+                self.turn_id = None
                 self._end(was_rejected(event.reason), event)
             case TurnStarted():
                 self._own_turn = True

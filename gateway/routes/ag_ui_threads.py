@@ -18,6 +18,7 @@ from perdure.gateway.http.sse import json_line
 from perdure.gateway.live.items import Item
 from perdure.gateway.projections.ag_ui import Run
 from perdure.gateway.projections.ag_ui_events import AgUiEvent
+from perdure.gateway.projections.ag_ui_messages import native
 from perdure.gateway.projections.ag_ui_questions import Asked, is_of_client, read_interrupt_id
 from perdure.gateway.projections.ag_ui_run_of import RunOf, answer_id, last_run
 from perdure.gateway.projections.ag_ui_state import FIELDS, State
@@ -65,6 +66,10 @@ class Thread:
         if begins is None or not answered or begins.page.turn_id is None:
             # What begins anew with an answer may have ended by now, or may never come.
             begins, answered = await self._session.snapshot(), frozenset()
+        if said is not None and said is wanted.messages[-1] and _is_other(said, begins):
+            raise IdConflict(
+                "This id was used for a message with other content. Give what is said anew an id of its own."
+            )
         waits = said is not None and (is_new or any(one.id == said.id for one in begins.page.queued))
         of = _of(wanted, said.id if said is not None and waits else None, ignored, results, answered)
         return self._frames(Run(of, self._state), begins)
@@ -253,6 +258,15 @@ def _of(
         results=results,
         ignored=ignored,
     )
+
+
+def _is_other(said: AgUiMessage, known: Snapshot) -> bool:
+    """Whether the session has another text under the id of a text. What else a message may hold, clients have in a form of
+    their own after they were sent it."""
+    messages = (*known.messages, *known.page.queued)
+    was = next((native(message)["parts"] for message in messages if message.id == said.id), [])
+    texts = [part["text"] for part in was if part["type"] == "text"]
+    return isinstance(said.content, str) and len(texts) == len(was) == 1 and texts[0] != said.content
 
 
 def _place(wanted: RunAgentInput, message: AgUiMessage) -> Place:

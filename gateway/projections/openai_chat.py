@@ -85,7 +85,9 @@ def waiting_note(response: dict[str, Any]) -> str:
     if "next_response_id" not in metadata and response["status"] not in ("queued", "in_progress"):
         return ""
     where = f"session {metadata['session_id']}"
-    if response["status"] in ("queued", "in_progress"):
+    if response["status"] == "queued":
+        return f"(Not begun yet: in {where}, the message waits behind what was said or asked before.)"
+    if response["status"] == "in_progress":
         return f"(Not finished yet: the answer goes on in {where}.)"
     asked = [item for item in response["output"] if item["type"] in ("function_call", "mcp_approval_request")]
     words = [f"{item['name']} {item['arguments']}" for item in asked]

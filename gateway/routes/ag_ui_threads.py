@@ -264,7 +264,7 @@ def _is_other(said: AgUiMessage, known: Snapshot) -> bool:
     """Whether the session has another text under the id of a text. What else a message may hold, clients have in a form of
     their own after they were sent it."""
     messages = (*known.messages, *known.page.queued)
-    was = next((native(message)["parts"] for message in messages if message.id == said.id), [])
+    was: list[dict[str, Any]] = next((native(message)["parts"] for message in messages if message.id == said.id), [])
     texts = [part["text"] for part in was if part["type"] == "text"]
     return isinstance(said.content, str) and len(texts) == len(was) == 1 and texts[0] != said.content
 

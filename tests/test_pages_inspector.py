@@ -183,7 +183,7 @@ async def test_keys_lead_through_the_steps(
     await page.keyboard.press("ArrowRight")
     await page.keyboard.press("Enter")
     await expect(detail.locator(".answer")).to_have_text(
-        "This turn failed. Anthropic does not accept the API key (401)"
+        "This turn failed. Anthropic does not accept the API key in ANTHROPIC_API_KEY (401)"
     )
     await page.keyboard.press("?")
     await expect(page.get_by_role("dialog", name="Keys")).to_contain_text("What failed, newest first")

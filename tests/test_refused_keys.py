@@ -122,6 +122,13 @@ async def test_a_call_that_bore_no_key(server: BodyServer, provider: str, name: 
         ("bedrock", {}, {}, None),
         ("bedrock", {}, {"AWS_SECRET_ACCESS_KEY": KEY}, ("AWS_SECRET_ACCESS_KEY",)),
         ("anthropic", {}, {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_AUTH_TOKEN": KEY}, ("ANTHROPIC_API_KEY",)),
+        ("openai", {}, {"OPENAI_API_KEY": KEY, "OPENAI_CUSTOM_HEADERS": "X-Team: a"}, ("OPENAI_API_KEY",)),
+        (
+            "anthropic",
+            {},
+            {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_CUSTOM_HEADERS": f"X-Team: a\nx-api-key: {KEY}"},
+            ("ANTHROPIC_API_KEY", "ANTHROPIC_CUSTOM_HEADERS"),
+        ),
         ("demo", {}, {}, None),
     ],
 )

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from perdure.temporal.definitions.endpoints import is_given_key
 from perdure.temporal.definitions.references import MissingVariable, names_in, resolve
 from perdure.workflows.definition.agent import ModelDefinition
-from perdure.workflows.definition.providers.info import ProviderInfo
+from perdure.workflows.definition.providers.info import Endpoint, ProviderInfo
 from perdure.workflows.definition.request_rules import KEY_HEADERS, looks_secret
 
 
@@ -27,9 +27,15 @@ def key_variables(
     if not is_given_key(endpoint, address, environment):
         return ()
     held = next((name for name in endpoint.keys if environment.get(name, "").strip()), None)
-    if held is not None:
-        return (held,)
-    return None if endpoint.own_sdk else ()
+    variables = [name for name in (held, _of_headers(endpoint, environment)) if name is not None]
+    return tuple(variables) or (None if endpoint.own_sdk else ())
+
+
+def _of_headers(endpoint: Endpoint, environment: Mapping[str, str]) -> str | None:
+    """The variable with more headers of the SDK, if one of them is a key's."""
+    lines = environment.get(endpoint.more_headers, "").split("\n") if endpoint.more_headers else []
+    bears = any(line.partition(":")[0].strip().lower() in KEY_HEADERS for line in lines)
+    return endpoint.more_headers if bears else None
 
 
 def _secrets(values: Mapping[str, str]) -> list[str]:

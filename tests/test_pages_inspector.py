@@ -195,6 +195,10 @@ async def test_keys_lead_through_the_steps(
     assert await page.evaluate("document.documentElement.scrollWidth") == 390
     assert faults == []
     await page.keyboard.press("Escape")
+    cut = "(all) => all.filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.textContent)"
+    labels = page.locator(".row .label")
+    assert await labels.evaluate_all(cut) == []
+    await expect(labels.filter(has_text="claude-sonnet-5-5").first).to_be_visible()
     await page.keyboard.press("c")
     await expect(page.locator("#transcript")).to_contain_text("Two.")
 

@@ -280,7 +280,7 @@ async def test_the_guide_s_hook_goes_on_under_strict_mode(
         await page.keyboard.press("Enter")
         await expect(said.last).to_have_text("user: Refund it")
         await gateway.start()
-        await expect(said.last).to_contain_text("issue_refund?", timeout=PATIENCE_S * 1000)
+        await expect(page.get_by_text("May issue_refund run with")).to_be_visible(timeout=PATIENCE_S * 1000)
         await page.get_by_role("button", name="Allow").click()
         talk = ["user: Go", f"assistant: {WORDS}", "user: Refund it", "assistant: ", "assistant: Done."]
         await shows(*talk)

@@ -1,6 +1,7 @@
 """Feedback in real sessions: repeats, refusals, further runs, sealed parts, a fork and the end."""
 
 from collections.abc import AsyncIterator
+from typing import Any, cast
 
 import pytest
 import pytest_asyncio
@@ -8,7 +9,8 @@ from pydantic import ValidationError
 
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.live.protocols import Nowhere
-from perdure.temporal.sessions.errors import Forbidden, InvalidRequest, SessionClosed, SessionNotFound
+from perdure.temporal.sessions.backend import Backend
+from perdure.temporal.sessions.errors import Forbidden, InvalidRequest, NoWorker, SessionClosed, SessionNotFound
 from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.requests import CreateSession, FeedbackBody, ForkSession
 from perdure.temporal.sessions.service import Sessions
@@ -92,6 +94,11 @@ async def test_only_whoever_may_write_gives_feedback(lab: Lab, service: Sessions
         await service.open(reader, created.session_id).give_feedback(body("t1", 1))
     with pytest.raises(SessionNotFound):
         await service.open(Principal.trusted("other", "bob"), created.session_id).give_feedback(body("t1", 1))
+
+    # As where a worker is older than the gateway.
+    backend, newer = Backend(lab.client, lab.parts.settings), cast(Any, "of_a_newer_version")
+    with pytest.raises(NoWorker, match="older version"):
+        await backend.query(created.workflow_id, newer, "t1")
 
 
 @pytest.mark.parametrize("score", [float("nan"), float("inf"), True, "1", None, 10**400])

@@ -233,13 +233,7 @@ async def _branched(scene: Scene, text: str) -> None:
     await scene.see(".said .arrows", "2/2")
 
 
-async def edit_again(scene: Scene) -> None:
-    """Its box is as high as its text was when it was opened."""
-    await scene.press("Cancel")
-    await scene.press("Edit this message")
-
-
-@state("edit", phone=edit_again)
+@state("edit")
 async def edit(scene: Scene) -> None:
     session = await scene.begin("assistant", LISBON, says(PLAN))
     await scene.world.rest(session)

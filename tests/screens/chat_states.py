@@ -350,6 +350,22 @@ async def todo(scene: Scene) -> None:
     await scene.see(".answer", "are found")
 
 
+@state("rated")
+async def rated(scene: Scene) -> None:
+    """One answer was good; of the other the page asks what was wrong."""
+    session = await scene.begin("assistant", "What colour is the sea?", says("It is blue, and grey in winter."))
+    await scene.world.rest(session)
+    await scene.world.send(session, "And how deep is it?", says("It is deep."))
+    await scene.world.rest(session)
+    await scene.chat(session)
+    await scene.see(".answer", "It is deep.")
+    good = scene.page.get_by_role("button", name="Good answer").first
+    await good.click()
+    await expect(good).to_have_attribute("aria-pressed", "true")
+    await scene.page.get_by_role("button", name="Bad answer").last.click()
+    await scene.see(".why-bad textarea")
+
+
 async def show_summary(scene: Scene) -> None:
     await scene.page.locator("details.summary").scroll_into_view_if_needed()
 

@@ -76,3 +76,13 @@ async def inspector_step_streams(scene: Scene) -> None:
 async def inspector_unknown(scene: Scene) -> None:
     await scene.inspect("nobody-knows-it")
     await scene.see("#connection", "not here any more")
+
+
+@state("inspector-rated")
+async def inspector_rated(scene: Scene) -> None:
+    session = await scene.begin("assistant", "How deep is the sea?", says("It is deep."))
+    await scene.world.rest(session)
+    given = {"turn_id": "t1", "score": -1, "text": "It names no number, and I asked how deep it is."}
+    await scene.world.call("POST", f"/v1/sessions/{session}/feedback", given)
+    await scene.inspect(session)
+    await scene.see("#timeline", "names no number")

@@ -229,7 +229,9 @@ class Settings(BaseSettings):
             return cls(**{name: value for name, value in overrides.items() if value is not None})
         except ValidationError as error:
             # Without the input: it may be a secret in the wrong variable.
-            problems = [f"{_named(problem['loc'])}{problem['msg']}" for problem in error.errors()]
+            problems = [
+                f"{_named(problem['loc'])}{problem['msg'].removeprefix('Value error, ')}" for problem in error.errors()
+            ]
             raise SettingsInvalid("; ".join(problems)) from None
 
     @model_validator(mode="after")

@@ -391,6 +391,11 @@ def test_the_to_do_list_is_state() -> None:
     assert client.state["todo"] == items
 
 
+def test_feedback_is_no_matter_of_a_run() -> None:
+    given = [event("feedback.given", 3, score=1), event("feedback.given", 4, "t7", score=-1, text="No")]
+    assert run([*begun(), *given])[0] == run(begun())[0]
+
+
 def test_what_is_not_done_is_said() -> None:
     told, _ = run([], ignored={"tools": ["fly"]})
     assert told[1] == {"type": "CUSTOM", "name": "ignored", "value": {"tools": ["fly"]}}

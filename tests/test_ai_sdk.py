@@ -9,7 +9,7 @@ from perdure.gateway.projections.ai_sdk_calls import settled
 from perdure.temporal.live.frames import ToolProgress
 from perdure.workflows.vocabulary.blocks import Block
 from perdure.workflows.vocabulary.budget_events import BudgetPaused, BudgetRaised
-from perdure.workflows.vocabulary.events import MessageAdded, StepFinished
+from perdure.workflows.vocabulary.events import FeedbackGiven, MessageAdded, StepFinished
 from perdure.workflows.vocabulary.parts import Data, File, Message, Text
 from perdure.workflows.vocabulary.question_events import InputRequested
 from perdure.workflows.vocabulary.todo import TodoItem, TodoUpdated
@@ -225,6 +225,14 @@ def test_what_servers_and_handlers_ask_is_answered_elsewhere() -> None:
     parked.finish("parked")
     assert told(chunks_of(parked.items))[-2:] == ["data-question t1.ask", "finish other"]
     assert loaded(parked.gets("t1.ask", "yes"))[1]["parts"][0]["data"]["state"] == "answered"
+
+
+def test_feedback_is_not_told() -> None:
+    story = Story().begin()
+    before = chunks_of(story.items, ends=False)
+    story.items.append(FeedbackGiven(**story.stamp(), score=1))
+    story.items.append(FeedbackGiven(**(story.stamp() | {"turn_id": "t7"}), score=-1, text="No"))
+    assert chunks_of(story.items, ends=False) == before
 
 
 def test_what_is_told_beside_words() -> None:

@@ -34,6 +34,14 @@ tools:
   - scan
   - draw
   - todo
+  - ask_user
+handlers:
+  pickup:
+    - ask:
+        prompt: When shall we come?
+        form: {type: object, properties: {day: {type: string, format: date}, floor: {type: integer}}, required: [day]}
+        into: visit
+    - say: "We come on {{ visit.day }} to floor {{ visit.floor }}."
 """,
     "helper": "tools: [calculator: {approval: always}]\n",
 }
@@ -220,6 +228,41 @@ async def test_client_tools(page: Page, provider: FakeProvider) -> None:
         await rested(page)
         await page.reload()
     assert len(provider.calls) == 3
+
+
+async def test_the_agent_asks_for_a_text_and_in_forms(
+    page: Page, provider: FakeProvider, http: httpx2.AsyncClient
+) -> None:
+    fields = [
+        {"name": "size", "label": "Which size?", "type": "choice", "options": ["S", "L"], "required": True},
+        {"name": "pieces", "type": "number"},
+        {"name": "gift", "type": "boolean"},
+        {"name": "note", "type": "text"},
+    ]
+    provider.script(
+        Reply(text="", tools=(("ask_user", {"prompt": "Which colour?"}),)),
+        Reply(text="", tools=(("ask_user", {"prompt": "And?", "fields": fields}),)),
+        Reply(text="Done."),
+    )
+    await say(page, "A lamp")
+    await expect(page.get_by_text("Which colour?")).to_be_visible()
+    await page.get_by_label("Answer").fill("red")
+    await page.get_by_role("button", name="Answer").click()
+    await page.get_by_label("Which size?").select_option("L")
+    await page.get_by_label("pieces").fill("2")
+    await page.get_by_label("gift").check()
+    await page.get_by_role("button", name="Answer").click()
+    await expect(texts(page)).to_have_text(
+        ['ask_user: {"answer":"red"}', 'ask_user: {"size":"L","pieces":2,"gift":true}', "Done."]
+    )
+    await rested(page)
+    await http.post(f"/v1/sessions/{page.url.partition('#')[2]}/triggers/pickup", json={})
+    await page.reload()
+    await page.get_by_label("day").fill("2026-12-24")
+    await page.get_by_label("floor").fill("3")
+    await page.get_by_role("button", name="Answer").click()
+    await expect(texts(page).last).to_have_text("We come on 2026-12-24 to floor 3.")
+    await expect(page.get_by_text("When shall we come?")).to_have_count(0)
 
 
 async def test_a_list_progress_and_a_sub_agent_that_asks(page: Page, provider: FakeProvider, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
@@ -227,7 +228,9 @@ async def test_a_session_that_nobody_made(sessions: Sessions) -> None:
     for method, path, body in ROUTES:
         answer = await sessions.http.request(method, path.format("nobody"), json=body)
         assert told(answer) == (404, "session_not_found"), (method, path)
-    assert told(await sessions.http.get("/v1/agents/nobody")) == (404, "agent_not_found")
+    answer = await sessions.http.get("/v1/agents/nobody")
+    assert told(answer) == (404, "agent_not_found")
+    assert re.search("no agent 'nobody'. There are: .*support", answer.json()["detail"])
     assert told(await sessions.http.get("/v1/nothing")) == (404, "not_found")
 
 

@@ -192,6 +192,24 @@ def test_a_rewind_and_a_retry_are_sent_again_with_the_same_id(
     assert later[named] != tries[0][named]
 
 
+def test_feedback_is_sent_until_it_is_taken(node: Node) -> None:
+    script = """
+    const statuses = [0, 503, 202];
+    const asked = [];
+    globalThis.setTimeout = (run) => queueMicrotask(run);
+    const fetch = async (url, { method, body }) => {
+      asked.push([method, url, JSON.parse(body)]);
+      const status = statuses.shift();
+      if (status === 0) throw new TypeError('network error');
+      return new Response('{"seq": 7}', { status });
+    };
+    const taken = await new client.PerdureClient({ fetch }).feedback('s', 't1', { score: -1, text: 'No' });
+    output({ asked, taken });
+    """
+    body = {"turn_id": "t1", "score": -1, "text": "No"}
+    assert node(script) == {"asked": [["POST", "/v1/sessions/s/feedback", body]] * 3, "taken": {"seq": 7}}
+
+
 def test_a_refused_message_is_not_sent_again(node: Node) -> None:
     script = """
     let asked = 0;

@@ -61,7 +61,8 @@ MISTAKES = [
     (
         "Answers questions about orders",
         "Orders: questions and answers",
-        "2:20: not valid YAML: a text with a colon in it has to stand in quotes; or this line is indented too far",
+        "2:20: not valid YAML: a text with a colon in it has to stand in quotes; or this line is indented too far, or "
+        "the line above lacks a colon at its end",
     ),
     ('"{{ args.amount > 100 }}"', "{{ args.amount > 100 }}", f"14:37: not valid YAML: {QUOTE}"),
     (
@@ -81,6 +82,22 @@ MISTAKES = [
         "find_order:\n    timeout: 10s",
         "13:5: tools[0]: a tool is a name, or one name with its options: indent those of find_order below it "
         "(here: a mapping)",
+    ),
+    (
+        "find_order: {timeout: 10s}",
+        "find_order\n      timeout: 10s",
+        "14:14: not valid YAML: a text with a colon in it has to stand in quotes; or this line is indented too far, or "
+        "the line above lacks a colon at its end",
+    ),
+    (
+        "find_order: {timeout: 10s}",
+        "find_order: 10s",
+        "13:5: tools[0].find_order: the options of a tool are a mapping, as in {timeout: 30s}",
+    ),
+    (
+        "limits:\n  turn:",
+        "handlers: {later: [wait: 3d]}\nlimits:\n  turn:",
+        "15:20: handlers.later[0].wait: is a mapping of fields, as in {for: 3d}",
     ),
     (
         "limits:\n  turn:",

@@ -28,7 +28,9 @@ async def test_a_model_server_that_is_away_is_named_in_one_line_and_so_is_a_miss
     agents.mkdir()
     text = AGENT.format(name="local", use="openai-chat/llama3.2", url=f"http://127.0.0.1:{port}/v1")
     (agents / "local.yaml").write_text(text)
-    dev = Dev(tmp_path, NO_KEYS, ["--agents", str(agents)])
+    (agents / "broken.yaml").write_text("name: broken\nmodel: fast\ninstructions: Help.\n")
+    (bare := tmp_path / "bare.py").write_text("def pay(amount: float) -> float:\n    return amount\n")
+    dev = Dev(tmp_path, NO_KEYS, ["--agents", str(agents), "--tools", str(bare)])
     await dev.start()
     async with httpx2.AsyncClient(base_url=dev.url, timeout=30) as http:
         await Sessions(http).create("local", message="hi")
@@ -40,6 +42,8 @@ async def test_a_model_server_that_is_away_is_named_in_one_line_and_so_is_a_miss
     output = "\n".join(dev.output)
     assert "Traceback" not in output
     assert "uvicorn" not in output
+    assert "activity.defn" in next(line for line in dev.output if "tools.none" in line)
+    assert f"  refused, and not served: {agents}/broken.yaml:" in output
     assert "agent local  openai-chat/llama3.2\n" in output
     assert (
         "agent assistant  anthropic/claude-sonnet-5-5  (ANTHROPIC_API_KEY is not set: runs on the demo model)" in output

@@ -57,6 +57,9 @@ def version(folder: Path, *changes: tuple[str, str], salt: str = "") -> Stored:
         ("session: daily", "session: weekly", ["schedules: - daily, + weekly"]),
         ("0 9 * * *", "0 8 * * *", ["schedules.daily.cron: 0 9 * * * -> 0 8 * * *"]),
         ("secrets: [ONE]\n", "secrets: [ONE]\nidle_timeout: 90d\n", ["idle_timeout: none -> 90d"]),
+        ("limits:", "handlers: {message: [respond: {}]}\nlimits:", ["handlers: + message"]),
+        ("limits:", "events: {paid: {}}\nlimits:", ["events: + paid"]),
+        ("limits:", "title: {model: fast}\nlimits:", ['title: none -> {"model": "fast"}']),
     ],
 )  # fmt: skip
 def test_fields_in_words(tmp_path: Path, old: str, new: str, told: list[str]) -> None:

@@ -179,6 +179,12 @@ def test_keys_of_servers_of_ones_own_are_not_asked_for(tmp_path: Path, monkeypat
     )
 
     assert [check.state for check in checkup.keys(found)] == ["ok", "failed"]
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-a-secret")
+    assert [check.found for check in checkup.keys(found)] == [
+        "own: there for every model",
+        "theirs: there for every model (OPENAI_API_KEY)",
+    ]
+    monkeypatch.delenv("OPENAI_API_KEY")
     shipped = checkup.keys(AgentFolders.of([SHIPPED], None, None).read())
     assert [check.state for check in shipped] == ["warning"] * len(SHIPPED_AGENTS)
 

@@ -10,6 +10,8 @@ from jsonschema import Draft202012Validator
 from typer.testing import CliRunner
 
 import perdure
+from perdure.activities.models.demo.script import CallTools, script
+from perdure.activities.tools.catalogue import Catalogue, load_tools
 from perdure.temporal.app.cli import app
 from perdure.temporal.app.commands.new import NotEmpty, agent_name, create
 from perdure.temporal.definitions.folders import SHIPPED, AgentFolders
@@ -76,6 +78,20 @@ def test_editors_find_a_schema_that_holds_for_the_agent(tmp_path: Path) -> None:
     definition = yaml.safe_load(agent.read_text())
     assert list(checker.iter_errors(definition)) == []
     assert list(checker.iter_errors({**definition, "modle": "capable"})) != []
+
+
+def test_the_first_message_that_is_offered_calls_the_tool_on_the_demo_model_too(tmp_path: Path) -> None:
+    create(tmp_path / "shop")
+    starter = yaml.safe_load((tmp_path / "shop" / "agents" / "shop.yaml").read_text())["starters"][0]
+    (spec,) = Catalogue(load_tools(str(tmp_path / "shop" / "tools.py"))).specs(["quote_parcel"])
+    request = {
+        "system": "You help.",
+        "messages": [{"role": "user", "parts": [{"type": "text", "text": starter}]}],
+        "tools": [{"name": spec.name, "input": spec.input}],
+    }
+    said = script(request)
+    assert isinstance(said, CallTools)
+    assert said.calls == (("quote_parcel", {"weight_kg": 3, "country": "DE"}),)
 
 
 def test_the_project_s_settings_are_read(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def environment() -> dict[str, str]:
         ("page-a", PAGE, 2, errors.MODEL_STREAM_TRUNCATED, "bad gateway"),
         ("page-c", PAGE, 2, errors.MODEL_STREAM_TRUNCATED, "bad gateway"),
         ("empty", Body(b""), 2, errors.MODEL_STREAM_TRUNCATED, "an empty response"),
-        ("key", KEY, 1, errors.MODEL_AUTH, "does not accept the API key"),
+        ("key", KEY, 1, errors.MODEL_AUTH, "does not accept a call without an API key"),
         ("unknown", UNKNOWN, 2, errors.MODEL_SERVER_ERROR, "hiccup"),
         ("lost", Body(BEGUN, broken=True), 4, errors.MODEL_CONNECTION, "dropped the connection"),
     ],

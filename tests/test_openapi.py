@@ -224,6 +224,8 @@ class Story:
             await viewer.until("turn.finished", 4)
             await self.http.post(f"{url}/stop")
             await self._pause(url, viewer)
+            await self.http.post(f"{url}/feedback", json={"turn_id": "t1", "score": -1, "text": "Too long"})
+            await viewer.until("feedback.given")
         await self.http.get(f"{url}/variables")
         timer = (await self.http.get(f"{url}/timers")).json()["timers"][0]["timer_id"]
         await self.http.delete(f"{url}/timers/{timer}")

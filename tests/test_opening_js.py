@@ -15,11 +15,13 @@ from perdure.temporal.sessions.sealed import Sealed
 from perdure.temporal.sessions.snapshot import message_page, whole_snapshot
 from perdure.temporal.stores.blobs import LocalBlobs
 from perdure.workflows.core import answers
+from perdure.workflows.core.receive import receive
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.protocol.queries import PageRequest, SnapshotPage
+from perdure.workflows.protocol.signals import GiveFeedback
 from perdure.workflows.vocabulary.parts import Text
-from tests.support.core import Story
+from tests.support.core import AT, Story
 from tests.support.view_story import Node, open_node
 
 SESSION = "acme/s1"
@@ -112,6 +114,28 @@ def test_a_long_session_is_opened_at_its_end_and_read_back_to_its_beginning(node
 def test_a_short_session_is_read_from_its_first_event(node: Node, tmp_path: Path) -> None:
     seen = opened(node, story(1).state, tmp_path)
     assert seen["asked"] == [f"/v1/sessions/s1?messages={LAST}", "events after 0"]
+
+
+def given(made: Story, turn_id: str, score: float, text: str | None = None) -> None:
+    command = GiveFeedback(id=f"f{made.state.log.seq}", turn_id=turn_id, score=score, text=text)
+    made.take(receive(made.state, command, AT))
+
+
+def test_feedback_is_there_wherever_its_event_and_its_turn_lie(node: Node, tmp_path: Path) -> None:
+    made = story(9)
+    given(made, "t1", -1, "No")
+    given(made, "t2", 1)
+    for number in range(10, 15):
+        made.whole_turn(f"question {number}")
+    given(made, "t2", 0)
+    given(made, "t3", 1)
+    seen = opened(node, made.state, tmp_path)
+    scores = {turn: given["score"] for turn, given in seen["opened"]["feedback"].items()}
+    assert scores == {"t1": -1, "t2": 0, "t3": 1}
+    # Its words come with the events of that time.
+    plain = opened(node, made.state, tmp_path, None)
+    assert seen["whole"]["feedback"] == plain["whole"]["feedback"]
+    assert plain["whole"]["feedback"]["t1"]["text"] == "No"
 
 
 def test_turns_of_other_branches_are_not_shown(node: Node, tmp_path: Path) -> None:

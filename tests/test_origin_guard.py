@@ -5,6 +5,7 @@ import re
 import httpx2
 import pytest
 from starlette.responses import PlainTextResponse
+from structlog.testing import capture_logs
 
 from perdure.gateway.http.allowed_origins import AllowedOrigins
 from perdure.gateway.http.hosts import KnownHosts
@@ -183,3 +184,22 @@ def test_an_origin_is_listed_in_whole(wrong: str) -> None:
     with pytest.raises(SettingsInvalid, match=r"PERDURE_ALLOWED_ORIGINS: .*whole origins"):
         Settings.load(allowed_origins=f"{APP},{wrong}")
     assert Settings.load(allowed_origins=f"{APP}, http://[::1]:3000").allowed_origins == (APP, "http://[::1]:3000")
+
+
+async def test_whoever_runs_the_server_is_told_once_which_origin_was_refused() -> None:
+    app = OriginGuard(PlainTextResponse("served"), KnownHosts(), LINKED)
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=HERE) as client:
+        with capture_logs() as logs:
+            for origin in (
+                APP,
+                APP,
+                "null",
+                "https://a b",
+                "http://localhost:5173",
+                *(f"https://{n}.x" for n in range(40)),
+            ):
+                answer = await client.get("/v1/sessions", headers={**PAGE, "Origin": origin})
+                assert told(answer) == (403, "foreign_origin")
+    assert [one["origin"] for one in logs[:2]] == [APP, "http://localhost:5173"]
+    assert f"PERDURE_ALLOWED_ORIGINS={APP}" in logs[0]["advice"]
+    assert len(logs) == 20

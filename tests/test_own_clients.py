@@ -161,6 +161,10 @@ async def test_a_python_program_asks_and_answers(running: Apart, provider: FakeP
         await session.answer(question, approved=True)
         done = await session.send_and_wait(parts=parts, message_id="m1")
         assert (done.reason, done.text, done.message_id) == ("done", "Done.", "m1")
+        for _ in range(2):
+            taken = await session.feedback(done.turn_id or "", -1, "Too short")
+        assert taken["turn_id"] == done.turn_id
+        assert (await session.snapshot())["feedback"] == [{"turn_id": done.turn_id, "score": -1}]
         with pytest.raises(errors.AlreadyAnswered) as late:
             await session.answer(question, approved=True)
         assert (late.value.status, late.value.code) == (409, "already_answered")
@@ -280,7 +284,7 @@ async def test_the_guide_s_hook_goes_on_under_strict_mode(
         await page.keyboard.press("Enter")
         await expect(said.last).to_have_text("user: Refund it")
         await gateway.start()
-        await expect(said.last).to_contain_text("issue_refund?", timeout=PATIENCE_S * 1000)
+        await expect(page.get_by_text("May issue_refund run with")).to_be_visible(timeout=PATIENCE_S * 1000)
         await page.get_by_role("button", name="Allow").click()
         talk = ["user: Go", f"assistant: {WORDS}", "user: Refund it", "assistant: ", "assistant: Done."]
         await shows(*talk)

@@ -183,7 +183,7 @@ async def test_keys_lead_through_the_steps(
     await page.keyboard.press("ArrowRight")
     await page.keyboard.press("Enter")
     await expect(detail.locator(".answer")).to_have_text(
-        "This turn failed. Anthropic does not accept the API key (401)"
+        "This turn failed. Anthropic does not accept the API key in ANTHROPIC_API_KEY (401)"
     )
     await page.keyboard.press("?")
     await expect(page.get_by_role("dialog", name="Keys")).to_contain_text("What failed, newest first")
@@ -195,6 +195,10 @@ async def test_keys_lead_through_the_steps(
     assert await page.evaluate("document.documentElement.scrollWidth") == 390
     assert faults == []
     await page.keyboard.press("Escape")
+    cut = "(all) => all.filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.textContent)"
+    labels = page.locator(".row .label")
+    assert await labels.evaluate_all(cut) == []
+    await expect(labels.filter(has_text="claude-sonnet-5-5").first).to_be_visible()
     await page.keyboard.press("c")
     await expect(page.locator("#transcript")).to_contain_text("Two.")
 

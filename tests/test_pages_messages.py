@@ -173,6 +173,21 @@ async def test_other_words_and_other_answers_are_branches_to_go_between(page: Pa
     await expect(page.locator(".answer")).to_have_text("Given again.")
 
 
+async def test_boxes_stay_as_high_as_their_text_where_the_window_narrows(page: Page, provider: FakeProvider) -> None:
+    words = "one two three four five six seven eight nine ten " * 2
+    provider.script(Reply(text="An answer."))
+    await say(page, words)
+    await expect(page.locator(".answer")).to_have_text("An answer.")
+    await page.get_by_role("button", name="Edit this message").click()
+    await page.locator("#message").fill(words)
+    boxes = [page.get_by_label("New text of this message"), page.locator("#message")]
+    wide = [await box.evaluate("(box) => box.clientHeight") for box in boxes]
+    await page.set_viewport_size({"width": 390, "height": 800})
+    for box, before in zip(boxes, wide, strict=True):
+        is_whole = "([box, before]) => box.clientHeight > before && box.scrollHeight <= box.clientHeight"
+        await page.wait_for_function(is_whole, arg=[await box.element_handle(), before])
+
+
 async def test_going_back_asks_before_it_takes_calls_back_and_leaves_all_as_it_is_if_told_so(
     page: Page, provider: FakeProvider
 ) -> None:

@@ -222,9 +222,20 @@ async def test_a_form_for_the_user(page: Page, provider: FakeProvider) -> None:
     await card.get_by_label("large").check()
     await card.get_by_label("No", exact=True).check()
     await card.get_by_label("day").fill("2026-02-03")
+    # What its model is told of the tool is nothing for people, nor is its JSON.
+    await expect(card.locator(".asker")).to_have_text("assistant asks")
+    call = page.locator("details.tool")
+    await expect(call.locator(".tool-name")).to_have_text("Question")
+    await expect(call.locator(".tool-hint")).to_have_text(PROMPT)
+    await call.locator("summary").click()
+    await expect(call.locator("dd")).to_have_text(["a text", "a number", "small or large", "yes or no", "a date"])
     await button(card, "Send").click()
     await expect(page.locator(".settled")).to_have_text("Answered")
-    await expect(page.locator(".asked .values")).to_contain_text("Ada")
+    for place in (call, page.locator(".asked .values")):
+        await expect(place.locator("dt")).to_have_text(["full name", "age", "size", "Is it a gift?", "day"])
+        await expect(place.locator("dd")).to_have_text(["Ada", "36", "large", "No", "2026-02-03"])
+    await expect(call.locator(".asked-for")).to_have_text(PROMPT)
+    await expect(call.locator("pre")).to_have_count(0)
     await expect(page.locator(".answer", has_text="All done.")).to_be_visible()
     told = str(provider.calls[-1].body)
     for part in ("Ada", "36", "large", "false", "2026-02-03"):

@@ -132,6 +132,7 @@ async def test_what_somebody_may_not_do_is_not_offered(house: House, browser: Br
         await expect(page.locator("#transcript")).to_contain_text("Good morning.")
         await expect(page.locator("#message")).to_have_attribute("placeholder", "You may not write here")
         await expect(again).to_have_count(0)
+        await expect(page.get_by_role("button", name="Good answer")).to_have_count(0)
 
         # Who may do more is offered it.
         await page.get_by_role("button", name="Sign out").click()

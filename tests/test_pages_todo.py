@@ -37,6 +37,13 @@ async def test_a_list_appears_changes_and_is_there_after_a_reload(page: Page, pr
     await expect(rows).to_have_text(["Look at the order (in progress)", "Refund <b>the lamp</b> (to do)"])
     await expect(list_.locator("summary")).to_have_text("To do: 0 of 2 done. Now: Look at the order")
     await expect(page.locator(".answer", has_text="Begun.")).to_be_visible()
+    call = page.locator("details.tool")
+    await expect(call.locator(".tool-name")).to_have_text("To-do list")
+    await expect(call.locator(".tool-hint")).to_have_text("0 of 2 done. Now: Look at the order")
+    await call.locator("summary").click()
+    await expect(call.locator(".tool-body")).to_have_text(
+        "Look at the order (in progress)Refund <b>the lamp</b> (to do)"
+    )
 
     provider.script(todo("done", "doing"), todo("done", "done"), Reply(text="All done."))
     await say(page, "go on")

@@ -1,6 +1,7 @@
 """Turns as responses of OpenAI's Responses API: the events of a stream, and what `GET` shows."""
 
 from perdure.gateway.projections.openai_response import ResponseProjection
+from perdure.workflows.vocabulary.events import FeedbackGiven
 from tests.support.response_reading import ID, MARK, short, shown, stream
 from tests.support.told_turns import ToldTurn, text, thought
 
@@ -39,6 +40,13 @@ HELLO_EVENTS = [
 def test_a_stream_says_what_the_record_says() -> None:
     assert short(stream(HELLO.told)) == HELLO_EVENTS
     assert stream(HELLO.told) == stream(HELLO.durable)
+
+
+def test_feedback_on_its_turn_is_not_told() -> None:
+    last = HELLO.durable[-1]
+    given = FeedbackGiven(seq=last.seq, at=last.at, turn_id=last.turn_id, score=1)
+    ends = last.model_copy(update={"seq": last.seq + 1})
+    assert stream([*HELLO.durable[:-1], given, ends]) == stream([*HELLO.durable[:-1], ends])
 
 
 def test_fragments_go_out_as_they_come() -> None:

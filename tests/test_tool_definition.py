@@ -56,9 +56,9 @@ def test_what_is_written_is_read_and_read_again(written: Any, expected: Any) -> 
 @pytest.mark.parametrize(
     ("written", "told"),
     [
-        ({"pay": "30s"}, "the options of pay are a mapping"),
-        ({"pay": {"name": "x"}}, "the options of pay are a mapping"),
-        ({"pay": {"kind": "client"}}, "the options of pay are a mapping"),
+        ({"pay": "30s"}, "pay: the options of a tool are a mapping, as in {timeout: 30s}"),
+        ({"pay": {"name": "x"}}, "pay: the options of a tool are a mapping, as in {timeout: 30s}"),
+        ({"pay": {"kind": "client"}}, "pay: the options of a tool are a mapping, as in {timeout: 30s}"),
         ({"pay": {}, "find": {}}, "a tool is a name, or one name with its options"),
         ({"agent": "x"}, "agent"),
         ({"client": "x"}, "client: is a mapping"),

@@ -15,8 +15,9 @@ from perdure.temporal.app.commands.trace_tree import TurnFacts, trace_tree, turn
 from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
-from perdure.workflows.vocabulary.events import Event, MessageAdded, TurnFinished, TurnStarted
+from perdure.workflows.vocabulary.events import Event, FeedbackGiven, MessageAdded, TurnFinished, TurnStarted
 from perdure.workflows.vocabulary.parts import Data, Message, Text, ToolError, Usage
+from perdure.workflows.vocabulary.questions import By
 from tests.support.dev import Dev
 from tests.support.session_client import Sessions
 
@@ -159,6 +160,17 @@ def test_what_failed_is_told_in_words() -> None:
         "        ├── not of the form that is asked for: urgency: is required",
         "        └── find(id=7)  30.50 s  3 attempts  timeout: 30 s",
     ]
+
+
+def test_the_latest_feedback_stands_at_its_turn() -> None:
+    ann = By(subject="ann")
+    given: list[Event] = [
+        FeedbackGiven(seq=1, at=AT, turn_id="t1", score=1, by=ann),
+        FeedbackGiven(seq=2, at=AT, turn_id="t1", score=-1, text="Too\nlong", by=ann),
+    ]
+    assert rendered(turn_facts(given), step())[1:3] == ["└── t1    runs", "    ├── feedback -1  ann  Too long"]
+    given.append(FeedbackGiven(seq=3, at=AT, turn_id="t1", score=0, by=ann))
+    assert len(rendered(turn_facts(given), step())) == 3
 
 
 def test_a_turn_is_named_by_words_and_not_by_a_note_or_by_the_turn_that_it_runs_on() -> None:

@@ -60,6 +60,22 @@ def test_a_to_do_list_is_what_was_told_last(node: Node) -> None:
     assert last(node, story)["todo"] == []
 
 
+def test_the_latest_feedback_on_a_turn_is_kept_with_the_words_that_its_event_told(node: Node) -> None:
+    story = Story().opening().answer(text("Hm")).end()
+    assert last(node, story)["feedback"] == {}
+    given = {"score": -1, "text": "No", "by": {"subject": "ann", "scopes": []}}
+    at = story.fact("feedback.given", **{"score": 1}).fact("feedback.given", **given).events[-1]["at"]
+    view = last(node, story)
+    assert view["feedback"] == {"t1": {**given, "at": at}}
+    assert [(turn["id"], turn["status"]) for turn in view["turns"]] == [("t1", "finished")]
+    # A snapshot tells scores alone, and what it does not tell has been taken back.
+    scores = [{"turn_id": "t1", "score": -1}, {"turn_id": "t0", "score": 1}]
+    story.events.append(session_snapshot(story.seq + 5, feedback=scores))
+    assert last(node, story)["feedback"] == {"t1": {**given, "at": at}, "t0": {"score": 1}}
+    story.events.append(session_snapshot(story.seq + 6, feedback=[{"turn_id": "t1", "score": 1}]))
+    assert last(node, story)["feedback"] == {"t1": {"score": 1}}
+
+
 def test_a_sum_with_an_estimate_in_it_is_one(node: Node) -> None:
     guessed = USAGE | {"cache_write_tokens": 3, "estimated": True}
     view = last(node, Story().opening().answer(text("Hm"), usage=guessed))

@@ -16,6 +16,7 @@ from perdure.workflows.core import answers
 from perdure.workflows.core.actions import Action, Exit, Rest, Wait
 from perdure.workflows.core.changes import Change, CloseRequested, StopRequested
 from perdure.workflows.core.effects import AskModel, Effect, SealPart
+from perdure.workflows.core.feedback import feedback_state
 from perdure.workflows.core.idle import closes_at
 from perdure.workflows.core.leases import lease_report
 from perdure.workflows.core.next_action import next_action
@@ -27,6 +28,7 @@ from perdure.workflows.core.state.session import SessionState, new_state
 from perdure.workflows.core.sub_answer import answer_of
 from perdure.workflows.core.working import ends_at
 from perdure.workflows.protocol.branch_queries import BranchesPage, BranchesRequest
+from perdure.workflows.protocol.feedback import FeedbackState
 from perdure.workflows.protocol.purses import HolderReport, PurseChanged, Scope
 from perdure.workflows.protocol.queries import (
     EventsPage,
@@ -46,6 +48,7 @@ from perdure.workflows.protocol.signals import (
     Close,
     Configure,
     EditMessage,
+    GiveFeedback,
     Retry,
     Rewind,
     SendMessage,
@@ -220,6 +223,11 @@ class SessionWorkflow:
 
     @workflow.signal
     @command_only
+    def give_feedback(self, command: GiveFeedback) -> None:
+        self._receive(command)
+
+    @workflow.signal
+    @command_only
     def rewind(self, command: Rewind) -> None:
         self._receive(command)
 
@@ -274,6 +282,10 @@ class SessionWorkflow:
     @workflow.query
     def timers(self) -> TimersPage:
         return answers.timers(self._driver.state)
+
+    @workflow.query
+    def feedback(self, turn_id: str) -> FeedbackState:
+        return feedback_state(self._driver.state, turn_id)
 
     @workflow.query
     def variables(self) -> VariablesPage:

@@ -3,7 +3,8 @@
 Rule 1: every failure of a provider leaves a wire through `classify`. Nothing else decides on retries or words.
 Rule 2: a code that the provider names comes before its words, and both before the HTTP status, which vendors use as they
 like.
-Rule 3: the message is for people. It never holds a key, a header or an address. What looks like a key is redacted.
+Rule 3: the message is for people. It never holds a key, a header or an address. What looks like a key is redacted. Of a key
+that is refused it names the variable.
 """
 
 import dataclasses
@@ -26,6 +27,7 @@ from perdure.activities.models.failure_table import (
     OVERLOADED,
     RATE,
     STATUS_OF_CODE,
+    about_key,
 )
 from perdure.activities.models.failure_words import kind_in, wait_in
 from perdure.activities.models.failures import (
@@ -206,6 +208,8 @@ def _failure(
 ) -> ModelFailure:
     row = KINDS[kind]
     retry = row.retry if retry is None else retry
+    if kind == errors.MODEL_AUTH:
+        words = about_key(source.keys)
     message = f"{source.name} {words or row.words}" + (f" ({status})" if status else "")
     # A proxy's error page helps nobody.
     if row.quote and text and not text.lstrip().startswith("<"):

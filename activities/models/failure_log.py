@@ -1,4 +1,4 @@
-"""The log line of a model call that failed: which model, at which address, and why.
+"""The log line of a model call that failed: which model, at which address, by a key of which variable, and why.
 
 A failure's own message names no address, because it goes into histories and to viewers. Whoever reads this log runs the
 worker, and has to know which server to look after.
@@ -11,8 +11,10 @@ import structlog
 
 from perdure.activities.models.failures import ModelFailed
 from perdure.temporal.definitions.endpoints import address_of
+from perdure.temporal.definitions.key_variables import key_variables
 from perdure.temporal.settings import environment
 from perdure.workflows.definition.agent import ModelDefinition
+from perdure.workflows.definition.providers.table import PROVIDERS
 
 #: Exceptions behind an exception that are looked at.
 _DEEPEST = 20
@@ -21,6 +23,7 @@ _DEEPEST = 20
 def log_failure(model: ModelDefinition, failed: ModelFailed, *, tried_again: bool) -> None:
     """Writes the line. Call it within the attempt, where the log knows the session, turn and attempt."""
     failure = failed.failure
+    variables = key_variables(model, PROVIDERS[model.provider], environment())
     log = structlog.get_logger(__name__)
     # An expected failure is tried again, and mostly well.
     write = log.info if failure.benign and failure.status is not None else log.warning
@@ -28,6 +31,8 @@ def log_failure(model: ModelDefinition, failed: ModelFailed, *, tried_again: boo
         "model.failed",
         model=model.use,
         address=address_of(model, environment()),
+        # A name that ends in `key` would be taken for a key itself.
+        key_variable=" and ".join(variables) if variables else None,
         problem=failure.message,
         cause=cause_of(failed),
         tried_again=tried_again,

@@ -56,6 +56,16 @@ KINDS: Final = {
     ),
 }
 
+
+def about_key(variables: tuple[str, ...] | None) -> str:
+    """The words for a key that is refused, which came from these `variables`. (): there was no key. None: nobody can say."""
+    if variables is None:
+        return KINDS[errors.MODEL_AUTH].words
+    if not variables:
+        return "does not accept a call without an API key"
+    return f"{KINDS[errors.MODEL_AUTH].words} in {' and '.join(variables)}"
+
+
 #: The HTTP status that an error event in a stream would have had.
 STATUS_OF_CODE: Final = {
     "data_residency_mismatch": 400,

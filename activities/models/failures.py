@@ -17,12 +17,14 @@ class Source:
 
     provider: str
     name: str
+    #: The variables that its key came from. (): it was sent no key. None: the key came from elsewhere.
+    keys: tuple[str, ...] | None = None
 
     @classmethod
-    def of(cls, provider: ProviderInfo, *, own: bool = True) -> "Source":
+    def of(cls, provider: ProviderInfo, *, own: bool = True, keys: tuple[str, ...] | None = None) -> "Source":
         """`own`: the call went to the provider's own servers."""
         named = own or provider.endpoint is None or provider.endpoint.elsewhere == "provider"
-        return cls(provider.name, provider.display_name if named else _NAMELESS)
+        return cls(provider.name, provider.display_name if named else _NAMELESS, keys)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from perdure.activities.models.failures import Source
 from perdure.activities.models.provider_turns import Asked
 from perdure.temporal.definitions.dialects import dialect_of
 from perdure.temporal.definitions.endpoints import asks_provider
+from perdure.temporal.definitions.key_variables import key_variables
 from perdure.temporal.definitions.servers import server_of
 from perdure.workflows.definition.agent import ModelDefinition
 from perdure.workflows.definition.providers.info import Endpoint, ProviderInfo
@@ -53,7 +54,9 @@ class ProviderClients(Generic[Client]):
 
     def source(self, model: ModelDefinition) -> Source:
         """What failures of `model` call its server."""
-        return Source.of(self.provider, own=self.is_own(model))
+        return Source.of(
+            self.provider, own=self.is_own(model), keys=key_variables(model, self.provider, self.environment)
+        )
 
     async def aclose(self) -> None:
         await self._clients.aclose()

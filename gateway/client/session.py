@@ -146,6 +146,11 @@ class Session:
         """Runs a failed or stopped turn on, by default the last one. Happens once. Raises `NothingToRetry`."""
         return await self._call("POST", "retry", {"retry_id": new_id(), **given(turn_id=turn_id, model=model)})
 
+    async def feedback(self, turn_id: str, score: float, text: str | None = None) -> dict[str, Any]:
+        """Keeps on a turn what somebody thinks of it → `{"turn_id", "seq"}`. The scale of scores is yours; 0 takes back
+        what was given. The latest counts, and the same once more changes nothing. Raises `SessionClosed`, `Invalid`."""
+        return await self._call("POST", "feedback", given(turn_id=turn_id, score=score, text=text))
+
     async def configure(self, **changes: Any) -> dict[str, Any]:
         """Changes the session: `model`, `metadata`, `digest`."""
         return await self._call("PATCH", "", changes)

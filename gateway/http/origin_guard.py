@@ -11,6 +11,7 @@ Rule 4: people may follow a link from anywhere to a page, for what opens then is
 import re
 from typing import Final
 
+import structlog
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -20,6 +21,11 @@ from perdure.gateway.http.problems import Problem
 
 #: `none`: the person typed the address, or took a bookmark.
 _OURS: Final = {"same-origin", "none"}
+#: An origin that a log may repeat, and how many of them a process tells of: browsers hide a refusal from the page itself.
+_TOLD: Final = re.compile(r"https?://[A-Za-z0-9.-]{1,253}(:\d{1,5})?")
+_MOST_TOLD: Final = 20
+
+log = structlog.get_logger(__name__)
 
 
 class OriginGuard:
@@ -32,6 +38,7 @@ class OriginGuard:
         self._allowed = allowed or AllowedOrigins()
         self._hosts = hosts
         self._pages = pages
+        self._told: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -41,6 +48,8 @@ class OriginGuard:
         origin = self._allowed.origin_of(scope, headers)
         problem = self._problem(scope, headers, listed=origin is not None)
         if problem is not None:
+            if problem.code == "foreign_origin":
+                self._tell(headers.get("origin", ""))
             await problem.response()(scope, receive, send)
         elif origin is None:
             await self._app(scope, receive, send)
@@ -70,6 +79,15 @@ class OriginGuard:
                 "it, with its port.",
             )
         return None
+
+    def _tell(self, origin: str) -> None:
+        """Once of each origin: whoever writes a page there sees a network error, and no word of why."""
+        if origin in self._told or len(self._told) >= _MOST_TOLD or _TOLD.fullmatch(origin) is None:
+            return
+        self._told.add(origin)
+        log.warning(
+            "origin.refused", origin=origin, advice=f"PERDURE_ALLOWED_ORIGINS={origin} at the start lets its pages in"
+        )
 
     def _is_link(self, scope: Scope, headers: Headers) -> bool:
         return (

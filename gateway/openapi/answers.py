@@ -71,6 +71,13 @@ class QuestionAnswered(Frozen):
     seq: int
 
 
+class FeedbackTaken(Frozen):
+    session_id: str
+    turn_id: str
+    #: A cursor from before `feedback.given`; where nothing new was given, from behind it.
+    seq: int
+
+
 class SubQuestion(Question):
     """A question of a sub-agent."""
 

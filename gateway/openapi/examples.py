@@ -147,6 +147,9 @@ EVENTS: Final[dict[str, dict[str, Any]]] = {
             {"id": "3", "text": "Write to the customer", "status": "pending"},
         ],
     ),
+    "feedback.given": _event(
+        39, "feedback.given", score=-1, text="It asked twice for the order.", by={"subject": "local", "scopes": []}
+    ),
     "timer.fired": _event(27, "timer.fired", None, timer_id="t2.s2.c1.timer"),
     "transcript.rewound": _event(
         28,

@@ -38,6 +38,7 @@ from perdure.workflows.vocabulary.budget_events import BudgetPaused
 from perdure.workflows.vocabulary.events import (
     Event,
     EventBase,
+    FeedbackGiven,
     MessageAdded,
     MessageRejected,
     SessionStarted,
@@ -53,8 +54,17 @@ from perdure.workflows.vocabulary.parts import ToolCall
 from perdure.workflows.vocabulary.question_events import ApprovalRequested, InputRequested
 from perdure.workflows.vocabulary.rewinds import TranscriptRewound
 
-#: What a run's own events tell already.
-_TOLD = SessionStarted | TurnStarted | TurnFinished | ApprovalRequested | InputRequested | BudgetPaused | TodoUpdated
+#: What a run's own events tell already, or what is no matter of a run's.
+_TOLD = (
+    SessionStarted
+    | TurnStarted
+    | TurnFinished
+    | ApprovalRequested
+    | InputRequested
+    | BudgetPaused
+    | TodoUpdated
+    | FeedbackGiven
+)
 
 
 class Run:

@@ -42,7 +42,8 @@ async def get_agent(name: Annotated[str, Path(max_length=64)], app: App, caller:
     caller.need("agents:read")
     agent = app.definitions.current(name, caller.tenant)
     if agent is None:
-        raise Problem("agent_not_found")
+        there = ", ".join(app.definitions.names(caller.tenant)) or "none"
+        raise Problem("agent_not_found", f"There is no agent {name!r}. There are: {there}.")
     times = await asyncio.gather(*(app.sessions.next_times(one.schedule_id) for one in delivers(agent, caller.tenant)))
     schedules = [
         {**schedule, "next": list(map(rfc3339, due[:NEXT_TIMES]))}

@@ -19,7 +19,7 @@ from perdure.workflows.definition.tools import name_of
 _VALUE: Final = 60
 _LINES: Final = 60
 #: Whose keys are names that people chose: one more is an entry more, and not a field that was set.
-_NAMED: Final = ("models", "inputs", "variables", "tools", "schedules", "skills")
+_NAMED: Final = ("models", "inputs", "variables", "tools", "schedules", "skills", "handlers", "events")
 _HIDDEN: Final = ("headers", "env", "query", "api_key")
 _SECONDS: Final = re.compile(r"(\d+)s")
 _SPECS: Final = "what a tool takes, or says of itself, has changed"
@@ -57,6 +57,7 @@ def _fields(definition: AgentDefinition) -> dict[str, Any]:
     fields = {name: made.get(name) for name in AgentDefinition.model_fields}
     tools = zip(definition.tools, made["tools"], strict=True)
     fields["tools"] = {name_of(tool): dumped for tool, dumped in tools}
+    fields["handlers"], fields["events"] = made.get("handlers") or {}, made.get("events") or {}
     fields["schedules"] = {one["session"]: one for one in made["schedules"]}
     references, skills = definition.references, definition.skills
     fields["references"] = None if references is None else _count(references.count, "document")
@@ -146,7 +147,9 @@ def _told(path: Path, said: str) -> Difference:
 
 def _shown(value: Any) -> str:
     match value:
-        case None | [] | {} | "":
+        case None | [] | "":
+            text = "none"
+        case dict() if not value:
             text = "none"
         case str():
             match = _SECONDS.fullmatch(value)

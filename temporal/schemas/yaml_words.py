@@ -28,7 +28,11 @@ def told(error: yaml.MarkedYAMLError, text: str) -> tuple[int, int, str]:
         if bare is not None:
             return line + 1, bare.start(1) + 1, f"not valid YAML: {QUOTE_IT}"
     if problem.startswith("mapping values are not allowed"):
-        return _at(noticed, "a text with a colon in it has to stand in quotes; or this line is indented too far")
+        return _at(
+            noticed,
+            "a text with a colon in it has to stand in quotes; or this line is indented too far, or the line above lacks a "
+            "colon at its end",
+        )
     if "'\\t'" in problem:
         return _at(noticed, "a tab stands here; indent with spaces")
     if problem == "could not find expected ':'":

@@ -24,6 +24,8 @@ _STATE_LOST: Final = (
 _REPLAY_FAILED: Final = "[TMPRL1100]"
 #: The same for workflow code that got no turn for seconds, as on a worker that has far too much to do.
 _STARVED: Final = "[TMPRL1101]"
+#: What the SDK says of a query that the worker's code does not have.
+_NEWER: Final = re.compile(r"Query handler for '\w+' expected but not found")
 
 _LAST_EVENTS: Final = 20
 _TASK_ENDS: Final = (
@@ -41,6 +43,8 @@ def meaning(message: str) -> SessionError | None:
         return NoWorker("No worker's code can replay what the session did before.")
     if _STARVED in message:
         return Overloaded()
+    if _NEWER.search(message):
+        return NoWorker("The session's worker is of an older version than the gateway, and does not know of this.")
     return None
 
 

@@ -21,6 +21,8 @@ MAX_OBJECT: Final = 32 * 1024
 _MAX_ADDRESS: Final = 2048
 _ADDRESS: Final = re.compile(r"https?://[^\s\x00-\x1f]+")
 _MEDIA_TYPE: Final = r"^[A-Za-z0-9.+_-]{1,100}/[A-Za-z0-9.+_-]{1,100}$"
+#: Characters of what goes with a score.
+MAX_FEEDBACK: Final = 4_000
 #: Of a tool call. No model writes as many; a person's are put away as the model's are.
 MAX_ARGS: Final = 1024 * 1024
 
@@ -263,6 +265,19 @@ class RetryTurn(Frozen):
     turn_id: Id | None = None
     #: The role that answers, one of the models of the session's agent. Left out: the role that the turn's message asked for.
     model: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+
+
+class FeedbackBody(Frozen):
+    """What somebody thinks of a turn; the latest counts."""
+
+    #: A turn of the session, over or not.
+    turn_id: Id
+    #: Any finite number; the scale is yours. The pages give 1 and -1, and 0 takes back what was given.
+    score: float = Field(strict=True, allow_inf_nan=False)
+    #: Why.
+    text: (
+        Annotated[str, StringConstraints(min_length=1, max_length=MAX_FEEDBACK), AfterValidator(_not_blank)] | None
+    ) = None
 
 
 class AnswerBody(Frozen):

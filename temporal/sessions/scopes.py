@@ -16,8 +16,8 @@ Act = Literal["create", "read", "write", "answer", "approve", "configure", "pin"
 SESSION_SCOPES: Final[Mapping[Act, str]] = {
     "create": "to start sessions of one's own, with a first message; with `:any`, to name their user and to give inputs",
     "read": "to read a session, its events, files and questions; to list sessions; to read budgets",
-    "write": "to send, edit and withdraw messages; to stop, rewind and retry turns; to cancel timers; to name "
-    "and to close a session; to upload files",
+    "write": "to send, edit and withdraw messages; to stop, rewind and retry turns, and to give feedback on them; to cancel "
+    "timers; to name and to close a session; to upload files",
     "answer": "to answer what a session asks of its user: forms and client tools; to end a turn that has no budget left",
     "approve": "to allow or deny tool calls, and what a rewind takes back",
     "configure": "to change a session's model, metadata and title",

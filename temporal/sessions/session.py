@@ -16,6 +16,7 @@ from perdure.temporal.sessions.collaborators import Collaborators
 from perdure.temporal.sessions.configuring import configured, limited, limits_of
 from perdure.temporal.sessions.erase import Erased
 from perdure.temporal.sessions.errors import SessionClosed
+from perdure.temporal.sessions.feedback import give_feedback
 from perdure.temporal.sessions.fork import Forked, fork
 from perdure.temporal.sessions.look import Look
 from perdure.temporal.sessions.pasts import in_whole, read_past
@@ -23,6 +24,7 @@ from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.requests import (
     AnswerBody,
     ConfigureSession,
+    FeedbackBody,
     ForkSession,
     RetryTurn,
     RewindSession,
@@ -185,6 +187,12 @@ class Session:
     async def retry(self, wanted: RetryTurn) -> Rewound:
         """Runs the last turn on, which failed or was stopped. Raises as `Rewinder.retry`."""
         return await self._shared.rewinder.retry(self._caller, self.workflow_id, wanted)
+
+    @needs("write")
+    async def give_feedback(self, wanted: FeedbackBody) -> int:
+        """Keeps what the caller thinks of a turn. Returns and raises as `give_feedback`."""
+        shared = self._shared
+        return await give_feedback(shared.backend, shared.live, self.workflow_id, wanted, self._caller.by)
 
     @needs("read")
     async def branches(self) -> BranchesPage:

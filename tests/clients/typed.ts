@@ -38,6 +38,7 @@ const live = client.watch(session_id, {
 });
 live.close();
 try {
+  (await client.feedback(session_id, 't1', { score: 1 })).seq satisfies number;
   const snapshot: Snapshot = await client.session(session_id);
   snapshot.status satisfies 'idle' | 'working' | 'waiting' | 'closed';
 } catch (error) {

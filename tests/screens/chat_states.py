@@ -233,13 +233,7 @@ async def _branched(scene: Scene, text: str) -> None:
     await scene.see(".said .arrows", "2/2")
 
 
-async def edit_again(scene: Scene) -> None:
-    """Its box is as high as its text was when it was opened."""
-    await scene.press("Cancel")
-    await scene.press("Edit this message")
-
-
-@state("edit", phone=edit_again)
+@state("edit")
 async def edit(scene: Scene) -> None:
     session = await scene.begin("assistant", LISBON, says(PLAN))
     await scene.world.rest(session)
@@ -354,6 +348,22 @@ async def todo(scene: Scene) -> None:
     await scene.chat(await scene.begin("travel", "Book our trip", says("", ("todo", {"items": items})), begun))
     await scene.see("#todo li", "by the garden")
     await scene.see(".answer", "are found")
+
+
+@state("rated")
+async def rated(scene: Scene) -> None:
+    """One answer was good; of the other the page asks what was wrong."""
+    session = await scene.begin("assistant", "What colour is the sea?", says("It is blue, and grey in winter."))
+    await scene.world.rest(session)
+    await scene.world.send(session, "And how deep is it?", says("It is deep."))
+    await scene.world.rest(session)
+    await scene.chat(session)
+    await scene.see(".answer", "It is deep.")
+    good = scene.page.get_by_role("button", name="Good answer").first
+    await good.click()
+    await expect(good).to_have_attribute("aria-pressed", "true")
+    await scene.page.get_by_role("button", name="Bad answer").last.click()
+    await scene.see(".why-bad textarea")
 
 
 async def show_summary(scene: Scene) -> None:

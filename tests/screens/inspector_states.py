@@ -7,7 +7,7 @@ from tests.screens.question_states import BOOK
 from tests.screens.states import Scene, says, stalls, state
 
 
-async def _story(scene: Scene) -> str:
+async def story(scene: Scene) -> str:
     """Two turns with calls, one of which fails, and a wait for a person between."""
     name, world = scene.name, scene.world
     first = says("I look at flights and the weather.", *GROUP, reasoning="Flights first, then the weather.")
@@ -30,20 +30,20 @@ WAITED: Final[dict[str, Any]] = {"clock": {"waited": 26}, "age": 40}
 
 @state("inspector", **WAITED)
 async def inspector(scene: Scene) -> None:
-    await scene.inspect(await _story(scene))
+    await scene.inspect(await story(scene))
     await scene.see("#timeline", "Book the first")
     await scene.see("#timeline", "find_hotels")
 
 
 @state("inspector-step", **WAITED)
 async def inspector_step(scene: Scene) -> None:
-    await scene.inspect(await _story(scene), "t1.s1")
+    await scene.inspect(await story(scene), "t1.s1")
     await scene.see("#detail", "You plan trips")
 
 
 @state("inspector-failed-tool", **WAITED)
 async def inspector_failed_tool(scene: Scene) -> None:
-    await scene.inspect(await _story(scene), "t1.s2")
+    await scene.inspect(await story(scene), "t1.s2")
     await scene.see("#detail", "mended")
 
 
@@ -76,3 +76,13 @@ async def inspector_step_streams(scene: Scene) -> None:
 async def inspector_unknown(scene: Scene) -> None:
     await scene.inspect("nobody-knows-it")
     await scene.see("#connection", "not here any more")
+
+
+@state("inspector-rated")
+async def inspector_rated(scene: Scene) -> None:
+    session = await scene.begin("assistant", "How deep is the sea?", says("It is deep."))
+    await scene.world.rest(session)
+    given = {"turn_id": "t1", "score": -1, "text": "It names no number, and I asked how deep it is."}
+    await scene.world.call("POST", f"/v1/sessions/{session}/feedback", given)
+    await scene.inspect(session)
+    await scene.see("#timeline", "names no number")

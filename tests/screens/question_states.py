@@ -71,6 +71,24 @@ async def form(scene: Scene) -> None:
     await scene.see("form.card", "Who travels")
 
 
+@state("answered-unfolded")
+async def answered_unfolded(scene: Scene) -> None:
+    """The calls of a form that was answered and of a list, opened."""
+    items = [{"text": "Ask who travels", "status": "done"}, {"text": "Book the tickets", "status": "doing"}]
+    asked, listed = says("", ("ask_user", FORM)), says("", ("todo", {"items": items}))
+    session = await scene.begin("travel", "Two tickets for us", asked, listed, says("I book them now."))
+    await scene.chat(session)
+    card = await scene.see("form.card", "Who travels")
+    await card.get_by_label("Full name").fill("Ana Sousa")
+    await card.get_by_label("aisle").check()
+    await card.get_by_label("Yes").check()
+    await scene.press("Send")
+    await scene.see(".answer", "book them now")
+    for call in await scene.page.locator("details.tool > summary").all():
+        await call.click()
+    await scene.see("details.tool[open] .todo-list", "Book the tickets")
+
+
 @state("client-tool")
 async def client_tool(scene: Scene) -> None:
     asked = says("Pick the days.", ("pick_dates", {"month": "May"}))

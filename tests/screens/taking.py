@@ -11,7 +11,7 @@ from typing import Final, Literal
 from PIL import Image
 from playwright.async_api import Page, expect
 
-from tests.screens import access_states, chat_states, guide_states, inspector_states, question_states
+from tests.screens import access_states, chat_states, guide_states, inspector_states, opened_states, question_states
 from tests.screens.cast import gather_cast
 from tests.screens.comparing import read
 from tests.screens.states import STATES, Scene, State
@@ -20,7 +20,7 @@ from tests.support.accessibility import faults_of
 from tests.support.browsing import WAIT_MS
 
 #: What defines states.
-_ = (access_states, chat_states, guide_states, inspector_states, question_states)
+_ = (access_states, chat_states, guide_states, inspector_states, opened_states, question_states)
 
 
 @dataclass(frozen=True)

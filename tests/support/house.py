@@ -33,6 +33,7 @@ BODIES: Mapping[str, Any] = {
     "POST /v1/sessions/{session_id}/fork": {"turn_id": "t1"},
     "POST /v1/sessions/{session_id}/rewind": {"message_id": "m1"},
     "POST /v1/sessions/{session_id}/retry": {},
+    "POST /v1/sessions/{session_id}/feedback": {"turn_id": "t1", "score": 1},
     "POST /v1/sessions/{session_id}/messages": {"text": "hello"},
     "POST /v1/sessions/{session_id}/triggers/{name}": {},
     "POST /v1/sessions/{session_id}/stop": {},

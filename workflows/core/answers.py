@@ -135,6 +135,7 @@ def snapshot(state: SessionState, workflow_id: str, request: PageRequest) -> Sna
         forked_from=state.new.forked_from,
         demo=model is not None and model.provider == "demo",
         todo=state.todo.items,
+        feedback=state.feedback.scores,
         queued=queued,
         messages=messages,
         since=since,

@@ -30,6 +30,7 @@ from perdure.workflows.vocabulary.events import (
     AgentUpdated,
     ContextCompacted,
     Event,
+    FeedbackGiven,
     MessageAdded,
     MessageQueued,
     MessageRejected,
@@ -140,6 +141,8 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
             return replace(state, closed=True, timers=Timers(), handlers=Handlers(), rewinding=None)
         case TodoUpdated():
             return with_todo(state, event)
+        case FeedbackGiven():
+            return replace(state, feedback=state.feedback.with_event(event))
         case ContextCompacted():
             return folding.compacted(state, event)
         case TurnStarted() | StepStarted() | StepFinished() | ToolFinished() | TurnFinished() | TranscriptRewound():

@@ -113,6 +113,7 @@ def past(state: SessionState, turn_id: str, keep_turn: bool, waiting: Collection
         timezone=state.timezone,
         dates=_dates(state, said | sealed, transcript),
         todo=state.todo.before(transcript.path, transcript.count, transcript.total),
+        feedback=state.feedback.up_to(seq),
         branches=then.branches,
         ended=ended_then(events, turn_id_of(turns), transcript),
         requesters=asked_by(state),

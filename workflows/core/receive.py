@@ -20,6 +20,7 @@ from perdure.workflows.core.changes import (
     TimerCancelled,
 )
 from perdure.workflows.core.draft import Draft
+from perdure.workflows.core.feedback import take_feedback
 from perdure.workflows.core.handlers import asking
 from perdure.workflows.core.lease_changes import LeaseEnded, PurseHasMore
 from perdure.workflows.core.leases import announce
@@ -36,6 +37,7 @@ from perdure.workflows.protocol.signals import (
     Command,
     Configure,
     EditMessage,
+    GiveFeedback,
     Retry,
     Rewind,
     SendMessage,
@@ -110,6 +112,8 @@ def _obey(draft: Draft, command: Command) -> None:
             retry(draft, command)
         case CancelTimer():
             draft.add(TimerCancelled(timer_id=command.timer_id))
+        case GiveFeedback():
+            take_feedback(draft, command)
         case Configure():
             before = first_hop(draft.state)
             draft.add(

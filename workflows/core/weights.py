@@ -10,7 +10,7 @@ from typing import Final
 from pydantic_core import to_json
 
 from perdure.workflows.protocol.segments import message_in
-from perdure.workflows.vocabulary.events import Event, StepStarted, ToolFinished
+from perdure.workflows.vocabulary.events import Event, FeedbackGiven, StepStarted, ToolFinished
 from perdure.workflows.vocabulary.parts import Message, Part
 
 _STEP: Final = 600
@@ -28,6 +28,8 @@ def weight_of(event: Event) -> int:
         return _EVENT + _MESSAGE + _weight_of_part(event.result)
     if isinstance(event, StepStarted):
         return _EVENT + _STEP
+    if isinstance(event, FeedbackGiven):
+        return _EVENT + len((event.text or "").encode())
     args = getattr(event, "args", None)
     return _EVENT + (len(to_json(args, inf_nan_mode="strings")) if args else 0)
 

@@ -64,6 +64,11 @@ _OWN_INNER: Final = {
 }
 
 
+def looks_secret(name: str) -> bool:
+    """Whether a header or a parameter of this name may well hold a key."""
+    return _SECRET.search(name) is not None
+
+
 def address_faults(base_url: str) -> Iterator[str]:
     """`base_url`, with its variables not yet filled in."""
     if "@" in base_url.partition("://")[2].partition("/")[0]:
@@ -95,7 +100,7 @@ def header_faults(headers: Mapping[str, str], *, key: bool) -> Iterator[str]:
             yield f"the value of {name} has a character that no header can have, such as the end of a line"
         elif value != value.strip():
             yield f"the value of {name} begins or ends with a space"
-        elif _SECRET.search(name) is not None and _REFERENCE.search(value) is None:
+        elif looks_secret(name) and _REFERENCE.search(value) is None:
             yield f"{name} looks like a key, which is written as the name of its variable, as in ${{OTHER_KEY}}"
 
 
@@ -103,7 +108,7 @@ def query_faults(query: Mapping[str, str]) -> Iterator[str]:
     for name, value in query.items():
         if not name:
             yield "has a parameter without a name"
-        elif _SECRET.search(name) is not None and _REFERENCE.search(value) is None:
+        elif looks_secret(name) and _REFERENCE.search(value) is None:
             yield f"{name[:100]} looks like a key, which is written as the name of its variable, as in ${{OTHER_KEY}}"
 
 

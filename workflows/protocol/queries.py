@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from perdure.workflows.definition.agent import Limits
+from perdure.workflows.protocol.feedback import TurnScore
 from perdure.workflows.protocol.paths import Path, is_whole
 from perdure.workflows.protocol.segment_refs import SegmentRef
 from perdure.workflows.protocol.signals import ForkedFrom, Parent
@@ -199,6 +200,8 @@ class SnapshotPage(Frozen):
     demo: bool
     #: The agent's to-do list.
     todo: tuple[TodoItem, ...] = Field(default=(), exclude_if=operator.not_)
+    #: The latest feedback on each turn that has some, of the 200 turns that were rated last.
+    feedback: tuple[TurnScore, ...] = Field(default=(), exclude_if=operator.not_)
     #: Messages that wait for a turn, long ones shortened; where they are very many, the first ones.
     queued: tuple[Message, ...]
     messages: tuple[Message, ...]

@@ -11,7 +11,7 @@ from perdure.workflows.definition.agent import LoadedAgent
 from perdure.workflows.protocol.pinned import size_of
 from perdure.workflows.protocol.segment_refs import SegmentRef as SegmentRef
 from perdure.workflows.protocol.steps import StepRecord
-from perdure.workflows.vocabulary.events import Event, MessageAdded, StepFinished, ToolFinished
+from perdure.workflows.vocabulary.events import Event, FeedbackGiven, MessageAdded, StepFinished, ToolFinished
 from perdure.workflows.vocabulary.ids import turn_number
 from perdure.workflows.vocabulary.parts import Frozen, Message
 
@@ -68,7 +68,9 @@ def said_in(events: Iterable[Event]) -> tuple[Message, ...]:
 def ref_of(segment: Segment, sha256: str, size: int) -> SegmentRef:
     """What tells of a segment, whose blob is of this hash and size."""
     said = segment.said()
-    turns = [number for one in (*segment.events, *said) if (number := turn_number(one.turn_id or "")) is not None]
+    # Feedback comes when its turn is over for long, and tells nothing of what happened in it.
+    own = [event for event in segment.events if not isinstance(event, FeedbackGiven)]
+    turns = [number for one in (*own, *said) if (number := turn_number(one.turn_id or "")) is not None]
     return SegmentRef(
         sha256=sha256,
         size=size,

@@ -231,10 +231,20 @@ class CancelTimer(Frozen):
     timer_id: str
 
 
+class GiveFeedback(Frozen):
+    """What somebody thinks of a turn; the latest counts."""
+
+    id: Id
+    turn_id: str
+    score: float
+    text: str | None = None
+    by: Answerer | None = None
+
+
 #: What a caller tells a session that lets it spend.
 Spending = SendMessage | Trigger | Answer | Configure | Rewind | Retry
 #: What a caller can tell it beside.
-CallerCommand = EditMessage | WithdrawMessage | Stop | CancelTimer | Close
+CallerCommand = EditMessage | WithdrawMessage | Stop | CancelTimer | GiveFeedback | Close
 #: What it is told by the sessions and purses around it, too.
 Command = CallerCommand | Answer | Configure | Rewind | Retry | Supersede | PurseChanged
 Signal = SendMessage | Trigger | Command

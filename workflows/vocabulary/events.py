@@ -16,6 +16,7 @@ from perdure.workflows.vocabulary.busy import Ahead
 from perdure.workflows.vocabulary.context_events import ContextCompacted as ContextCompacted
 from perdure.workflows.vocabulary.event_base import EventBase as EventBase
 from perdure.workflows.vocabulary.event_base import TurnEnd as TurnEnd
+from perdure.workflows.vocabulary.feedback import FeedbackGiven as FeedbackGiven
 from perdure.workflows.vocabulary.parts import (
     BlobRef,
     Blocked,
@@ -248,7 +249,8 @@ Event = Annotated[
     | ModelSwitched
     | TranscriptRewound
     | ContextCompacted
-    | TodoUpdated,
+    | TodoUpdated
+    | FeedbackGiven,
     Field(discriminator="type"),
 ]
 

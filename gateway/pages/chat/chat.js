@@ -29,6 +29,7 @@ import { Outbox } from './outbox.js';
 import { outgoing } from './outgoing.js';
 import { listenToPanel, showPanel } from './panel.js';
 import { drawQueue } from './queue.js';
+import { Ratings } from './ratings.js';
 import { everySaid } from './recall.js';
 import { drawRefused } from './refused.js';
 import { sessionsSide } from './sessions_side.js';
@@ -82,6 +83,7 @@ const { sidebar, search } = sessionsSide({
 const [scroll, transcript, welcome] = ['scroll', 'transcript', 'welcome'].map(byId);
 const stopping = new Stopping({ client, page, onChange: draw, leave: () => composer.focus() });
 const survivals = new Survivals(ofTab);
+const ratings = new Ratings({ client, page, onChange: draw });
 const find = new Find({ client, page, transcript, leave: () => composer.focus() });
 const earlier = new Earlier({ button: byId('earlier'), scroll, read: () => page.live.readEarlier(), auto: true });
 
@@ -129,6 +131,7 @@ function open(sessionId, { instead = false, recalled = false } = {}) {
   Object.assign(page, { sessionId, live: null, view: emptyView(), connection: null, recalled });
   stopping.reset();
   survivals.open(sessionId);
+  ratings.reset();
   find.hide();
   composer.open(sessionId);
   attachments.open(sessionId);
@@ -229,7 +232,7 @@ function drawPage() {
   drawMissing(byId('missing'), { shown: sessionId !== null && isMissing(page.connection), asks: signIn.asks, begin: () => open(null) });
   drawRefused(byId('refused'), sessionId === null ? page.problems : NONE);
   const { queue, pending } = outgoing(view, waiting);
-  drawTranscript(transcript, view, pending, actions, (scope) => signIn.holds(scope), survivals);
+  drawTranscript(transcript, view, pending, actions, (scope) => signIn.holds(scope), { survivals, ratings });
   earlier.draw(view);
   drawTodo(byId('todo'), view.todo, sessionId);
   drawQueue(byId('queue'), queue, waitsFor(view, transcript), actions);
@@ -279,6 +282,7 @@ const agentNamed = (name) => page.agents?.find((agent) => agent.name === name) ?
 const actions = {
   answer: answering(client, page, agentNamed),
   readBelow: (way) => page.live.readBelow(way),
+  rate: (turnId, score, text) => ratings.rate(turnId, score, text),
   retry: (messageId) => outbox.retry(messageId).then(() => page.live || watch(page.sessionId)),
   discard: (messageId) => {
     const [entry] = outbox.of(page.sessionId).filter((one) => one.messageId === messageId);

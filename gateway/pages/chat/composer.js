@@ -6,6 +6,7 @@
  * the place of a draft.
  */
 import { byId } from '../shared/dom.js';
+import { growing } from './growing_box.js';
 
 const DRAFT = 'perdure.draft';
 const TALLEST = 220;
@@ -19,6 +20,7 @@ export class Composer {
   /** `send({interrupt})`; `said()` → what was said in this session, the newest last; `onChange()` after each change of the text. */
   constructor({ storage, send, said, onChange }) {
     Object.assign(this, { storage, send, said, onChange, box: byId('message') });
+    this.grow = growing(this.box, TALLEST);
     this.box.addEventListener('keydown', (event) => this.#press(event));
     this.box.addEventListener('input', () => {
       this.restore(this.box.value);
@@ -110,8 +112,7 @@ export class Composer {
   }
 
   #fit() {
-    this.box.style.height = 'auto';
-    this.box.style.height = `${Math.min(this.box.scrollHeight, TALLEST)}px`;
+    this.grow();
     this.onChange();
   }
 }

@@ -93,7 +93,9 @@ export class Find {
     this.#tell();
     const id = this.#hits[to];
     const known = () => this.page.view.turns.some((turn) => turn.id === id);
-    this.page.follow = false;
+    // Where all is in sight, there is no end to go to.
+    const { scrollHeight, clientHeight } = this.transcript.parentElement;
+    this.page.follow = known() && scrollHeight <= clientHeight;
     try {
       while (!known() && this.page.view.earlier?.before > 0) await this.page.live.readEarlier();
     } catch (error) {

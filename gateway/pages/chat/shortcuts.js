@@ -1,4 +1,5 @@
 /** The list of the chat page's keys. */
+import { openDialog } from '../shared/dialog.js';
 import { h } from '../shared/dom.js';
 
 const MAC = /Mac|iPhone|iPad/.test(navigator.platform);
@@ -17,19 +18,9 @@ const KEYS = [
   [['?'], 'Outside of a text box: shows this list'],
 ];
 
-let dialog = null;
-
 /** Shows the list over the page; the focus goes back to where it was. */
 export function showShortcuts() {
-  dialog ??= make();
-  if (!dialog.open) dialog.showModal();
-}
-
-function make() {
+  if (document.querySelector('dialog[open]')) return;
   const rows = KEYS.flatMap(([keys, does]) => [h('dt', {}, keys.flatMap((key, at) => [at ? ' ' : '', h('kbd', {}, key)])), h('dd', {}, does)]);
-  const close = h('button', { type: 'button', class: 'button', autofocus: true, onclick: () => dialog.close() }, 'Close');
-  const made = h('dialog', { class: 'shortcuts', 'aria-labelledby': 'shortcuts-title' }, h('h2', { id: 'shortcuts-title' }, 'Keys'), h('dl', {}, rows), close);
-  made.addEventListener('click', (event) => event.target === made && made.close());
-  document.body.append(made);
-  return made;
+  openDialog({ title: 'Keys', body: h('dl', { class: 'shortcuts' }, rows) });
 }

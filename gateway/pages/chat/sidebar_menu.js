@@ -1,5 +1,5 @@
 /** What can be done with a session of the list: a new name in its place, and closing it, which is asked again. */
-import { h } from '../shared/dom.js';
+import { byId, h } from '../shared/dom.js';
 import { notice } from './notice.js';
 import { nameOf } from './sidebar_row.js';
 
@@ -9,7 +9,7 @@ export class SidebarMenu {
   /** `change(sessionId, changes)` takes in what was done; `onNamed(sessionId)`: the server knows the new name. */
   constructor({ client, change, onNamed }) {
     Object.assign(this, { client, change, onNamed });
-    document.body.append(this.#box);
+    byId('sidebar').append(this.#box);
   }
 
   /** Shows it for `entry` at the button that asked for it, which gets the focus back. */

@@ -14,12 +14,13 @@ import { drawTurn, isDrawn, makeTurn, workingSince } from './turn.js';
  * `pending`: messages of this page that the session has not shown yet, as `pending.js` draws them.
  * `actions`: {retry(messageId), discard(messageId), answer, readBelow(way)} and those of `said.js` and `turn_actions.js`; `answer` as in
  * `questions.js`, `way` as in `sub_views.js`. `may(scope)`: whether to offer what needs it. `survivals`: what this
- * page has seen turns outlive.
+ * page has seen turns outlive; `ratings`: what it gave them.
  */
-export function drawTranscript(container, view, pending, actions, may, survivals) {
+export function drawTranscript(container, view, pending, actions, may, { survivals, ratings }) {
   const { places, session } = view;
   const rests = !works(view) && ['idle', 'waiting'].includes(view.status) && may('session:write');
   const around = { places, told: session.sub_questions, rests, forks: may('session:fork'), actions };
+  const rates = view.closed === null && may('session:write');
   const shown = exchanges(view.turns);
   const inSight = (container.inSight ??= new InSight(container.parentElement));
   const items = [
@@ -27,7 +28,7 @@ export function drawTranscript(container, view, pending, actions, may, survivals
     ...shown.flatMap(({ turn, turns }, index) => [
       {
         ...{ kind: 'turn', id: turns[0].id ?? 'next', turn, late: index >= shown.length - AT_ONCE },
-        around: { ...around, asked: asked(view, turns), last: index === shown.length - 1, seen: seenOf(survivals, turns) },
+        around: { ...around, asked: asked(view, turns), score: rates ? ratings.of(view, turn.id) : null, last: index === shown.length - 1, seen: seenOf(survivals, turns) },
       },
       ...turns.filter(({ id }) => id !== null).flatMap(({ id }) => folds(view, id)),
     ]),

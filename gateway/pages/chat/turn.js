@@ -24,18 +24,19 @@ export function makeTurn() {
     h('p', { class: 'survived', hidden: true }),
     h('div', { class: 'outcome', hidden: true }),
     h('footer', { class: 'turn-footer' }, h('span', { class: 'turn-numbers' }), h('span', { class: 'turn-actions' })),
+    h('div', { class: 'why-bad', hidden: true }),
   );
 }
 
 /**
- * `around`: {places, told, asked, rests, forks, last, seen, actions}: what stands around it; `seen`: as in `survivals.js`; `asked`: what its handler asks; `rests`: the
- * session does nothing, and can be told to; `forks`: it can be forked; `last`: it is the newest.
+ * `around`: {places, told, asked, rests, forks, score, last, seen, actions}: what stands around it; `seen`: as in `survivals.js`; `asked`: what its handler asks; `rests`: the
+ * session does nothing, and can be told to; `forks`: it can be forked; `score`: as in `turn_actions.js`; `last`: it is the newest.
  */
 export function drawTurn(node, turn, around) {
   if (isDrawn(node, turn, around)) return;
   node.drawn = stateOf(turn, around);
-  const { places, told, asked, rests, forks, last, seen, actions } = around;
-  const [messages, dots, survived, result, footer] = node.children;
+  const { places, told, asked, rests, forks, score, last, seen, actions } = around;
+  const [messages, dots, survived, result, footer, why] = node.children;
   const running = turn.status === 'running';
   node.dataset.turn = turn.id;
   const asks = running && (openOf(turn) || Object.values(turn.tools).some((tool) => openOf(tool) || asksBelow(tool, told)));
@@ -64,7 +65,7 @@ export function drawTurn(node, turn, around) {
   drawSurvived(survived, survivedWords(turn, seen));
   drawOutcome(result, outcome(turn), last && rests && (() => actions.runOn(turn.id)));
   drawFooter(footer, turn, running, asks);
-  drawTurnActions(footer.lastChild, turn, answeredAt(places, turn), { rests, forks, actions });
+  drawTurnActions(footer.lastChild, turn, answeredAt(places, turn), { rests, forks, score, why, actions });
 }
 
 /** Whether the node shows this: a turn that did not change keeps its object. */
@@ -73,9 +74,9 @@ export function isDrawn(node, turn, around) {
   return node.drawn?.every((value, at) => value === state[at]) ?? false;
 }
 
-function stateOf(turn, { places, told, asked, rests, forks, last, seen, actions }) {
+function stateOf(turn, { places, told, asked, rests, forks, score, last, seen, actions }) {
   const asking = turn.status === 'running' || asked.length > 0;
-  return [turn, places, asked, asking && told, asking && actions.answer, seen, rests, forks, last];
+  return [turn, places, asked, asking && told, asking && actions.answer, seen, rests, forks, score, last];
 }
 
 const UPDATE = {

@@ -80,6 +80,8 @@ export declare class PerdureClient {
   branches(sessionId: string): Promise<BranchList>;
   /** Runs a failed or stopped turn on; once. */
   retry(sessionId: string, choices?: RetryTurn): Promise<TurnRetried>;
+  /** Keeps on a turn what somebody thinks of it; the latest counts. */
+  feedback(sessionId: string, turnId: string, given: Omit<FeedbackBody, 'turn_id'>): Promise<FeedbackTaken>;
   agents(): Promise<AgentList>;
   /** The session as it is; `messages`: the last so many alone. */
   session(sessionId: string, query?: { messages?: number }): Promise<Snapshot>;
@@ -173,6 +175,8 @@ export interface View {
   asked: ViewQuestion[];
   queued: { id: string; message: Message | null; busy?: string }[];
   todo: TodoItem[];
+  /** The latest feedback by turn; all but the score is known where its event was seen. */
+  feedback: { [turnId: string]: { score: number; text?: string; by?: By; at?: string } };
   /** What no worker takes at the moment. */
   missing: WorkersState['missing'];
   /** Where turns before those of the view begin; absent where it begins with the session. */
@@ -279,7 +283,8 @@ export type DurableEvent =
   | ModelSwitched
   | TranscriptRewound
   | ContextCompacted
-  | TodoUpdated;
+  | TodoUpdated
+  | FeedbackGiven;
 
 /** What may be lost, and is not kept. */
 export type LiveFrame =
@@ -785,6 +790,43 @@ export interface EditMessageBody {
   text?: string | null;
   /** In order. Of a message: text, reasoning, tool calls, results, files and data. Of an answer that still streams: text, reasoning and the arguments of tool calls. */
   parts?: (TextPart | FilePart | DataPart)[] | null;
+}
+
+/** What somebody thinks of a turn; the latest counts. */
+export interface FeedbackBody {
+  /** A turn of the session, over or not. */
+  turn_id: string;
+  /** Any finite number; the scale is yours. The pages give 1 and -1, and 0 takes back what was given. */
+  score: number;
+  /** Why. */
+  text?: string | null;
+}
+
+/** Somebody has rated the turn `turn_id`, which may be over for long. The latest feedback on a turn counts. */
+export interface FeedbackGiven {
+  /** The event's number in its session, from 1; elsewhere the number of the last event. */
+  seq: number;
+  /** When it happened (RFC 3339). */
+  at: string;
+  /** The turn, such as `t7`; null outside of turns. */
+  turn_id: string | null;
+  /** Which kind of thing this is. */
+  type: 'feedback.given';
+  /** The scale is the caller's. The pages give 1 and -1; 0 takes back what was given. */
+  score: number;
+  /** Why, in the words of whoever gave it. */
+  text?: string;
+  /** Who gave it. */
+  by?: By;
+}
+
+export interface FeedbackTaken {
+  /** The session's id. */
+  session_id: string;
+  /** The turn, such as `t7`; null outside of turns. */
+  turn_id: string;
+  /** A cursor from before `feedback.given`; where nothing new was given, from behind it. */
+  seq: number;
 }
 
 export interface FieldProblem {
@@ -1453,6 +1495,8 @@ export interface Snapshot {
   demo: boolean;
   /** The agent's to-do list. */
   todo?: TodoItem[];
+  /** The latest feedback on each turn that has some, of the 200 turns that were rated last. */
+  feedback?: TurnScore[];
   /** Messages that wait for a turn, long ones shortened; where they are very many, the first ones. */
   queued: Message[];
   /** Messages of the transcript, oldest first. */
@@ -2009,6 +2053,14 @@ export interface TurnRetried {
   branch: string;
   /** The new turn. */
   turn_id: string;
+}
+
+/** The latest feedback on a turn; what was said with it is in its event. */
+export interface TurnScore {
+  /** The turn, such as `t7`; null outside of turns. */
+  turn_id: string;
+  /** The scale is the caller's. The pages give 1 and -1. */
+  score: number;
 }
 
 /** The agent begins to work. */

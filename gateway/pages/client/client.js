@@ -160,6 +160,14 @@ export class PerdureClient {
     const body = { retry_id: newId(), ...choices };
     return retrying(() => this.call('POST', `${path(sessionId)}/retry`, { body }), { tries: 5 });
   }
+  /**
+   * Keeps on a turn what somebody thinks of it: {score, text?}. The scale of scores is yours; 0 takes back what was given. The latest
+   * counts, and the same once more changes nothing.
+   */
+  feedback(sessionId, turnId, given) {
+    const body = { turn_id: turnId, ...given };
+    return retrying(() => this.call('POST', `${path(sessionId)}/feedback`, { body }), { tries: 5 });
+  }
   agents = () => this.ask('GET', '/v1/agents');
   /** `query`: {messages} for the last ones alone, with `before`, how many come before them, and `since`, see `messages`. */
   session = (sessionId, query = {}) => this.ask('GET', `${path(sessionId)}${queryString(query)}`);

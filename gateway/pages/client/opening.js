@@ -26,27 +26,30 @@ export class Opening {
     return { view: { ...withFacts({ ...emptyView(), seq: since }, snapshot), earlier }, event: { type: 'facts' } };
   }
 
-  /** Reads the turns that come before those of `view` → {turns, earlier} for `withEarlier`. Throws PerdureError. */
+  /** Reads the turns that come before those of `view` → {turns, feedback, earlier} for `withEarlier`. Throws PerdureError. */
   async before(view) {
     let { before, since } = view.earlier;
     const known = new Set(view.turns.map((turn) => turn.id));
     let turns = [];
+    let feedback = {};
     // A page may hold nothing but the beginning of a turn that is there in whole.
     while (before > 0 && !turns.some((turn) => !known.has(turn.id))) {
       const page = await this.client.messages(this.sessionId, { before, limit: this.last });
       // Once messages stand in for events, the page may have cut a turn in two, of which events would tell the whole.
       const told = since === null ? null : (page.since ?? null);
-      turns = [...(told === null ? saidBy(page.messages) : await this.#told(told, since)), ...turns];
+      const found = told === null ? { turns: saidBy(page.messages), feedback } : await this.#told(told, since);
+      turns = [...found.turns, ...turns];
+      feedback = { ...found.feedback, ...feedback };
       before = page.before;
       since = told;
     }
-    return { turns, earlier: { before, since } };
+    return { turns, feedback, earlier: { before, since } };
   }
 
-  /** The turns that the events greater than `after` tell, up to `until`. */
+  /** {turns, feedback} that the events greater than `after` tell, up to `until`. */
   async #told(after, until) {
     const events = [];
-    if (after >= until) return [];
+    if (after >= until) return { turns: [], feedback: {} };
     await new Promise((resolve, reject) => {
       const onEvent = (event) => {
         if (!Number.isInteger(event.seq)) return;

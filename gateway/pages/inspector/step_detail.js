@@ -21,7 +21,7 @@ export function drawDetail(container, { stepId, step, message, tools, failure, e
   const [head, facts, meter, answer, changes, prompt] = container.children;
   const shown = message?.step_id === stepId ? message : (step?.message ?? message);
   const running = shown?.live || (step !== null && step.status === 'running');
-  setText(head.querySelector('h2'), modelName(step?.model ?? shown?.model) || 'A step');
+  drawName(head.querySelector('h2'), modelName(step?.model ?? shown?.model) || 'A step');
   setText(head.querySelector('.which'), isCompaction(stepId) ? `Summary ${stepId}` : `Step ${stepId}`);
   facts.replaceChildren(...factsOf({ ...shown, ...withoutNull(step), stepId, running, known: step !== null }));
   const usage = step?.usage ?? shown?.usage;
@@ -35,6 +35,13 @@ export function drawDetail(container, { stepId, step, message, tools, failure, e
   else if (!step) prompt.replaceChildren(h('p', { class: 'faint' }, 'Loading the prompt…'));
   else if (fresh) drawPrompt(prompt, step, actions.show);
   container.drawnRecord = error || !step || !traced ? undefined : step;
+}
+
+/** A model's name does not break within, if a line can hold it. */
+function drawName(node, name) {
+  if (node.textContent === name) return;
+  const cut = name.indexOf('/') + 1;
+  node.replaceChildren(name.slice(0, cut), h('span', {}, name.slice(cut)));
 }
 
 function begin(container, stepId, { close, move }) {

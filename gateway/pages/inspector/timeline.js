@@ -7,6 +7,7 @@ import { outcome } from '../shared/endings.js';
 import { cost, duration, textOf, tokens, total } from '../shared/format.js';
 import { axisOf, marksOf } from './axis.js';
 import { drawFold, makeFold } from './fold_row.js';
+import { drawRated } from './rated.js';
 import { drawRow, makeRow } from './row.js';
 import { rowsOf } from './spans.js';
 
@@ -19,7 +20,7 @@ const known = new WeakMap();
  * `now`: see `spans.js`.
  */
 export function drawTimeline(container, view, { traced, heard, now, selected, shared, pick, fork }) {
-  const turns = everyTurn(view).map(({ turn, left }) => ({ kind: 'turn', id: turn.id ?? 'next', turn, left, ...spansOf(turn, { traced, heard, now }) }));
+  const turns = everyTurn(view).map(({ turn, left }) => ({ kind: 'turn', id: turn.id ?? 'next', turn, left, given: view.feedback[turn.id], ...spansOf(turn, { traced, heard, now }) }));
   const longest = shared ? Math.max(1, ...turns.map(({ axis }) => axis.shown)) : null;
   const choices = { selected, pick, fork, traced };
   const folds = (id) =>
@@ -56,18 +57,19 @@ function makeTurn({ turn, id }) {
     head,
     h('ul', { class: 'files', 'aria-label': 'Files of the message' }),
     h('p', { class: 'why', hidden: true }),
+    h('p', { class: 'rated', hidden: true }),
     h('div', { class: 'axis', 'aria-hidden': 'true' }),
     h('ol', { class: 'rows', 'aria-label': 'Model calls, tools and waits' }),
   );
 }
 
-function drawTurn(node, { turn, left, start, rows, axis, length, selected, pick, fork, traced }) {
+function drawTurn(node, { turn, left, given: rated, start, rows, axis, length, selected, pick, fork, traced }) {
   // While one turn runs, all others stay unchanged.
   const chosen = selected && rows.some(({ stepId }) => stepId === selected) ? selected : null;
-  const drawn = [turn, left, length, chosen, fork, traced.size];
+  const drawn = [turn, left, rated, length, chosen, fork, traced.size];
   if (turn.status !== 'running' && node.drawn?.every((value, index) => value === drawn[index])) return;
   node.drawn = drawn;
-  const [head, files, why, marks, list] = node.children;
+  const [head, files, why, feedback, marks, list] = node.children;
   const [saidNode, anchor, sums, button] = head.children;
   anchor.hidden = turn.id === null;
   const given = turn.messages.filter(isSaid).flatMap(({ parts }) => parts.filter((part) => part.type === 'file'));
@@ -80,6 +82,7 @@ function drawTurn(node, { turn, left, start, rows, axis, length, selected, pick,
   const result = outcome(turn);
   why.hidden = !result?.bad;
   if (result?.bad) setText(why, [result.text, result.why].filter(Boolean).join(' '));
+  drawRated(feedback, rated);
   drawMarks(marks, axis, length);
   keyed(
     list,

@@ -182,7 +182,8 @@ function row(name, field, required = false) {
 }
 
 const mark = (required) => (required ? h('span', { class: 'required', 'aria-hidden': 'true' }, ' *') : null);
-const words = (name) => name.replaceAll('_', ' ');
+/** A field's name as people read it. */
+export const words = (name) => name.replaceAll('_', ' ');
 const usable = (fields) => fields.every((field) => field.reportValidity());
 
 function shown(value) {

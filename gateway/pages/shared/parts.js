@@ -9,6 +9,7 @@ import { renderMarkdown } from './markdown.js';
 import { questionsBelow } from '../view/sub_views.js';
 import { drawFiles, messageFile } from './files.js';
 import { drawQuestions } from './questions.js';
+import { readCall } from './known_calls.js';
 import { drawRun, makeRun, withRuns } from './run_row.js';
 import { drawSubAgent, spentBelow } from './sub_agents.js';
 import { titleOfTool } from './tool_titles.js';
@@ -120,7 +121,8 @@ function drawTool(node, item, isAsked) {
     .join(', ');
   node.dataset.state = state;
   const name = part.name || tool?.name;
-  const hint = errorOf(tool) ?? message;
+  const read = readCall(name, input, tool?.state === 'done' ? tool.result?.output : undefined);
+  const hint = errorOf(tool) ?? message ?? read?.hint;
   const shown = [
     h('span', { class: 'state-mark' }, mark ? icon(mark) : h('span', { class: 'spinner' })),
     h('span', { class: 'tool-name', title: name }, titleOfTool(name)),
@@ -132,6 +134,8 @@ function drawTool(node, item, isAsked) {
   node.firstChild.replaceChildren(...shown.filter(Boolean));
   if (tool?.session_id) return drawSubAgent(node, { ...tool, call_id: part.call_id }, input, { ...item, drawParts });
   const changed = tool?.edited ? section('Input as the model wrote it', written ?? {}) : [];
+  // Where a step is shown in full, so is its call, as it was made.
+  if (read && !item.unfold) return node.lastChild.replaceChildren(...read.body, ...(tool?.state === 'failed' ? output(tool) : []));
   const called = h('p', { class: 'called' }, h('code', {}, name ?? ''));
   node.lastChild.replaceChildren(called, ...section('Input', input ?? {}), ...changed, ...output(tool));
 }

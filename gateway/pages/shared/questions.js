@@ -10,6 +10,7 @@ import { budget } from './budget_card.js';
 import { h, keyed } from './dom.js';
 import { askForm, complain, outputForm, schemaForm, table, valuesForm } from './form_fields.js';
 import { expiresIn, fullTime } from './format.js';
+import { answerTable } from './known_calls.js';
 import { tooMany } from './limited.js';
 import { becameOf } from './outcomes.js';
 import { rewind } from './rewind_card.js';
@@ -59,11 +60,13 @@ function update(node, { question, edited, answer }) {
   const line = (node.line = h('p', { class: 'settled', tabindex: -1, data: { state: question.state } }, became));
   // Of any other question, its call tells what it was about.
   const prompt = question.subject === 'handler' && question.prompt ? h('p', { class: 'prompt' }, linked(question.prompt)) : null;
-  const value = question.state === 'answered' && isObject(question.value) ? table(question.value) : null;
+  const value = question.state === 'answered' && isObject(question.value) ? given(question) : null;
   node.replaceChildren(...[prompt, line, value].filter(Boolean));
   drawNote(node);
   if (focused) line.focus({ preventScroll: true });
 }
+
+const given = ({ form, args, value }) => (form === 'fields' ? answerTable(args?.fields, value) : table(value));
 
 function drawNote(slot) {
   if (slot.note && !slot.card) slot.append(h('p', { class: 'note', role: 'status' }, slot.note));
@@ -77,7 +80,8 @@ function makeCard(slot, question, answer) {
   const title = h('h4', { id: heading, 'aria-level': 2 }, ...(parts.title ?? [h('code', {}, name), ' asks to run']));
   const until = expires && h('span', { class: 'expiry', title: fullTime(expires), data: { at: expires } }, expiresIn(expires));
   const who = askerOf(question) ?? (question.kind === 'budget' ? null : about.agent);
-  const does = question.call_id && about.description ? `. The tool: ${about.description}` : '';
+  // What ask_user does is told to models.
+  const does = question.call_id && about.description && question.form !== 'fields' ? `. The tool: ${about.description}` : '';
   const asker = who && h('p', { class: 'asker' }, h('code', {}, who), ' asks', does);
   const said = h('p', { class: 'card-state', role: 'status' });
   const set = h('fieldset', { class: 'card-body' }, parts.nodes);

@@ -7,7 +7,7 @@ const NO_USAGE = { input_tokens: 0, cached_tokens: 0, cache_write_tokens: 0, out
 
 /**
  * The initial value for `reduce`. A view is {seq, session, status, closed, usage, cost_usd, turns, asked, branch, branches, places, folds,
- * queued, rejected, todo, lost, gap}:
+ * queued, rejected, todo, feedback, lost, gap}:
  * turns: of the branch that goes on, {id, status: 'running'|'finished', cause, reason, error, usage, cost_usd, started_at, finished_at,
  *   messages, tools, questions}; `questions` at limits: {question_id, kind: 'budget', state, scope, limit, cap, spent, needs, spent_usd, needs_usd,
  *   words, raised: {scope, limit, value, lifted?}, by, asked_at, settled_at}
@@ -23,6 +23,7 @@ const NO_USAGE = { input_tokens: 0, cached_tokens: 0, cache_write_tokens: 0, out
  * branch, branches, places, lost: see `branches.js`
  * folds: see `folds.js`
  * queued: [{id, message, busy}] in order, `busy` as in `queue.js`; `message` is null until `withFacts` supplies it
+ * feedback: see `feedback.js`
  * todo: the agent's list, [{id, text, status: 'pending'|'doing'|'done'}]
  * earlier: only of a view that was begun at the session's end, {before, since}: messages before those of `turns`, and the cursor that
  *   these turns begin at, null where messages stand in for events
@@ -32,7 +33,7 @@ export function emptyView() {
   const lists = { turns: [], asked: [], branches: {}, places: [], folds: [], queued: [], rejected: [], todo: [] };
   const start = { seq: 0, session: {}, status: 'idle', closed: null, usage: NO_USAGE, cost_usd: 0, branch: null };
   // `missing`: what no worker takes at the moment, among 'sessions', 'models', 'tools'.
-  return { ...start, ...lists, missing: [], lost: false, gap: null };
+  return { ...start, ...lists, feedback: {}, missing: [], lost: false, gap: null };
 }
 
 const START = { role: 'assistant', live: true, attempt: 1, parts: [], next: 0 };

@@ -6,6 +6,7 @@
  */
 import { rewound, withPlaces } from './branches.js';
 import { answeredTurn, endedTurn, pausedTurn, raisedTurn } from './budgets.js';
+import { rated } from './feedback.js';
 import { compacted } from './folds.js';
 import { finishStep, reduceRetrying, reduceStep } from './growing.js';
 import { answeredBy, askedBy, asksForHandler } from './handlers.js';
@@ -63,6 +64,8 @@ function reduceFact(view, event) {
       return rewound(view, event);
     case 'todo.updated':
       return { ...view, todo: event.items };
+    case 'feedback.given':
+      return rated(view, event);
     case 'context.compacted':
       return compacted(view, event);
     case 'budget.paused':

@@ -1,7 +1,7 @@
 """The checks of `perdure doctor`, each a function that returns what it found and never raises for what it checks.
 
 Rule 1: nothing is changed but a probe in the blob store (`blob_check.py`), which is taken away again.
-Rule 2: a key is only ever said to be there or not.
+Rule 2: a key is only ever said to be there or not, and in which variable.
 Rule 3: what cannot be seen from outside is said to be so (`unknown`), not guessed.
 """
 
@@ -23,8 +23,10 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from perdure.temporal.definitions.endpoints import missing_key
 from perdure.temporal.definitions.folders import SHIPPED, Reading
+from perdure.temporal.definitions.key_variables import key_variables
 from perdure.temporal.definitions.packages import missing_package
 from perdure.temporal.definitions.prices import price_of
+from perdure.temporal.environment import environment
 from perdure.temporal.server.client import attribute_type, missing_search_attributes
 from perdure.temporal.server.deliveries import SCHEDULED_TENANT, deliveries
 from perdure.temporal.server.schedules import ours, placed
@@ -188,7 +190,7 @@ def keys(reading: Reading) -> Iterator[Check]:
     for name, (definition, file) in reading.labelled.items():
         missing = list(_missing_keys(definition))
         if not missing:
-            yield Check("ok", "keys", f"{name}: there for every model")
+            yield Check("ok", "keys", f"{name}: there for every model{_held_in(definition)}")
             continue
         # Nobody who has agents of their own needs the shipped ones.
         state: State = "warning" if file.parent == SHIPPED else "failed"
@@ -197,6 +199,13 @@ def keys(reading: Reading) -> Iterator[Check]:
         yield Check(
             state, "keys", found, f"set {variables} where the workers run; perdure dev uses the demo model instead"
         )
+
+
+def _held_in(definition: AgentDefinition) -> str:
+    """The variables that the keys come from, which a refused call names."""
+    found = (key_variables(hop.model, PROVIDERS[hop.model.provider], environment()) for hop in definition.every_model)
+    names = dict.fromkeys(variable for variables in found for variable in variables or ())
+    return f" ({', '.join(names)})" if names else ""
 
 
 def _missing_keys(definition: AgentDefinition) -> Iterator[tuple[str, str, str]]:

@@ -19,7 +19,7 @@ _AGENT: Final = """\
 name: {agent}
 description: Tells what a parcel costs and when it arrives
 starters:
-  - What does a parcel of 3 kg to Germany cost?
+  - Quote me a parcel of 3 kg to DE, please.
   - I want to send something to Japan.
 
 models:

@@ -15,7 +15,7 @@ from rich.tree import Tree
 
 from perdure.temporal.app.console.terminal import arguments, dollars, duration, one_line, plain, result, tokens
 from perdure.workflows.core.last_words import WORDLESS, last_words
-from perdure.workflows.vocabulary.events import Event, MessageAdded, TurnFinished, TurnStarted
+from perdure.workflows.vocabulary.events import Event, FeedbackGiven, MessageAdded, TurnFinished, TurnStarted
 
 
 @dataclass(slots=True)
@@ -24,6 +24,8 @@ class TurnFacts:
 
     asked: str = ""
     end: TurnFinished | None = None
+    #: The latest; None where it was taken back.
+    feedback: FeedbackGiven | None = None
 
 
 def turn_facts(events: Iterable[Event]) -> dict[str, TurnFacts]:
@@ -39,6 +41,8 @@ def turn_facts(events: Iterable[Event]) -> dict[str, TurnFacts]:
                 turn.asked = last_words(event.message)
             case TurnFinished():
                 turn.end = event
+            case FeedbackGiven():
+                turn.feedback = event if event.score or event.text else None
             case _:
                 pass
     return facts
@@ -48,7 +52,10 @@ def trace_tree(title: str, turns: Mapping[str, TurnFacts], steps: Iterable[dict[
     """`steps` in order; a step with a `prompt` shows it."""
     tree = Tree(Text(title, style="bold"))
     for turn_id, group in groupby(steps, lambda step: str(step["turn_id"])):
-        branch = tree.add(_turn(turn_id, turns.get(turn_id, TurnFacts())))
+        facts = turns.get(turn_id, TurnFacts())
+        branch = tree.add(_turn(turn_id, facts))
+        if facts.feedback is not None:
+            branch.add(_feedback(facts.feedback))
         for step in group:
             _add_step(branch, step)
     return tree
@@ -63,6 +70,13 @@ def _turn(turn_id: str, facts: TurnFacts) -> Text:
     if end.error is not None:
         line.append(f"  {end.error.type}: {one_line(end.error.message, 200)}", style="red")
     return line.append(f"  {tokens(end.usage.model_dump())}  {dollars(end.cost_usd)}", style="dim")
+
+
+def _feedback(given: FeedbackGiven) -> Text:
+    line = Text(f"feedback {given.score:g}", style="magenta")
+    if given.by is not None:
+        line.append(f"  {plain(given.by.subject)}", style="dim")
+    return line.append(f"  {one_line(given.text, 200)}") if given.text else line
 
 
 def _add_step(branch: Tree, step: Mapping[str, Any]) -> None:

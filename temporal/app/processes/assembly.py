@@ -31,7 +31,7 @@ from perdure.activities.sessions.reaching import Reaching
 from perdure.activities.sessions.sealing import Sealing
 from perdure.activities.sessions.stale_attempts import StaleAttempts
 from perdure.activities.sessions.strangers import NoStrangers
-from perdure.activities.tools.catalogue import Catalogue
+from perdure.activities.tools.catalogue import Catalogue, load_tools
 from perdure.activities.tools.document_reading import DocumentReading
 from perdure.activities.tools.places import ToolPlaces
 from perdure.activities.tools.remote_results import Taking
@@ -106,6 +106,11 @@ def assemble(settings: Settings, sources: Sources, *, demo_without_keys: bool, t
         demo_for=(lambda model: missing_key(model) is not None) if demo_without_keys else None,
     )
     log = structlog.get_logger(__name__)
+    for source in sources.tools:
+        if not load_tools(source):
+            log.warning(
+                "tools.none", source=source, advice="a tool is a function that temporalio's activity.defn decorates"
+            )
     yours = replaced_at_the_desk(catalogue)
     if yours and settings.shipped_agents:
         log.info("agent.left_out", agent=DESK, shipped=True, your_tools=", ".join(yours))

@@ -51,6 +51,8 @@ async def dev(host: str, port: int, temporal_port: int, ui_port: int, data_dir: 
         console = Console(highlight=False, soft_wrap=True)
         for name in parts.definitions.names(DEV_TENANT):
             console.print(agent_line(name, parts.definitions, DEV_TENANT))
+        for problem in parts.definitions.problems:
+            console.print(f"  [yellow]refused, and not served: {escape(plain(str(problem)))}[/]")
         console.print(f"  data in {settings.data_dir}, Temporal Web UI {temporal_ui}")
         if settings.blob_store != settings.data_dir / "blobs":
             console.print(f"  blobs in {settings.blob_store}")

@@ -14,6 +14,7 @@ from perdure.workflows.core.state.books import Books
 from perdure.workflows.core.state.branches import Branches, Ended
 from perdure.workflows.core.state.context import Context
 from perdure.workflows.core.state.dates import Dates
+from perdure.workflows.core.state.feedback import Feedback
 from perdure.workflows.core.state.handlers import Handlers
 from perdure.workflows.core.state.inbox import MAX_QUEUED, Inbox
 from perdure.workflows.core.state.leases import Leases
@@ -50,6 +51,7 @@ class SessionState(Record):
     leases: Leases = field(default_factory=Leases)
     timers: Timers = field(default_factory=Timers)
     todo: Todo = field(default_factory=Todo)
+    feedback: Feedback = field(default_factory=Feedback)
     handlers: Handlers = field(default_factory=Handlers)
     #: Values of session variables that were set; see `core/session_variables.py`.
     variables: dict[str, JsonValue] = field(default_factory=dict)

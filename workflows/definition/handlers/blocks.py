@@ -13,6 +13,7 @@ from perdure.workflows.definition.handlers.agents import RunAgent
 from perdure.workflows.definition.handlers.asking import Choose, Generate, Respond
 from perdure.workflows.definition.handlers.compensation import Compensate
 from perdure.workflows.definition.handlers.forms import fields as _fields
+from perdure.workflows.definition.handlers.forms import fields_as as _as
 from perdure.workflows.definition.handlers.forms import within as _in
 from perdure.workflows.definition.handlers.person import AskPerson
 from perdure.workflows.definition.handlers.plain import CallTool, Finish, Say, Set, WaitFor
@@ -27,21 +28,21 @@ MOST_ROUNDS: Final = 1_000
 
 #: How the value of each key is read, by key.
 FORMS: Final[dict[str, Callable[[Any], Any]]] = {
-    "respond": _fields,
-    "generate": _fields,
-    "choose": _fields,
-    "call": _fields,
-    "run_agent": _fields,
+    "respond": _as("{model: fast}"),
+    "generate": _as("{prompt: …, output: …, into: verdict}"),
+    "choose": _as("{prompt: …, options: [question, smalltalk], into: topic}"),
+    "call": _as("{tool: find_order, with: {order_id: A-1001}, into: order}"),
+    "run_agent": _as("{agent: triage, message: …, into: result}"),
     "parallel": parallel_fields,
     "compensate": _fields,
     "set": _in("values"),
     "say": _in("text"),
-    "wait": _fields,
-    "ask": _fields,
-    "finish": _fields,
+    "wait": _as("{for: 3d}"),
+    "ask": _as("{prompt: …, form: …, into: answer}"),
+    "finish": _as("{result: …}"),
     "switch": _in("cases"),
-    "for_each": _fields,
-    "try": _fields,
+    "for_each": _as("{in: …, as: item, do: […]}"),
+    "try": _as("{do: […], catch: […]}"),
 }
 
 

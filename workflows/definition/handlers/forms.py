@@ -13,6 +13,18 @@ def fields(value: Any) -> Any:
     return value
 
 
+def fields_as(example: str) -> Callable[[Any], Any]:
+    """`fields`, whose error shows an `example` of the mapping."""
+
+    def read(value: Any) -> Any:
+        try:
+            return fields(value)
+        except ValueError as error:
+            raise ValueError(f"{error}, as in {example}") from None
+
+    return read
+
+
 def within(field: str) -> Callable[[Any], Any]:
     """The value is that of this one field."""
     return lambda value: {field: value}

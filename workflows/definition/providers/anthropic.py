@@ -22,6 +22,7 @@ ANTHROPIC: Final = ProviderInfo(
         base_url="https://api.anthropic.com",
         keys=("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
         address="ANTHROPIC_BASE_URL",
+        more_headers="ANTHROPIC_CUSTOM_HEADERS",
         own_sdk=True,
         elsewhere="provider",
     ),

@@ -23,6 +23,7 @@ BEDROCK: Final = ProviderInfo(
         keys=("AWS_BEARER_TOKEN_BEDROCK", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
         other_credentials=True,
         address="ANTHROPIC_BEDROCK_BASE_URL",
+        more_headers="ANTHROPIC_CUSTOM_HEADERS",
         own_sdk=True,
         elsewhere="provider",
     ),

@@ -24,6 +24,8 @@ class Endpoint:
     keys: tuple[str, ...]
     #: The environment variable that names another address, set by the operator beside the key.
     address: str | None = None
+    #: The environment variable with more headers for its SDK to send, a line each. They may hold keys.
+    more_headers: str | None = None
     #: The provider maintains the SDK of its wire, so the SDK finds keys, account and address by itself.
     own_sdk: bool = False
     #: The SDK finds credentials in other places, too (files, roles of a machine), so that no variable need be set.

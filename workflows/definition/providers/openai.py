@@ -9,7 +9,11 @@ from perdure.workflows.definition.providers.known import KnownServer
 from perdure.workflows.definition.providers.responses_servers import RESPONSES_SERVERS
 
 ENDPOINT: Final = Endpoint(
-    base_url="https://api.openai.com/v1", keys=("OPENAI_API_KEY",), address="OPENAI_BASE_URL", own_sdk=True
+    base_url="https://api.openai.com/v1",
+    keys=("OPENAI_API_KEY",),
+    address="OPENAI_BASE_URL",
+    more_headers="OPENAI_CUSTOM_HEADERS",
+    own_sdk=True,
 )
 DIALECT: Final = Dialect(
     strict=StrictTools(

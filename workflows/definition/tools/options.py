@@ -156,7 +156,7 @@ def named(value: dict[Any, Any]) -> dict[Any, Any]:
         raise ValueError("a tool is a name, or one name with its options")
     ((name, options),) = value.items()
     if options is not None and (not isinstance(options, dict) or {"name", "kind"} & options.keys()):
-        raise ValueError(f"the options of {name} are a mapping, as in retry: {{attempts: 1}}")
+        raise ValueError(f"{name}: the options of a tool are a mapping, as in {{timeout: 30s}}")
     return {"name": name, **(options or {})}
 
 

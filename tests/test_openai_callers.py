@@ -159,6 +159,16 @@ async def test_a_response_whose_sub_agent_waits_for_a_person_is_shown_as_it_is(d
     assert done.response.output_text == "All done."
 
 
+async def test_an_upload_goes_into_a_response_by_its_id(door: Door) -> None:
+    async with door.client() as client:
+        file = await client.files.create(file=("notes.txt", b"Plants need light.", "text/plain"), purpose="user_data")
+        content: Any = [{"type": "input_file", "file_id": file.id}, {"type": "input_text", "text": "Read it."}]
+        response = await client.responses.create(model="helper", input=[{"role": "user", "content": content}])
+    assert response.status == "completed"
+    given = door.lab.stage.requests[-1][-1].parts
+    assert [(part.type, getattr(part, "name", None)) for part in given] == [("file", "notes.txt"), ("text", None)]
+
+
 async def test_a_turn_that_fails(door: Door) -> None:
     door.lab.stage.plays = [Play("So ", stop="refusal"), Play("So ", stop="refusal")]
     async with door.client() as client:

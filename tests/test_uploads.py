@@ -67,7 +67,7 @@ async def create(http: httpx2.AsyncClient, agent: str, **body: Any) -> str:
 @pytest.mark.server
 async def test_a_file_comes_in_a_form_or_as_it_is(http: httpx2.AsyncClient) -> None:
     raw = await upload(http, PNG, content_type="application/octet-stream", content_disposition='a; filename="c a.png"')
-    assert raw == {"uri": raw["uri"], "media_type": "image/png", "name": "c a.png", "bytes": len(PNG)}
+    assert raw == {"uri": raw["uri"], "id": raw["uri"], "media_type": "image/png", "name": "c a.png", "bytes": len(PNG)}
     named = await http.post("/v1/files?name=x/cat.png", content=PNG)
     assert named.json()["name"] == "cat.png"
     coded = await upload(http, TEXT.encode(), content_disposition="attachment; filename*=UTF-8''gr%C3%B6%C3%9Fe.csv")

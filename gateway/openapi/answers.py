@@ -57,6 +57,8 @@ class LimitsChanged(Frozen):
 class FileUploaded(Frozen):
     #: For `file` parts of messages.
     uri: str
+    #: The same, as OpenAI's clients read it: their `file_id`.
+    id: str
     #: As its content says.
     media_type: str
     name: str

@@ -63,9 +63,8 @@ async def upload_file(
 
 
 def _answer(upload: Any) -> FileUploaded:
-    return FileUploaded(
-        uri=upload.uri, media_type=upload.media_type.partition(";")[0], name=upload.name, bytes=upload.bytes
-    )
+    media_type = upload.media_type.partition(";")[0]
+    return FileUploaded(uri=upload.uri, id=upload.uri, media_type=media_type, name=upload.name, bytes=upload.bytes)
 
 
 def _only_file(form: FormData) -> UploadFile:

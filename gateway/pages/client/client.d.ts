@@ -869,6 +869,8 @@ export interface FilePart {
 export interface FileUploaded {
   /** For `file` parts of messages. */
   uri: string;
+  /** The same, as OpenAI's clients read it: their `file_id`. */
+  id: string;
   /** As its content says. */
   media_type: string;
   /** Its name. */

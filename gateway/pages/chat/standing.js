@@ -16,14 +16,18 @@ export function waitsFor(view, transcript) {
   return { words: what(first), show: () => show(first, transcript) };
 }
 
-/** Leads to the oldest open question, whoever asks it. */
+/** Leads to the oldest open question that is not being answered, whoever asks it. */
 export function toQuestion(view, transcript) {
-  const [first] = [...openQuestions(view), ...openBelow(view)];
+  const open = [...openQuestions(view), ...openBelow(view)];
+  const first = open.find((one) => !cardOf(one, transcript)?.querySelector('fieldset:disabled')) ?? open[0];
   if (first) show(first, transcript);
 }
 
-function show({ question_id: id }, transcript) {
-  const card = [...transcript.querySelectorAll('form.card')].find((one) => one.dataset.question === id);
+const cardOf = ({ question_id: id }, transcript) =>
+  [...transcript.querySelectorAll('form.card')].find((one) => one.dataset.question === id);
+
+function show(question, transcript) {
+  const card = cardOf(question, transcript);
   card?.scrollIntoView({ block: 'center' });
   card?.querySelector('button, input, textarea, select')?.focus({ preventScroll: true });
 }

@@ -54,7 +54,9 @@ function update(node, { question, edited, answer }) {
   const asked = askerOf(question);
   const became = asked ? `${asked}, ${question.name}: ${becameOf(question, edited)}` : becameOf(question, edited);
   if (node.line?.textContent === became && !node.card) return;
-  const focused = node.hadFocus || node.contains(document.activeElement);
+  // A card that is being sent has lost the focus; whoever has moved it since keeps it where it is.
+  const lost = node.hadFocus && document.activeElement === document.body;
+  const focused = lost || node.contains(document.activeElement);
   node.settle?.();
   node.card = null;
   const line = (node.line = h('p', { class: 'settled', tabindex: -1, data: { state: question.state } }, became));

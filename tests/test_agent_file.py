@@ -94,7 +94,7 @@ def test_a_good_file(tmp_path: Path) -> None:
         ("anthropic/claude-sonnet-5-5", "openai/gpt-0", "6: models.capable: openai/gpt-0 has no known price"),
         ("timeout: 90s", "timeout: soon", "14: tools[1].timeout: a duration is a number and a unit"),
         ("timeout: 90s", "timeout: 99999999999999d", "14: tools[1].timeout: 99999999999999d is longer than"),
-        ("- find_order", "- find_order: 30s", "13: tools[0]: the options of find_order are a mapping"),
+        ("- find_order", "- find_order: 30s", "13: tools[0].find_order: the options of a tool are a mapping"),
         (
             "timeout: 90s",
             "side_effects: twice",
@@ -127,7 +127,7 @@ def test_a_good_file(tmp_path: Path) -> None:
         ("timeout: 90s", "approval: {when: '{{ args. }}'}", "14: tools[1].approval.when: not a valid template"),
         ("timeout: 90s", "fallback: none", "12: tools: the fallback 'none' of 'calculator' is not one of the tools"),
         ("timeout: 90s", "fallback: calculator", "14: tools[1].fallback: cannot be the tool itself"),
-        ("timeout: 90s", "kind: client", "14: tools[1]: the options of calculator are a mapping"),
+        ("timeout: 90s", "kind: client", "14: tools[1].calculator: the options of a tool are a mapping"),
         ("- find_order", "- client: x", "13: tools[0].client: is a mapping"),
         ("- find_order", "- client: {name: pick}", "13: tools[0].description: is required"),
         (

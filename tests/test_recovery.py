@@ -95,7 +95,7 @@ def test_all_layers_of_faults_are_found_at_once_in_the_order_of_the_file(tmp_pat
             ["5:33 tools[0].approval.expires"],
         ),
         # An invalid tool keeps its name.
-        (HEAD + "tools: [find_order: 3, calculator: {fallback: find_order}]\n", ["5:9 tools[0]"]),
+        (HEAD + "tools: [find_order: 3, calculator: {fallback: find_order}]\n", ["5:9 tools[0].find_order"]),
         (HEAD + "tools: [7, 8]\n", ["5:9 tools[0]", "5:12 tools[1]"]),
         (HEAD + "secrets: [A B]\ntools: [mcp: {url: '${A}'}]\n", ["5:11 secrets[0]"]),
         (HEAD + "inputs: {x: 3}\n", ["5:10 inputs.x"]),

@@ -160,6 +160,7 @@ const storage = {
   getItem: (key) => kept.get(key) ?? null,
   setItem: (key, value) => kept.set(key, value),
   removeItem: (key) => kept.delete(key),
+  keys: () => [...kept.keys()],
 };
 const fetch = async () => {
   const status = answers.shift();

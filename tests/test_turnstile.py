@@ -54,20 +54,20 @@ class Visitors:
 
 
 async def test_one_that_has_many_holds_up_nobody() -> None:
-    visitors = Visitors(Turnstile(places=1, length=100, wait_s=60))
+    visitors = Visitors(Turnstile(places=1, length=100, wait_s=60, place_s=None))
     await visitors.come("a/hot", *["a/hot"] * 5, "a/quiet", "b/other")
     assert await visitors.all_leave() == ["a/hot", "a/hot", "b/other", "a/quiet", *["a/hot"] * 4]
 
 
 async def test_what_finds_it_full_is_refused_at_once() -> None:
-    visitors = Visitors(Turnstile(places=2, length=3, wait_s=60))
+    visitors = Visitors(Turnstile(places=2, length=3, wait_s=60, place_s=None))
     await visitors.come(*[f"a/{number}" for number in range(7)])
     assert (visitors.refused, visitors.codes) == (["a/5", "a/6"], {"overloaded"})
     assert await visitors.all_leave() == [f"a/{number}" for number in range(5)]
 
 
 async def test_what_waits_too_long_is_refused() -> None:
-    visitors = Visitors(Turnstile(places=1, length=3, wait_s=0.01))
+    visitors = Visitors(Turnstile(places=1, length=3, wait_s=0.01, place_s=None))
     await visitors.come("a/1", "a/2")
     await visitors.tasks[1]
     assert (visitors.refused, visitors.codes) == (["a/2"], {"overloaded"})
@@ -99,7 +99,8 @@ async def test_a_tenant_takes_no_more_than_its_part_however_long_its_calls_last(
 @given(st.lists(st.tuples(st.sampled_from(["come", "leave", "give up"]), st.integers(0, 3)), max_size=30))
 @pytest.mark.parametrize("of_tenant", [None, 1, 2])
 async def test_no_place_is_lost_or_made(of_tenant: int | None, acts: list[tuple[str, int]]) -> None:
-    turnstile = Turnstile(places=2, length=5, wait_s=60, of_tenant=of_tenant)
+    # On a busy machine even a call of no length may last too long for its place.
+    turnstile = Turnstile(places=2, length=5, wait_s=60, place_s=None, of_tenant=of_tenant)
     visitors = Visitors(turnstile)
     for act, number in acts:
         match act:
@@ -118,7 +119,7 @@ async def test_no_place_is_lost_or_made(of_tenant: int | None, acts: list[tuple[
 
 
 async def test_a_place_that_comes_free_as_the_next_one_gives_up_goes_to_the_one_behind() -> None:
-    visitors = Visitors(Turnstile(places=1, length=10, wait_s=60))
+    visitors = Visitors(Turnstile(places=1, length=10, wait_s=60, place_s=None))
     await visitors.come("a/holder", "a/hasty", "a/patient")
     holder, hasty, patient = visitors.tasks
     # The holder leaves before the other's task has processed its cancellation.

@@ -12,7 +12,7 @@ from perdure.temporal.app.fakes.replies import Reply
 from tests.support.accessibility import grave_faults
 from tests.support.browsing import say, session_of
 
-pytestmark = [pytest.mark.server, pytest.mark.browser]
+pytestmark = [pytest.mark.server, pytest.mark.browser, pytest.mark.slow]
 
 _HEAD = "models: {main: {use: anthropic/claude-haiku-5-5}}\nmodel: main"
 ASKS = Reply(text="", tools=(("calculator", {"expression": "6*7"}),))
@@ -115,7 +115,6 @@ async def test_a_session_is_renamed_found_and_closed(page: Page, dev: Any, provi
     await expect(mine.get_by_role("button")).to_be_hidden()
 
 
-@pytest.mark.slow
 async def test_on_a_phone_the_list_is_a_drawer_that_holds_the_focus(page: Page, provider: FakeProvider) -> None:
     await page.set_viewport_size({"width": 390, "height": 844})
     provider.script(Reply(text="Hello."))
@@ -137,7 +136,6 @@ async def test_on_a_phone_the_list_is_a_drawer_that_holds_the_focus(page: Page, 
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-@pytest.mark.slow
 async def test_a_word_is_found_that_the_page_has_not_loaded_yet(
     page: Page, dev: Any, http: httpx2.AsyncClient, provider: FakeProvider
 ) -> None:

@@ -68,10 +68,10 @@ class Told:
 
 
 class Played:
-    """`ticks` are sent to whoever follows the session, one each `pause_s`."""
+    """`ticks` are sent to whoever follows the session, one each `pause_s`; `client` asks the server behind it."""
 
-    def __init__(self, behind: str, ticks: Iterator[Frames], pause_s: float) -> None:
-        self._client = httpx2.AsyncClient(base_url=behind)
+    def __init__(self, client: httpx2.AsyncClient, ticks: Iterator[Frames], pause_s: float) -> None:
+        self._client = client
         self._ticks = ticks
         self._pause_s = pause_s
         self.begin = asyncio.Event()
@@ -113,9 +113,10 @@ class Played:
 @asynccontextmanager
 async def played(behind: str, ticks: Iterator[Frames], pause_s: float) -> AsyncIterator[tuple[Played, str]]:
     """`behind`: the address of `dev`. Yields what plays, and its address."""
-    app = Played(behind, ticks, pause_s)
-    async with serve(app) as port:
-        yield app, f"http://127.0.0.1:{port}"
+    async with httpx2.AsyncClient(base_url=behind) as client:
+        app = Played(client, ticks, pause_s)
+        async with serve(app) as port:
+            yield app, f"http://127.0.0.1:{port}"
 
 
 def _encoded(frame: dict[str, Any]) -> bytes:
